@@ -1,0 +1,102 @@
+"""Every error thriftgate raises on purpose. Each answers: whose fault, which HTTP status, which metric label.
+
+    ThriftgateError
+    ├── InputError           the caller sent something unusable             400
+    │   └── TooLarge         the body is over the limit                     413
+    ├── PolicyRefusal        a rule of the operator or caller said no       400
+    ├── UpstreamError        the provider could not be reached or made sense of
+    │   ├── Unreachable      nothing was sent: surely not billed            502
+    │   ├── UpstreamTimeout  sent, no answer in time: may be billed         504
+    │   └── BrokenReply      sent, the answer broke off or is no HTTP       502
+    ├── LedgerError          the books cannot be written: money fails closed 503
+    ├── UnknownPrice         no price for this model, date and context      400
+    └── ConfigError          settings, price book or model table are wrong  500
+
+Not errors: `plan.Skip` (a lever stands aside) and an HTTP error that the provider itself sent, which reaches the
+client byte for byte.
+"""
+
+from __future__ import annotations
+
+
+class ThriftgateError(Exception):
+    """Root. `status_hint` is the HTTP status to answer; `error_type` the type in Anthropic's error shape; `label` has low
+    cardinality and is safe for metrics."""
+
+    status_hint: int = 500
+    error_type: str = "api_error"
+    label: str = "internal"
+
+
+class InputError(ThriftgateError):
+    """The caller's request cannot be used as it is; the message says what is wrong, where, and what to do."""
+
+    status_hint = 400
+    error_type = "invalid_request_error"
+    label = "bad_input"
+
+
+class TooLarge(InputError):
+    """The body exceeds the Messages limit of 32 MB (platform.claude.com/docs/en/api/errors, 2026-08)."""
+
+    status_hint = 413
+    error_type = "request_too_large"
+    label = "too_large"
+
+
+class PolicyRefusal(ThriftgateError):
+    """A limit set by the operator or the caller forbids the call; nothing was sent."""
+
+    status_hint = 400
+    error_type = "invalid_request_error"
+    label = "refused"
+
+
+class UpstreamError(ThriftgateError):
+    """The provider did not give a usable HTTP answer."""
+
+    status_hint = 502
+    error_type = "api_error"
+    label = "upstream"
+
+
+class Unreachable(UpstreamError):
+    """No request left: the connection could not be made."""
+
+    label = "unreachable"
+
+
+class UpstreamTimeout(UpstreamError):
+    """The request left and no answer came in time; it may have been billed."""
+
+    status_hint = 504
+    error_type = "timeout_error"
+    label = "timeout"
+
+
+class BrokenReply(UpstreamError):
+    """The request left and the answer broke off or was not HTTP; it may have been billed."""
+
+    label = "broken_reply"
+
+
+class LedgerError(ThriftgateError):
+    """The ledger cannot be read or written."""
+
+    status_hint = 503
+    error_type = "api_error"
+    label = "ledger"
+
+
+class UnknownPrice(ThriftgateError):
+    """The price book has no row for this model, date and context. Never priced as zero or as a similar model."""
+
+    status_hint = 400
+    error_type = "invalid_request_error"
+    label = "unpriced"
+
+
+class ConfigError(ThriftgateError):
+    """A setting, price book or model table is wrong; the message names the key and suggests the nearest right one."""
+
+    label = "config"
