@@ -26,6 +26,7 @@ class ThriftgateError(Exception):
     status_hint: int = 500
     error_type: str = "api_error"
     label: str = "internal"
+    call_id: str = ""  # the ledger id of the call it ended, where there is one
 
 
 class InputError(ThriftgateError):

@@ -13,18 +13,23 @@ from thriftgate.core.errors import InputError
 
 PICO_PER_USD = 10**12
 TOKENS_PER_MTOK = 10**6
+DIGITS_MAX = 40
 
 
 def pico_from_usd(usd: str | int | Decimal) -> int:
-    """Exact pico-USD of a decimal dollar amount. Raises InputError when it is no number or finer than a pico-dollar."""
+    """Exact pico-USD of a decimal dollar amount. Raises InputError when it is no number, finer than a pico-dollar, or of
+    more than 40 digits."""
     try:
-        pico = Decimal(usd) * PICO_PER_USD
-        whole = int(pico)
-    except (InvalidOperation, ValueError, OverflowError):
+        amount = Decimal(usd)
+        if amount and not (-DIGITS_MAX < amount.adjusted() < DIGITS_MAX):
+            raise InputError(f"{usd!s:.60} is no plausible amount in US dollars")
+        dollars, parts = amount.as_integer_ratio()
+    except (InvalidOperation, ValueError, OverflowError, TypeError):
         raise InputError(f"{usd!r} is not an amount in US dollars; write it like 0.25") from None
-    if pico != whole:
+    pico, rest = divmod(dollars * PICO_PER_USD, parts)
+    if rest:
         raise InputError(f"{usd} USD is finer than a pico-dollar (1e-12 USD)")
-    return whole
+    return pico
 
 
 def usd_from_pico(pico: int) -> str:

@@ -19,6 +19,9 @@ from thriftgate.core.errors import ConfigError, UnknownPrice
 Mode = Literal["standard", "batch", "fast"]
 SECONDS_PER_DAY = 86_400
 UNIX_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+FOREVER_DAY = 2**31
+NO_GEO = ("global", "not_available", "")
+"""What `usage.inference_geo` says when no geography was asked for (…/docs/en/manage-claude/data-residency, 2026-08)."""
 
 
 class Rates(Struct, frozen=True):
@@ -59,7 +62,7 @@ class PriceRow(Struct, frozen=True):
     source: str
     mode: Mode = "standard"
     from_day: int = 0
-    until_day: int = 2**31
+    until_day: int = FOREVER_DAY
     above_tokens: int = 0
 
 
@@ -73,6 +76,10 @@ class GeoRow(Struct, frozen=True):
     source: str
 
 
+_Card = tuple[int, int, int, Rates]
+"""from_day, until_day, the prompt length that must be exceeded, rates in the geography asked for."""
+
+
 class PriceBook:
     """All rows, and the `id` under which each ledger entry can be priced again (source versions + digest of the content).
 
@@ -80,7 +87,7 @@ class PriceBook:
     (platform.claude.com/docs/en/about-claude/pricing, 2026-10-10). Raises ConfigError where two rows contradict.
     """
 
-    __slots__ = ("_index", "aliases", "geos", "id", "rows", "web_search_pico")
+    __slots__ = ("_cards", "_index", "aliases", "geos", "id", "rows", "web_search_pico")
 
     def __init__(
         self,
@@ -96,6 +103,7 @@ class PriceBook:
         self.geos = geos
         self.aliases = dict(aliases or {})
         self.web_search_pico = web_search_pico
+        self._cards: dict[tuple[str, str, str], tuple[_Card, ...]] = {}  # filled on first use, one entry per priced terms
         self._index: dict[tuple[str, str], list[PriceRow]] = {}
         for row in rows:
             self._index.setdefault((row.model, row.mode), []).append(row)
@@ -118,17 +126,28 @@ class PriceBook:
 
         Raises UnknownPrice naming what is missing: the model, the mode on that day, or the geography.
         """
+        cards = self._cards.get((terms.model, terms.mode, terms.geo)) or self._find_cards(terms)
+        day = terms.day
+        for from_day, until_day, above_tokens, rates in cards:
+            if from_day <= day < until_day and prompt_tokens > above_tokens:
+                return rates
+        raise UnknownPrice(
+            f"{self.canonical(terms.model)} has no {terms.mode} price on {iso_from_day(day)} in price book {self.id}"
+        )
+
+    def _find_cards(self, terms: Terms) -> tuple[_Card, ...]:
         model = self.canonical(terms.model)
         rows = self._index.get((model, terms.mode))
         if rows is None:
             raise UnknownPrice(self._why_unknown(model, terms))
-        for row in rows:  # highest step first
-            if row.from_day <= terms.day < row.until_day and (prompt_tokens > row.above_tokens or not row.above_tokens):
-                return self._in_geo(row.rates, model, terms.geo)
-        raise UnknownPrice(f"{model} has no {terms.mode} price on {_date(terms.day)} in price book {self.id}")
+        cards = tuple(
+            (row.from_day, row.until_day, row.above_tokens or -1, self._in_geo(row.rates, model, terms.geo)) for row in rows
+        )
+        self._cards[terms.model, terms.mode, terms.geo] = cards
+        return cards
 
     def _in_geo(self, rates: Rates, model: str, geo: str) -> Rates:
-        if geo in ("global", "not_available", ""):
+        if geo in NO_GEO:
             return rates
         for row in self.geos:
             if row.geo == geo and model in row.models:
@@ -145,5 +164,14 @@ def _overlap(one: PriceRow, two: PriceRow) -> bool:
     return one.from_day < two.until_day and two.from_day < one.until_day
 
 
-def _date(day: int) -> str:
-    return date.fromordinal(UNIX_EPOCH_ORDINAL + day).isoformat()
+def day_from_iso(text: str) -> int:
+    """UTC day number of a day written like 2026-11-30. Raises ValueError for anything else."""
+    return date.fromisoformat(text).toordinal() - UNIX_EPOCH_ORDINAL
+
+
+def iso_from_day(day: int) -> str:
+    """The day as text, like 2026-11-30; a number outside the calendar stays a number."""
+    try:
+        return date.fromordinal(UNIX_EPOCH_ORDINAL + day).isoformat()
+    except (ValueError, OverflowError):
+        return f"day {day}"

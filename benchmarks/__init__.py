@@ -1,0 +1,1 @@
+"""Benchmarks, one command each: `python -m benchmarks.NAME [--json]` prints ratios measured in one run."""

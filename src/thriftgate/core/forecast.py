@@ -1,0 +1,41 @@
+"""What a drafted call is expected to use and cost, and the most it can cost."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from thriftgate.core import cache
+from thriftgate.core.cost import price_usage
+from thriftgate.core.money import price_tokens
+from thriftgate.core.plan import Draft, Forecast
+from thriftgate.core.state import State
+from thriftgate.core.usage import Usage
+
+
+def forecast(draft: Draft, state: State) -> Forecast:
+    """Expected and worst-case cost of a draft. Raises UnknownPrice."""
+    outcome = cache.forecast(
+        state.prefix,
+        state.cumulative,
+        draft.breakpoints,
+        state.residency,
+        now_s=state.now_s,
+        usable_s=state.usable_s,
+        cache_min_tokens=state.capability.cache_min_tokens,
+        rules=state.rules,
+    )
+    tokens = replace(outcome.tokens, output=min(state.output_tokens, draft.max_tokens))
+    cost = price_usage(Usage(tokens), draft.terms, state.book)
+    return Forecast(tokens, cost.pico, worst_case(draft, state))
+
+
+def worst_case(draft: Draft, state: State) -> int:
+    """The most the call can cost (pico-USD): upper token count, nothing read from the cache, the whole of max_tokens.
+
+    Fees of server tools (web searches) come on top: their number is the provider's to decide.
+    """
+    upper = state.upper[-1] if state.upper else 0
+    rates = state.book.rates(draft.terms, upper)
+    ttls = {mark.ttl for mark in draft.breakpoints}
+    prompt_rate = rates.write_1h if "1h" in ttls else rates.write_5m if ttls else rates.input
+    return price_tokens(upper, max(prompt_rate, rates.input)) + price_tokens(draft.max_tokens, rates.output)

@@ -1,0 +1,49 @@
+"""A bounded map that forgets what was not used for long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+class Generations(Generic[_K, _V]):
+    """Two dicts, the older one dropped when the newer is full: cheaper than an ordered LRU, since a hit in the newer half
+    writes nothing. Holds at most `entries_max` entries, at least half of them the most recently used."""
+
+    __slots__ = ("_half", "_new", "_old")
+
+    def __init__(self, entries_max: int) -> None:
+        if entries_max < 2:
+            raise ValueError(f"entries_max must be at least 2, not {entries_max}")
+        self._half = entries_max // 2
+        self._new: dict[_K, _V] = {}
+        self._old: dict[_K, _V] = {}
+
+    def __len__(self) -> int:
+        return len(self._new) + len(self._old)
+
+    def get(self, key: _K) -> _V | None:
+        value = self._new.get(key)
+        if value is None:
+            value = self._old.pop(key, None)
+            if value is not None:
+                self[key] = value
+        return value
+
+    def __setitem__(self, key: _K, value: _V) -> None:
+        if len(self._new) >= self._half and key not in self._new:
+            self._old, self._new = self._new, {}
+        self._old.pop(key, None)
+        self._new[key] = value
+
+    def discard(self, key: _K) -> None:
+        self._new.pop(key, None)
+        self._old.pop(key, None)
+
+    def among(self, keys: Iterable[_K]) -> dict[_K, _V]:
+        """The known ones of these keys."""
+        found = ((key, self.get(key)) for key in keys)
+        return {key: value for key, value in found if value is not None}

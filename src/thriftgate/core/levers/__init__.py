@@ -1,0 +1,15 @@
+"""The levers, in the order in which they act. Adding one: a file here, a line in `LEVERS`, a golden folder.
+
+May import: core only. A lever never imports another.
+"""
+
+from __future__ import annotations
+
+from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints
+from thriftgate.core.levers.count_guard import CountGuard
+from thriftgate.core.plan import Lever
+
+LEVERS: tuple[Lever, ...] = (
+    CacheBreakpoints(),
+    CountGuard(),  # last: it judges the call as all others have shaped it
+)

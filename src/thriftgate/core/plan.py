@@ -1,0 +1,106 @@
+"""The words of a decision: what a policy allows, what a lever proposes, what a plan says."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from thriftgate.core.cache import Breakpoint
+from thriftgate.core.prices import Terms
+from thriftgate.core.request import Request
+from thriftgate.core.splice import Edit
+from thriftgate.core.state import State
+from thriftgate.core.usage import Tokens, Usage
+
+
+class Policy(Struct, frozen=True):
+    """What planning may do. `levers` names the levers that are on; unsafe ones only work when named here.
+
+    `cost_limit_pico` is the most one call may cost in the worst case; `on_cost_limit` says what happens above it.
+    """
+
+    levers: tuple[str, ...] = ("cache.breakpoints", "count.guard")
+    cost_limit_pico: int | None = None
+    on_cost_limit: Literal["refuse", "warn"] = "refuse"
+
+
+class Draft(Struct, frozen=True):
+    """The call as the levers so far have shaped it: what is needed to forecast it."""
+
+    terms: Terms
+    max_tokens: int
+    breakpoints: tuple[Breakpoint, ...]
+
+
+class Forecast(Struct, frozen=True):
+    """Expected tokens and cost of a draft, and the most it can cost (pico-USD). An estimate, and meant as one."""
+
+    tokens: Tokens
+    pico: int
+    worst_pico: int
+
+
+class Proposal(Struct, frozen=True):
+    """A lever acts: these edits, this draft. `reason` is one sentence for `explain`."""
+
+    reason: str
+    draft: Draft
+    edits: tuple[Edit, ...] = ()
+    warns: bool = False
+
+
+class Skip(Struct, frozen=True):
+    """A lever stands aside. Not an error: `reason` is one sentence for `explain`."""
+
+    reason: str
+
+
+class Refuse(Struct, frozen=True):
+    """A lever forbids the call; `message` is what the caller reads."""
+
+    message: str
+
+
+class Lever(Protocol):
+    """One idea for saving, in one file. Must be pure, must not edit what the model sees unless `safe` is False.
+
+    `id` is never renamed: it is an account of the ledger.
+    """
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def safe(self) -> bool: ...
+
+    def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
+        """What to do about this request. Raising is allowed and counts as a skip: savings fail open."""
+
+    def undo(self, usage: Usage, terms: Terms) -> tuple[Usage, Terms]:
+        """What the settled call would have used without this lever: the counterfactual behind its booked saving."""
+
+
+class Decision(Struct, frozen=True):
+    """One line of an explanation. `forecast_pico` is the saving expected of this lever (before minus after)."""
+
+    lever: str
+    decision: Literal["applied", "warned", "skipped", "refused"]
+    reason: str
+    forecast_pico: int = 0
+
+
+class Plan(Struct, frozen=True):
+    """What happens to one request, and why. `body` is what to send: the client's own bytes object when nothing is edited."""
+
+    body: bytes
+    terms: Terms
+    breakpoints: tuple[Breakpoint, ...]
+    decisions: tuple[Decision, ...]
+    baseline: Forecast
+    forecast: Forecast
+    refusal: str | None = None
+
+    def applied(self) -> tuple[str, ...]:
+        """Ids of the levers that changed the call, in order."""
+        return tuple(decision.lever for decision in self.decisions if decision.decision == "applied")

@@ -1,0 +1,93 @@
+"""`make_plan`: the one planner behind gateway, client, batch runner and auditor.
+
+It folds the levers over a draft of the call, forecasts before and after each one that acts, and splices their edits
+into the client's bytes once at the end. Pure and deterministic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from thriftgate.core.cache import Breakpoint
+from thriftgate.core.cost import day_of
+from thriftgate.core.errors import InputError
+from thriftgate.core.forecast import forecast
+from thriftgate.core.levers import LEVERS
+from thriftgate.core.plan import Decision, Draft, Lever, Plan, Policy, Proposal, Refuse, Skip
+from thriftgate.core.prices import Terms
+from thriftgate.core.request import Request
+from thriftgate.core.splice import Edit, Known, apply
+from thriftgate.core.state import State
+
+
+def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[Lever] = LEVERS) -> Plan:
+    """Plan one call.
+
+    Raises UnknownPrice when the call cannot be priced at all: money fails closed. A lever that raises is skipped: savings
+    fail open.
+    """
+    draft = _as_sent(request, state)
+    baseline = current = forecast(draft, state)
+    decisions: list[Decision] = []
+    edits: list[Edit] = []
+    refusal: str | None = None
+    for lever in levers:
+        outcome = _ask(lever, request, draft, state, policy)
+        if isinstance(outcome, Skip):
+            decisions.append(Decision(lever.id, "skipped", outcome.reason))
+        elif isinstance(outcome, Refuse):
+            decisions.append(Decision(lever.id, "refused", outcome.message))
+            refusal = refusal or outcome.message
+        else:
+            after = forecast(outcome.draft, state) if outcome.draft is not draft else current
+            saving = current.pico - after.pico
+            decisions.append(Decision(lever.id, "warned" if outcome.warns else "applied", outcome.reason, saving))
+            draft, current = outcome.draft, after
+            edits += outcome.edits
+    try:
+        body = apply(request.body, edits, _known(request))
+    except InputError as error:
+        without = tuple(lever for lever in levers if lever.id not in {d.lever for d in decisions if d.decision == "applied"})
+        plan = make_plan(request, state, policy, without)
+        skipped = tuple(Decision(d.lever, "skipped", str(error)) for d in decisions if d.decision == "applied")
+        return Plan(
+            body=request.body,
+            terms=plan.terms,
+            breakpoints=plan.breakpoints,
+            decisions=skipped + plan.decisions,
+            baseline=plan.baseline,
+            forecast=plan.forecast,
+            refusal=plan.refusal,
+        )
+    return Plan(
+        body=body,
+        terms=draft.terms,
+        breakpoints=draft.breakpoints,
+        decisions=tuple(decisions),
+        baseline=baseline,
+        forecast=current,
+        refusal=refusal,
+    )
+
+
+def _as_sent(request: Request, state: State) -> Draft:
+    """The draft before any lever: the client's own breakpoints, its own terms."""
+    marks = [Breakpoint(at, ttl) for at, ttl in state.prefix.marks()]
+    tail = state.prefix.last_markable()
+    if request.automatic is not None and tail is not None and (not marks or marks[-1].at != tail):
+        marks.append(Breakpoint(tail, request.automatic))
+    terms = Terms(request.model, day_of(state.now_s), request.mode, request.geo or "global")
+    return Draft(terms, request.max_tokens, tuple(marks))
+
+
+def _ask(lever: Lever, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
+    if lever.id not in policy.levers:
+        return Skip("off in the policy")
+    try:
+        return lever.propose(request, draft, state, policy)
+    except Exception as error:  # noqa: BLE001  law 4: a lever that raises becomes a skip, whatever it raised
+        return Skip(f"failed with {type(error).__name__}: {error}")
+
+
+def _known(request: Request) -> Known:
+    return Known(request.members, {"messages": request.messages, "tools": request.tools})

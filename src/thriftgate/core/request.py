@@ -1,0 +1,134 @@
+"""The lossless request: the bytes that came in, and a typed view of the few members a decision needs.
+
+Nothing here copies or re-serialises the document. Members thriftgate does not know stay where they are; levers return
+`Edit`s, and `splice.apply` makes the outgoing bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from thriftgate.core.errors import InputError
+
+Ttl = Literal["5m", "1h"]
+
+_S = TypeVar("_S", str, int, bool)
+_NONE = Raw()
+_TOP = msgspec.json.Decoder(dict[str, Raw])
+_LIST = msgspec.json.Decoder(list[Raw])
+
+
+class Request(Struct, frozen=True):
+    """One Messages request. `members` maps each top-level key to its raw JSON, in document order.
+
+    `max_tokens` is 0 both for a pre-warm call and where the endpoint needs none (count_tokens).
+    """
+
+    body: bytes
+    members: Mapping[str, Raw]
+    model: str
+    max_tokens: int
+    stream: bool
+    tools: tuple[Raw, ...]
+    system: Raw
+    messages: tuple[Raw, ...]
+    tool_choice: bytes
+    mode: Literal["standard", "fast"]
+    geo: str
+    automatic: Ttl | None
+    has_marks: bool
+
+
+def parse_request(body: bytes, *, needs_max_tokens: bool = True) -> Request:
+    """Read a Messages (or count_tokens) body.
+
+    Raises InputError, worded like the API's own errors (`max_tokens: Field required`), for what cannot be planned or
+    priced: no JSON object, or a wrong type of model, max_tokens, stream, tools or messages. Anything else is the
+    provider's to judge and passes through.
+    """
+    try:
+        members = _TOP.decode(body)
+    except msgspec.ValidationError:
+        raise InputError("the request body must be a JSON object") from None
+    except msgspec.DecodeError as error:
+        raise InputError(f"the request body is not valid JSON: {error}") from None
+    except UnicodeDecodeError:
+        raise InputError("the request body is not valid UTF-8") from None
+    model = _member(members, "model", str)
+    if not model:
+        raise InputError("model: Field required" if model is None else "model: must not be empty")
+    max_tokens = _member(members, "max_tokens", int)
+    if max_tokens is None and needs_max_tokens:
+        raise InputError("max_tokens: Field required")
+    if max_tokens is not None and max_tokens < 0:
+        raise InputError("max_tokens: Input should be greater than or equal to 0")
+    if "messages" not in members:
+        raise InputError("messages: Field required")
+    has_marks = b'"cache_control"' in body
+    return Request(
+        body=body,
+        members=members,
+        model=model,
+        max_tokens=max_tokens or 0,
+        stream=_member(members, "stream", bool) or False,
+        tools=_items(members.get("tools", _NONE), "tools"),
+        system=members.get("system", _NONE),
+        messages=_items(members["messages"], "messages"),
+        tool_choice=bytes(members.get("tool_choice", _NONE)),
+        mode="fast" if _member(members, "speed", str) == "fast" else "standard",
+        geo=_member(members, "inference_geo", str) or "",
+        automatic=read_mark(members["cache_control"]) if has_marks and "cache_control" in members else None,
+        has_marks=has_marks,
+    )
+
+
+class CacheControl(Struct):
+    """`{"type": "ephemeral", "ttl": "5m" | "1h"}`."""
+
+    type: str = ""
+    ttl: str = "5m"
+
+
+_MARK = msgspec.json.Decoder(CacheControl | None)
+
+
+def read_mark(raw: Raw) -> Ttl | None:
+    """The TTL a `cache_control` value asks for; None for null or a form this module does not know."""
+    try:
+        mark = _MARK.decode(raw)
+    except msgspec.DecodeError:
+        return None
+    if mark is None or mark.type != "ephemeral":
+        return None
+    return "1h" if mark.ttl == "1h" else "5m"
+
+
+_SCALARS: dict[type, msgspec.json.Decoder[object]] = {
+    str: msgspec.json.Decoder(str | None),
+    int: msgspec.json.Decoder(int | None),
+    bool: msgspec.json.Decoder(bool | None),
+}
+_WORDS = {str: "string", int: "integer", bool: "boolean"}
+
+
+def _member(members: Mapping[str, Raw], key: str, kind: type[_S]) -> _S | None:
+    raw = members.get(key)
+    if raw is None:
+        return None
+    try:
+        return _SCALARS[kind].decode(raw)  # type: ignore[return-value]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise InputError(f"{key}: Input should be a valid {_WORDS[kind]}") from None
+
+
+def _items(raw: Raw, key: str) -> tuple[Raw, ...]:
+    if raw is _NONE or raw == b"null":
+        return ()
+    try:
+        return tuple(_LIST.decode(raw))
+    except msgspec.DecodeError:
+        raise InputError(f"{key}: Input should be a valid list") from None

@@ -1,0 +1,40 @@
+"""All a decision may know, frozen: a plan can be made again from it, live or in an audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from thriftgate.core.cache import CacheRules, Residency
+from thriftgate.core.models import Capabilities
+from thriftgate.core.prefix import Prefix
+from thriftgate.core.prices import PriceBook
+
+
+class Sighting(Struct, frozen=True, gc=False):
+    """That a prefix boundary was sent before: when last (unix seconds), and whether it then came back after more than five
+    minutes but within the hour (`lapsed`), the sign that a five-minute entry is too short for it."""
+
+    last_s: float
+    lapsed: bool = False
+
+
+class State(Struct, frozen=True):
+    """A snapshot for one request.
+
+    `cumulative[i]` and `upper[i]` are the expected and worst-case token counts up to and including block i. `usable_s` is
+    when the answer is expected to begin. `output_tokens` is the expected length of the answer.
+    """
+
+    now_s: float
+    usable_s: float
+    capability: Capabilities
+    book: PriceBook
+    prefix: Prefix
+    cumulative: tuple[int, ...]
+    upper: tuple[int, ...]
+    output_tokens: int
+    residency: Residency
+    sightings: Mapping[bytes, Sighting]
+    rules: CacheRules = CacheRules()

@@ -1,0 +1,211 @@
+"""What earlier calls taught: exact prefix totals from `usage`, block estimates already made, a correction per model.
+
+A conversation grows at its end, so most of a prompt was counted by the provider in the call before. `TokenMemory` keeps
+those totals by (model, prefix digest), starts each estimate at the deepest one it knows and guesses only what follows,
+scaled by how far off its guesses for this model have been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from math import ceil
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Raw, Struct
+
+from thriftgate.core.tokens.blocks import estimate_block
+from thriftgate.core.tokens.images import ImageTier
+from thriftgate.core.tokens.text import Estimate, Family
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+_RATIO_LOW, _RATIO_HIGH = 0.5, 2.0  # a correction beyond these is not believed
+_STEP = 0.25  # one odd call moves the ratio as if it had been this far off at most
+_RATE = 0.1  # weight of a new observation once warm
+_FRESH_LEAST_TOKENS = 200  # shorter guesses say nothing about the ratio
+_DRIFT_CALLS = 8
+_DRIFT_BAND = 0.25
+
+
+class Counted(Protocol):
+    """Anything with an estimate: `Estimate` itself, or a block of the prefix."""
+
+    @property
+    def tokens(self) -> int: ...
+
+    @property
+    def upper(self) -> int: ...
+
+
+class PromptTokens(Struct, frozen=True, gc=False):
+    """Cumulative token counts of a prompt: `cumulative[i]` and `upper[i]` up to and including block i.
+
+    `anchor` is the last boundary whose total is exact (-1: none), `known` that total. `fresh` is the uncorrected guess for
+    what follows it; `learn` takes the whole value back to see how good the guess was.
+    """
+
+    cumulative: tuple[int, ...] = ()
+    upper: tuple[int, ...] = ()
+    anchor: int = -1
+    known: int = 0
+    fresh: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Expected tokens of the whole prompt."""
+        return self.cumulative[-1] if self.cumulative else 0
+
+    @property
+    def tokens_upper(self) -> int:
+        """Upper bound for the whole prompt."""
+        return self.upper[-1] if self.upper else 0
+
+
+class Correction(Struct, frozen=True, gc=False):
+    """How exact counts compare to guesses for one model. `ratio` multiplies a guess; `spread` the mean distance."""
+
+    ratio: float = 1.0
+    spread: float = 0.0
+    calls: int = 0
+
+    def drifted(self) -> bool:
+        """Guesses for this model are off for good: it may have a vocabulary this version does not know. Worth an alarm."""
+        return self.calls >= _DRIFT_CALLS and (abs(self.ratio - 1) > _DRIFT_BAND or self.spread > _DRIFT_BAND)
+
+    def learned(self, ratio: float) -> Correction:
+        """With one more observation: a clipped, exponentially weighted mean."""
+        rate = max(_RATE, 1 / (self.calls + 1))
+        off = ratio - self.ratio
+        moved = self.ratio + rate * (off if self.calls == 0 else max(-_STEP, min(_STEP, off)))
+        spread = self.spread + rate * (min(abs(off), 1.0) - self.spread) if self.calls else 0.0
+        return Correction(max(_RATIO_LOW, min(_RATIO_HIGH, moved)), spread, self.calls + 1)
+
+
+class Generations(Generic[_K, _V]):
+    """A bounded map that forgets what was not used for long: two dicts, the older one dropped when the newer is full.
+
+    Cheaper than an ordered LRU, since a hit in the newer half writes nothing.
+    """
+
+    __slots__ = ("_half", "_new", "_old")
+
+    def __init__(self, entries_max: int) -> None:
+        if entries_max < 2:
+            raise ValueError(f"entries_max must be at least 2, not {entries_max}")
+        self._half = entries_max // 2
+        self._new: dict[_K, _V] = {}
+        self._old: dict[_K, _V] = {}
+
+    def __len__(self) -> int:
+        return len(self._new) + len(self._old)
+
+    def get(self, key: _K) -> _V | None:
+        value = self._new.get(key)
+        if value is None:
+            value = self._old.pop(key, None)
+            if value is not None:
+                self[key] = value
+        return value
+
+    def __setitem__(self, key: _K, value: _V) -> None:
+        if len(self._new) >= self._half and key not in self._new:
+            self._old, self._new = self._new, {}
+        self._old.pop(key, None)
+        self._new[key] = value
+
+
+class TokenMemory:
+    """State owned by the engine, one per process. Deterministic; holds at most `entries_max` blocks and as many prefixes,
+    about 200 bytes each, and `models_max` corrections."""
+
+    __slots__ = ("_blocks", "_corrections", "_exact")
+
+    def __init__(self, entries_max: int = 50_000, models_max: int = 256) -> None:
+        self._blocks: Generations[tuple[bytes, Family], Estimate] = Generations(entries_max)
+        self._exact: Generations[tuple[str, bytes], int] = Generations(entries_max)
+        self._corrections: Generations[str, Correction] = Generations(models_max)
+
+    def __len__(self) -> int:
+        return len(self._blocks) + len(self._exact) + len(self._corrections)
+
+    def block(self, digest: bytes, kind: str, raw: bytes | Raw, family: Family, tier: ImageTier | None = None) -> Estimate:
+        """`estimate_block`, or what is remembered of it."""
+        key = (digest, family)
+        known = self._blocks.get(key)
+        if known is None:
+            known = estimate_block(kind, raw, family, tier)
+            self._blocks[key] = known
+        return known
+
+    def put_block(self, digest: bytes, family: Family, estimate: Estimate) -> None:
+        """Remember a better count of a block, say an exact one made in a thread."""
+        self._blocks[digest, family] = estimate
+
+    def correction(self, model: str) -> Correction:
+        return self._corrections.get(model) or Correction()
+
+    def exact(self, model: str, prefix: bytes) -> int | None:
+        """Exact total input tokens of this prefix, if a call of this model told them."""
+        return self._exact.get((model, prefix))
+
+    def estimate(
+        self, model: str, chain: Sequence[bytes], blocks: Iterable[Counted], framing: Sequence[int] | None = None
+    ) -> PromptTokens:
+        """Cumulative counts at each boundary of a prompt.
+
+        `chain[i]` is the digest of everything up to and including block i, `blocks` the estimates block by block,
+        `framing[i]` the structural tokens that come just before block i. Between two exact boundaries the known difference
+        is spread in proportion to the guesses. Counts never fall along the prompt, and `upper` is never below `cumulative`.
+        """
+        counted = list(blocks)
+        if len(counted) != len(chain):
+            raise ValueError(f"{len(chain)} boundaries but {len(counted)} blocks")
+        added = framing if framing is not None else [0] * len(counted)
+        guess = list(accumulate([block.tokens + extra for block, extra in zip(counted, added, strict=True)]))
+        worst = list(accumulate([block.upper + extra for block, extra in zip(counted, added, strict=True)]))
+        get = self._exact.get
+        known = [(at, total) for at, digest in enumerate(chain) if (total := get((model, digest))) is not None]
+        correction = self.correction(model)
+        return _combine(guess, worst, known, correction)
+
+    def learn(self, model: str, prefix: bytes, exact_total: int, estimated: PromptTokens | None = None) -> None:
+        """Take in the `usage` of an answered call: its total input tokens, cached or not, at its last boundary.
+
+        `estimated` is what `estimate` said before the call; without it only the exact total is kept.
+        """
+        if exact_total <= 0:
+            return
+        self._exact[model, prefix] = exact_total
+        if estimated is None or estimated.fresh < _FRESH_LEAST_TOKENS:
+            return
+        observed = exact_total - estimated.known
+        if observed > 0:
+            self._corrections[model] = self.correction(model).learned(observed / estimated.fresh)
+
+
+def _combine(guess: list[int], worst: list[int], known: list[tuple[int, int]], correction: Correction) -> PromptTokens:
+    cumulative: list[int] = []
+    upper: list[int] = []
+    anchor, total = -1, 0
+    for at, exact in known:
+        if exact < total:
+            continue  # counted under other settings, or edited since: not on this line
+        before = guess[anchor] if anchor >= 0 else 0
+        span = guess[at] - before
+        for here in range(anchor + 1, at):
+            share = (exact - total) * (guess[here] - before) // span if span else 0
+            cumulative.append(total + share)
+            upper.append(exact)
+        cumulative.append(exact)
+        upper.append(exact)
+        anchor, total = at, exact
+    before, before_worst = (guess[anchor], worst[anchor]) if anchor >= 0 else (0, 0)
+    ratio, ratio_upper = correction.ratio, max(1.0, correction.ratio)
+    for here in range(anchor + 1, len(guess)):
+        tokens = total + round((guess[here] - before) * ratio)
+        cumulative.append(tokens)
+        upper.append(max(tokens, total + ceil((worst[here] - before_worst) * ratio_upper)))
+    fresh = guess[-1] - before if guess else 0
+    return PromptTokens(tuple(cumulative), tuple(upper), anchor, total, fresh)

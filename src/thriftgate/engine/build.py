@@ -1,0 +1,59 @@
+"""The one composition root: settings in, a running engine out. Nothing below reads a file, the environment or a clock."""
+
+from __future__ import annotations
+
+import secrets
+
+from thriftgate.clock import Clock, SystemClock
+from thriftgate.core.cache import CacheRules
+from thriftgate.core.money import pico_from_usd
+from thriftgate.core.plan import Policy
+from thriftgate.engine.engine import Engine, Limits
+from thriftgate.engine.retry import RetryPolicy
+from thriftgate.engine.snapshot import Knowledge
+from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.pricing.load import load_book, load_models
+from thriftgate.providers import PROVIDERS
+from thriftgate.providers.aiohttp_transport import AiohttpTransport
+from thriftgate.providers.transport import Timeouts, Transport
+from thriftgate.settings import Settings
+
+
+async def build_engine(settings: Settings, *, transport: Transport | None = None, clock: Clock | None = None) -> Engine:
+    """Open the ledger, close what a killed process left open in it, and wire everything together.
+
+    Must run inside the event loop the engine will live in. Raises ConfigError and LedgerError.
+    """
+    clock = clock or SystemClock()
+    upstream = settings.upstream
+    provider = PROVIDERS[upstream.provider](upstream.url, upstream.api_key.get_secret_value())
+    knowledge = Knowledge(load_book(settings.prices), load_models(), CacheRules())
+    ledger = SqliteLedger.open(settings.ledger.path, sync=settings.ledger.sync)
+    engine = Engine(
+        provider=provider,
+        transport=transport or AiohttpTransport(),
+        ledger=ledger,
+        knowledge=knowledge,
+        policy=policy_of(settings),
+        limits=Limits(
+            timeouts=Timeouts(upstream.connect_timeout_s, upstream.read_timeout_s),
+            retry=RetryPolicy(upstream.retry, upstream.attempts_max, upstream.retry_wait_s_max),
+            drain_s=settings.server.drain_s,
+            shutdown_s=settings.server.shutdown_s,
+        ),
+        clock=clock,
+        new_id=lambda: f"tg_{int(clock.now_s() * 1e6):014x}{secrets.token_hex(6)}",  # sorts by time
+        key_salt=bytes.fromhex(await ledger.secret("key_salt", secrets.token_hex(32))),
+    )
+    await engine.recover()
+    return engine
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The `[policy]` table as the planner reads it."""
+    limit = settings.policy.cost_limit_usd
+    return Policy(
+        levers=tuple(settings.policy.levers),
+        cost_limit_pico=None if limit is None else pico_from_usd(limit),
+        on_cost_limit=settings.policy.on_cost_limit,
+    )

@@ -1,0 +1,58 @@
+"""One call as the engine sees it: what came in, what goes back."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from thriftgate.providers.transport import Headers
+
+
+class Call(Struct, frozen=True):
+    """A request at the door. `headers` have lower-case names; `credential` is the caller's key, kept out of everything
+    that is stored. `cost_limit_pico` is the most the caller allows this call to cost."""
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    body: bytes
+    credential: str = ""
+    cost_limit_pico: int | None = None
+
+
+class Reply(Protocol):
+    """What goes back to the client. `body` is the whole answer, or None for a stream.
+
+    A stream must be read to its end or abandoned with `leave`: either settles the call.
+    """
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Headers: ...
+
+    @property
+    def body(self) -> bytes | None: ...
+
+    async def read(self) -> bytes:
+        """The next piece of a stream, b"" at its end. Raises UpstreamError when it breaks off."""
+
+    async def leave(self) -> None:
+        """The client is gone: read on within the drain limits so that the books get the final usage, then settle."""
+
+
+class WholeReply(Struct, frozen=True):
+    """An answer that is complete and settled."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    async def read(self) -> bytes:
+        return b""
+
+    async def leave(self) -> None:
+        return

@@ -1,0 +1,387 @@
+"""Do one call. Four verbs: `messages` (planned and booked), `forward` (free endpoints), `recover` and `close`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from hashlib import sha256
+from hmac import digest as hmac_digest
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from thriftgate.clock import Clock
+from thriftgate.core.errors import PolicyRefusal, ThriftgateError, Unreachable, UpstreamError, UpstreamTimeout
+from thriftgate.core.generations import Generations
+from thriftgate.core.money import usd_from_pico
+from thriftgate.core.plan import Plan, Policy
+from thriftgate.core.planner import make_plan
+from thriftgate.core.request import parse_request
+from thriftgate.core.usage import Tokens, Usage
+from thriftgate.engine.call import Call, Reply, WholeReply
+from thriftgate.engine.retry import RetryPolicy, attempts_allowed, retry_wait_s
+from thriftgate.engine.settle import Ending, Prepared, entry_for, learn_residency
+from thriftgate.engine.snapshot import Knowledge
+from thriftgate.engine.tasks import Tasks
+from thriftgate.ledger.entries import Entry, Hold, Ledger, Outcome, balanced
+from thriftgate.providers.provider import Provider
+from thriftgate.providers.transport import Headers, Incoming, Outgoing, Timeouts, Transport, header
+from thriftgate.wire.meter import Reading, StreamMeter, read_message
+
+# Of the answer's headers, those that belong to one connection or that the server makes anew.
+_HOP = frozenset(b"connection keep-alive proxy-authenticate te trailer transfer-encoding upgrade content-length".split())
+
+
+class Limits(Struct, frozen=True):
+    """How long and how far to go. `drain_s` and `drain_bytes` bound how much of an answer is read on after its client left:
+    the final usage stands at its end."""
+
+    timeouts: Timeouts = Timeouts()
+    retry: RetryPolicy = RetryPolicy()
+    drain_s: float = 60.0
+    drain_bytes: int = 8 * 1024 * 1024
+    shutdown_s: float = 30.0
+
+
+class _Opened(NamedTuple):
+    """A call that has a name: its id, when it came (microseconds since 1970), whose it is."""
+
+    id: str
+    opened_us: int
+    key: str
+
+
+class _Sent(NamedTuple):
+    """The answer's head, or a whole error answer (`error_body`), and how it was got."""
+
+    incoming: Incoming
+    error_body: bytes | None
+    attempts: int
+    began_monotonic_s: float
+
+
+class Engine:
+    """One per process. Built by `build.build_engine`; everything it touches is handed in."""
+
+    def __init__(
+        self,
+        *,
+        provider: Provider,
+        transport: Transport,
+        ledger: Ledger,
+        knowledge: Knowledge,
+        policy: Policy,
+        limits: Limits,
+        clock: Clock,
+        new_id: Callable[[], str],
+        key_salt: bytes,
+    ) -> None:
+        self.provider = provider
+        self.transport = transport
+        self.ledger = ledger
+        self.knowledge = knowledge
+        self.policy = policy
+        self.limits = limits
+        self.clock = clock
+        self.tasks = Tasks()
+        self._new_id = new_id
+        self._key_salt = key_salt
+        self._keys: Generations[str, str] = Generations(10_000)
+
+    async def messages(self, call: Call) -> Reply:
+        """Plan, hold, send, meter, settle one Messages call.
+
+        Raises PolicyRefusal, UnknownPrice (nothing sent, booked as refused), UpstreamError (booked as such) and
+        LedgerError (nothing sent, or the answer is withheld because it could not be booked).
+        """
+        prepared = await self._prepare(call)
+        await self.ledger.hold(
+            Hold(
+                id=prepared.id,
+                opened_us=prepared.opened_us,
+                key=prepared.key,
+                model=prepared.request.model,
+                worst_pico=prepared.plan.forecast.worst_pico,
+                forecast_pico=prepared.plan.forecast.pico,
+            )
+        )
+        started = self.clock.monotonic_s()
+        outgoing = self.provider.prepare(call.method, call.path, call.query, call.headers, prepared.plan.body)
+        try:
+            sent = await self._send(outgoing, attempts_allowed(self.limits.retry, call.headers))
+        except BaseException as error:
+            await self._settle_shielded(prepared, self._failed(error, started))
+            raise
+        incoming = sent.incoming
+        ending = Ending(
+            "answered",
+            status=incoming.status,
+            attempts=sent.attempts,
+            upstream_request_id=header(incoming.headers, b"request-id"),
+            ttfb_ms=_ms(sent.began_monotonic_s - started),
+        )
+        learn_residency(prepared, self.clock.now_s(), self.knowledge) if incoming.status == 200 else None
+        if sent.error_body is not None:
+            entry = await self._settle(prepared, ending._replace(outcome="failed", latency_ms=self._since(started)))
+            return WholeReply(incoming.status, _reply_headers(incoming.headers, prepared, entry), sent.error_body)
+        if header(incoming.headers, b"content-type").startswith("text/event-stream"):
+            return StreamReply(self, prepared, incoming, ending, started)
+        return await self._whole(prepared, incoming, ending, started)
+
+    async def forward(self, call: Call) -> WholeReply:
+        """Send a free call (token counting, model list) on as it is. Raises UpstreamError."""
+        outgoing = self.provider.prepare(call.method, call.path, call.query, call.headers, call.body)
+        sent = await self._send(outgoing, attempts_allowed(self.limits.retry, call.headers))
+        body = sent.error_body
+        if body is None:
+            try:
+                body = await sent.incoming.read()
+            finally:
+                sent.incoming.close()
+        return WholeReply(sent.incoming.status, _forwarded(sent.incoming.headers), body)
+
+    async def recover(self) -> int:
+        """Close the holds a killed process left open: booked as lost, at their forecast, flagged as estimated.
+
+        Whether the provider billed them only its own report can tell. Returns how many there were.
+        """
+        holds = await self.ledger.open_holds()
+        for hold in holds:
+            await self.ledger.settle(
+                Entry(
+                    id=hold.id,
+                    opened_us=hold.opened_us,
+                    settled_us=self._now_us(),
+                    key=hold.key,
+                    model=hold.model,
+                    endpoint="messages",
+                    outcome="lost",
+                    resolution="expire",
+                    usage_source="estimated",
+                    usage=Usage(),
+                    postings=balanced(hold.forecast_pico, hold.forecast_pico, {}),
+                    provider=self.provider.name,
+                    price_book=self.knowledge.book.id,
+                    forecast_pico=hold.forecast_pico,
+                    note="thriftgate was stopped between sending and settling; booked at its forecast",
+                )
+            )
+        return len(holds)
+
+    async def close(self) -> None:
+        """Settle what is under way, then let go of everything."""
+        await self.tasks.finish(self.limits.shutdown_s)
+        await self.transport.close()
+        await self.ledger.close()
+
+    def key_of(self, credential: str) -> str:
+        """A stable name for a key that does not give it away: keyed hash, 12 hex digits."""
+        known = self._keys.get(credential)
+        if known is None:
+            known = "key_" + hmac_digest(self._key_salt, credential.encode(), sha256).hex()[:12] if credential else "none"
+            self._keys[credential] = known
+        return known
+
+    async def _prepare(self, call: Call) -> Prepared:
+        now_s = self.clock.now_s()
+        opened = _Opened(self._new_id(), int(now_s * 1e6), self.key_of(call.credential))
+        model = ""
+        plan: Plan | None = None
+        try:
+            request = parse_request(call.body)
+            model = request.model
+            snapshot = self.knowledge.snapshot(request, opened.key, now_s)
+            plan = make_plan(request, snapshot.state, self._policy(call))
+            if plan.refusal is not None:
+                raise PolicyRefusal(plan.refusal)
+        except ThriftgateError as error:
+            await self.ledger.settle(self._refused(opened, model, plan, error))
+            error.call_id = opened.id
+            raise
+        return Prepared(opened.id, opened.opened_us, opened.key, "messages", request, snapshot, plan)
+
+    def _policy(self, call: Call) -> Policy:
+        limits = [limit for limit in (self.policy.cost_limit_pico, call.cost_limit_pico) if limit is not None]
+        return replace(self.policy, cost_limit_pico=min(limits)) if call.cost_limit_pico is not None else self.policy
+
+    async def _send(self, outgoing: Outgoing, attempts_max: int) -> _Sent:
+        """Send, and send again where that is safe and promises anything."""
+        attempt = 0
+        policy = self.limits.retry
+        while True:
+            attempt += 1
+            try:
+                incoming = await self.transport.send(outgoing, self.limits.timeouts)
+                began = self.clock.monotonic_s()
+                if incoming.status < 400:
+                    return _Sent(incoming, None, attempt, began)
+                try:
+                    body = await incoming.read()
+                finally:
+                    incoming.close()
+            except Unreachable:
+                if attempt >= policy.attempts_max or policy.mode == "never":
+                    raise
+                await self.clock.sleep(0.1 * 2 ** (attempt - 1))
+                continue
+            wait_s = retry_wait_s(incoming.status, incoming.headers, body, attempt, policy)
+            if wait_s is None or attempt >= attempts_max:
+                return _Sent(incoming, body, attempt, began)
+            await self.clock.sleep(wait_s)
+
+    async def _whole(self, prepared: Prepared, incoming: Incoming, ending: Ending, started: float) -> WholeReply:
+        try:
+            body = await incoming.read()
+        except BaseException as error:
+            failed = self._failed(error, started)
+            await self._settle_shielded(prepared, failed._replace(status=ending.status, ttfb_ms=ending.ttfb_ms))
+            raise
+        finally:
+            incoming.close()
+        reading = read_message(body)
+        outcome: Outcome = "answered" if reading.complete else "garbage"
+        ending = ending._replace(outcome=outcome, reading=reading, latency_ms=self._since(started))
+        entry = await self._settle(prepared, ending)
+        return WholeReply(incoming.status, _reply_headers(incoming.headers, prepared, entry), body)
+
+    def _failed(self, error: BaseException, started: float) -> Ending:
+        """How a call ended that brought no answer."""
+        outcome: Outcome = "cut"
+        if isinstance(error, Unreachable):
+            outcome = "unreachable"
+        elif isinstance(error, UpstreamTimeout):
+            outcome = "timeout"
+        elif isinstance(error, asyncio.CancelledError):
+            outcome = "left"
+        note = str(error) if isinstance(error, UpstreamError) else type(error).__name__
+        return Ending(outcome, note=note, latency_ms=self._since(started))
+
+    async def _settle(self, prepared: Prepared, ending: Ending) -> Entry:
+        entry = entry_for(prepared, ending, self.provider.name, self._now_us(), self.knowledge)
+        await self.ledger.settle(entry)
+        return entry
+
+    async def _settle_shielded(self, prepared: Prepared, ending: Ending) -> Entry:
+        """Settle even if the caller is cancelled meanwhile."""
+        return await asyncio.shield(self.tasks.spawn(self._settle(prepared, ending)))
+
+    def _refused(self, draft: _Opened, model: str, plan: Plan | None, error: ThriftgateError) -> Entry:
+        return Entry(
+            id=draft.id,
+            opened_us=draft.opened_us,
+            settled_us=self._now_us(),
+            key=draft.key,
+            model=model,
+            endpoint="messages",
+            outcome="refused",
+            resolution="void",
+            usage_source="none",
+            usage=Usage(Tokens()),
+            postings=balanced(0, 0, {}),
+            provider=self.provider.name,
+            status=error.status_hint,
+            price_book=self.knowledge.book.id,
+            decisions=plan.decisions if plan is not None else (),
+            note=str(error),
+        )
+
+    def _now_us(self) -> int:
+        return int(self.clock.now_s() * 1e6)
+
+    def _since(self, started: float) -> int:
+        return _ms(self.clock.monotonic_s() - started)
+
+
+class StreamReply:
+    """A streamed answer. The bytes go out as they come; the last piece waits for the books, so that a reply the client has
+    received whole is in the ledger, whatever is killed when."""
+
+    body: bytes | None = None
+
+    def __init__(self, engine: Engine, prepared: Prepared, incoming: Incoming, ending: Ending, started: float) -> None:
+        self.status = incoming.status
+        self.headers = _reply_headers(incoming.headers, prepared, None)
+        self._engine = engine
+        self._prepared = prepared
+        self._incoming = incoming
+        self._ending = ending
+        self._started = started
+        self._meter = StreamMeter()
+        self._source = incoming.chunks()
+        self._settled = False
+
+    async def read(self) -> bytes:
+        try:
+            chunk = await anext(self._source, b"")
+        except UpstreamError as error:
+            await self._end("cut", str(error))
+            raise
+        except asyncio.CancelledError:
+            await self._end("left", "cancelled")
+            raise
+        if not chunk:
+            await self._end("cut", "the stream ended without message_stop")
+        elif self._meter.feed(chunk) and not self._settled:
+            await self._settle("answered")
+        return chunk
+
+    async def leave(self) -> None:
+        """Read on in the background until the final usage came or a drain limit is reached, then settle."""
+        if not self._settled:
+            await asyncio.shield(self._engine.tasks.spawn(self._drain()))
+
+    async def _drain(self) -> None:
+        limits = self._engine.limits
+        note = "the client left"
+        try:
+            async with asyncio.timeout(limits.drain_s):
+                read = 0
+                async for chunk in self._source:
+                    read += len(chunk)
+                    if self._meter.feed(chunk) or read > limits.drain_bytes:
+                        break
+        except TimeoutError:
+            note = f"the client left; not drained to the end within {limits.drain_s:g} s"
+        except UpstreamError as error:
+            note = f"the client left; {error}"
+        await self._end("left", note)
+
+    async def _end(self, outcome: Outcome, note: str) -> None:
+        """Give the connection back and settle, if that was not done when the message ended."""
+        self._incoming.close()
+        if not self._settled:
+            await self._settle(outcome, note)
+
+    async def _settle(self, outcome: Outcome, note: str = "") -> None:
+        self._settled = True
+        reading: Reading = self._meter.reading()
+        if reading.error:
+            note = f"{note}; the stream reported {reading.error}".removeprefix("; ")
+        latency_ms = self._engine._since(self._started)  # noqa: SLF001  the engine's other half
+        ending = self._ending._replace(outcome=outcome, reading=reading, note=note, latency_ms=latency_ms)
+        await self._engine._settle_shielded(self._prepared, ending)  # noqa: SLF001
+
+
+def _reply_headers(headers: Headers, prepared: Prepared, entry: Entry | None) -> Headers:
+    """The provider's headers and ours. What a stream costs is known only at its end, so it tells a forecast."""
+    plan = prepared.plan
+    ours = [
+        (b"thriftgate-request-id", prepared.id.encode()),
+        (b"thriftgate-plan", (",".join(plan.applied()) or "none").encode()),
+        (b"thriftgate-forecast-usd", usd_from_pico(plan.forecast.pico).encode()),
+    ]
+    if entry is not None:
+        paid = -entry.posted("upstream")
+        ours.append((b"thriftgate-cost-usd", usd_from_pico(paid).encode()))
+        ours.append((b"thriftgate-saved-usd", usd_from_pico(entry.posted("baseline") - paid).encode()))
+        ours.append((b"thriftgate-usage-source", entry.usage_source.encode()))
+    return (*_forwarded(headers), *ours)
+
+
+def _forwarded(headers: Headers) -> Headers:
+    return tuple((name, value) for name, value in headers if name not in _HOP)
+
+
+def _ms(seconds: float) -> int:
+    return max(0, round(seconds * 1000))

@@ -1,0 +1,63 @@
+"""What the engine remembers between calls, bounded: live cache entries, prefixes seen, answer lengths.
+
+All of it is advice for forecasts and for where to place breakpoints; losing it costs money at worst, never an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from thriftgate.core.cache import TTL_S, Resident
+from thriftgate.core.generations import Generations
+from thriftgate.core.state import Sighting
+
+OUTPUT_TOKENS_FIRST_GUESS = 400
+OUTPUT_WEIGHT = 0.2  # of the newest answer in the running mean
+
+
+class Memory:
+    """Owned by one engine; see the module."""
+
+    def __init__(self, boundaries_max: int = 100_000) -> None:
+        self._residency: Generations[bytes, Resident] = Generations(boundaries_max)
+        self._sightings: Generations[bytes, Sighting] = Generations(boundaries_max)
+        self._output: Generations[tuple[str, str], float] = Generations(10_000)
+
+    def see(self, chain: Sequence[bytes], now_s: float) -> None:
+        """Note that these prefix boundaries were sent now."""
+        fresh, lapsed = Sighting(now_s), Sighting(now_s, lapsed=True)
+        sightings = self._sightings
+        for digest in chain:
+            before = sightings.get(digest)
+            if before is None:
+                sightings[digest] = fresh
+                continue
+            gap_s = now_s - before.last_s
+            came_late = TTL_S["5m"] < gap_s <= TTL_S["1h"]
+            # Within five minutes says nothing new; beyond the hour the boundary is no longer one that comes back.
+            keeps = before.lapsed and gap_s <= TTL_S["5m"]
+            sightings[digest] = lapsed if came_late or keeps else fresh
+
+    def sightings_of(self, chain: Sequence[bytes]) -> dict[bytes, Sighting]:
+        return self._sightings.among(chain)
+
+    def residency_of(self, chain: Sequence[bytes]) -> dict[bytes, Resident]:
+        return self._residency.among(chain)
+
+    def cached(self, entries: Mapping[bytes, Resident]) -> None:
+        for digest, entry in entries.items():
+            self._residency[digest] = entry
+
+    def evicted(self, digests: Iterable[bytes]) -> None:
+        for digest in digests:
+            self._residency.discard(digest)
+
+    def expected_output(self, key: str, model: str, max_tokens: int) -> int:
+        """How long an answer of this key and model tends to be (tokens)."""
+        mean = self._output.get((key, model))
+        return min(max_tokens, OUTPUT_TOKENS_FIRST_GUESS if mean is None else round(mean))
+
+    def answered(self, key: str, model: str, output_tokens: int) -> None:
+        mean = self._output.get((key, model))
+        fresh = output_tokens if mean is None else mean + OUTPUT_WEIGHT * (output_tokens - mean)
+        self._output[key, model] = float(fresh)

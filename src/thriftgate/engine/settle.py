@@ -1,0 +1,187 @@
+"""From what the meter read to the entry in the books. Pure but for the memories it teaches."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from thriftgate.core import cache
+from thriftgate.core.attribution import settle as attribute
+from thriftgate.core.cost import refusal_is_billed
+from thriftgate.core.errors import UnknownPrice
+from thriftgate.core.plan import Plan
+from thriftgate.core.prices import Terms
+from thriftgate.core.request import Request
+from thriftgate.core.usage import Usage
+from thriftgate.engine.snapshot import Knowledge, Snapshot
+from thriftgate.ledger.entries import Entry, Outcome, Posting, Resolution, UsageSource, balanced
+from thriftgate.wire.meter import Reading
+
+BYTES_PER_OUTPUT_TOKEN = 3  # low on purpose: an estimate shall not undercount
+
+
+class Prepared(Struct, frozen=True):
+    """A planned call with its hold, on its way to the provider."""
+
+    id: str
+    opened_us: int
+    key: str
+    endpoint: str
+    request: Request
+    snapshot: Snapshot
+    plan: Plan
+
+
+class Ending(NamedTuple):
+    """How the call went on the wire."""
+
+    outcome: Outcome
+    status: int = 0
+    reading: Reading | None = None
+    attempts: int = 1
+    upstream_request_id: str = ""
+    note: str = ""
+    ttfb_ms: int = 0
+    latency_ms: int = 0
+
+
+def learn_residency(prepared: Prepared, began_s: float, knowledge: Knowledge) -> None:
+    """The answer has begun: from now on the provider's cache holds what the request marked."""
+    state = prepared.snapshot.state
+    if prepared.plan.breakpoints:
+        knowledge.memory.cached(_outcome(prepared, began_s, state.residency).entries)
+
+
+def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int, knowledge: Knowledge) -> Entry:
+    """The immutable entry of a call that was sent, or tried. Teaches the memories what the usage tells."""
+    reading = ending.reading
+    source: UsageSource
+    if reading is not None and reading.complete and reading.usage is not None:
+        usage, source = reading.usage.usage(), "exact"
+        _learn(prepared, usage, reading, knowledge)
+    elif ending.outcome in ("failed", "unreachable"):
+        usage, source = Usage(), "none"
+    else:
+        usage, source = _estimated(prepared, reading), "estimated"
+    postings, note, terms = _priced(prepared, ending, usage, knowledge)
+    return Entry(
+        id=prepared.id,
+        opened_us=prepared.opened_us,
+        settled_us=settled_us,
+        key=prepared.key,
+        model=prepared.request.model,
+        endpoint=prepared.endpoint,
+        outcome=ending.outcome,
+        resolution=_resolution(source),
+        usage_source=source,
+        usage=usage,
+        postings=postings,
+        served_model=reading.model if reading is not None else "",
+        provider=provider,
+        mode=terms.mode,
+        geo=terms.geo,
+        stream=prepared.request.stream,
+        status=ending.status,
+        price_book=knowledge.book.id,
+        forecast_pico=prepared.plan.forecast.pico,
+        decisions=prepared.plan.decisions,
+        upstream_request_id=ending.upstream_request_id,
+        message_id=reading.message_id if reading is not None else "",
+        stop_reason=reading.stop_reason if reading is not None else "",
+        note=note,
+        attempts=ending.attempts,
+        ttfb_ms=ending.ttfb_ms,
+        latency_ms=ending.latency_ms,
+    )
+
+
+def _resolution(source: UsageSource) -> Resolution:
+    return "void" if source == "none" else "post"
+
+
+def _priced(
+    prepared: Prepared, ending: Ending, usage: Usage, knowledge: Knowledge
+) -> tuple[tuple[Posting, ...], str, Terms]:
+    terms = _billed_terms(prepared, ending.reading)
+    if _is_free(ending, usage, terms.day):
+        return balanced(0, 0, {}), ending.note, terms
+    note = ending.note
+    applied = prepared.plan.applied()
+    try:
+        settlement = attribute(usage, terms, applied, knowledge.book)
+    except UnknownPrice as error:
+        # The call is made and must be booked: at the terms it was planned under, and loudly.
+        terms = prepared.plan.terms
+        note = f"{note}; priced as planned: {error}".removeprefix("; ")
+        settlement = attribute(replace(usage, iterations=()), terms, applied, knowledge.book)
+    return balanced(settlement.baseline, settlement.cost.pico, settlement.saved), note, terms
+
+
+def _billed_terms(prepared: Prepared, reading: Reading | None) -> Terms:
+    """The terms the response reports, else those of the plan. The model billed is the one that served."""
+    planned = prepared.plan.terms
+    if reading is None or reading.usage is None:
+        return planned
+    usage = reading.usage
+    mode = usage.mode() if usage.service_tier is not None or usage.speed is not None else planned.mode
+    return replace(planned, model=reading.model or planned.model, mode=mode, geo=usage.inference_geo or planned.geo)
+
+
+def _is_free(ending: Ending, usage: Usage, day: int) -> bool:
+    reading = ending.reading
+    if ending.outcome in ("failed", "unreachable"):
+        return True
+    return (
+        reading is not None
+        and reading.stop_reason == "refusal"
+        and not refusal_is_billed(reading.stop_category, output_tokens=usage.total.output, day=day)
+    )
+
+
+def _estimated(prepared: Prepared, reading: Reading | None) -> Usage:
+    """What a broken-off answer used: the input side as the stream began with it, else as forecast; the output by its length.
+
+    The documentation is silent on billing after a disconnect; this is the cautious reading.
+    """
+    expected = prepared.plan.forecast.tokens
+    if reading is None:
+        return Usage(expected)
+    seen = reading.usage.usage().total if reading.usage is not None else None
+    output = max(reading.output_bytes // BYTES_PER_OUTPUT_TOKEN, seen.output if seen is not None else 0)
+    output = min(output, max(prepared.request.max_tokens, 1))
+    return Usage(replace(seen if seen is not None else expected, output=output, thinking=0))
+
+
+def _learn(prepared: Prepared, usage: Usage, reading: Reading, knowledge: Knowledge) -> None:
+    state = prepared.snapshot.state
+    model = prepared.request.model
+    knowledge.memory.answered(prepared.key, model, usage.total.output)
+    if usage.iterations or not state.prefix.chain or reading.model not in ("", model, state.capability.id):
+        return  # totals of several prompts, or of another model, say nothing about this prefix
+    knowledge.tokens.learn(state.capability.id, state.prefix.chain[-1], usage.total.prompt, prepared.snapshot.estimate)
+    if not prepared.plan.breakpoints:
+        return
+    written = usage.total.write_5m + usage.total.write_1h
+    if usage.total.read + written == 0:  # under the real minimum, or caching is off: nothing is held
+        knowledge.memory.evicted(state.prefix.chain)
+    elif (
+        usage.total.read == 0 and prepared.plan.forecast.tokens.read > 0
+    ):  # evicted early: only what was just written is held
+        knowledge.memory.evicted(state.prefix.chain)
+        knowledge.memory.cached(_outcome(prepared, state.now_s, {}).entries)
+
+
+def _outcome(prepared: Prepared, usable_s: float, residency: cache.Residency) -> cache.CacheOutcome:
+    state = prepared.snapshot.state
+    return cache.forecast(
+        state.prefix,
+        state.cumulative,
+        prepared.plan.breakpoints,
+        residency,
+        now_s=state.now_s,
+        usable_s=usable_s,
+        cache_min_tokens=state.capability.cache_min_tokens,
+        rules=state.rules,
+    )

@@ -1,0 +1,40 @@
+"""Background tasks that are not lost: referenced until done, awaited at shutdown, their errors logged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import structlog
+
+log = structlog.get_logger("thriftgate")
+_T = TypeVar("_T")
+
+
+class Tasks:
+    """A set of running tasks."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Start `work`; it runs on even if nobody awaits it."""
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def finish(self, timeout_s: float) -> None:
+        """Wait until all are done, at most `timeout_s`; then cancel the rest and wait for that."""
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=timeout_s)
+        for task in set(self._running):
+            task.cancel()
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=timeout_s)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("background task failed", error=f"{type(error).__name__}: {error}")

@@ -1,0 +1,4 @@
+"""Serve now: the ASGI app in front of the engine. May import: engine and below.
+
+Start reading at `app.py`.
+"""

@@ -1,0 +1,115 @@
+"""The gateway's ASGI app: routes, and the one place where errors become answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from thriftgate import __version__
+from thriftgate.core.errors import ConfigError, LedgerError, ThriftgateError
+from thriftgate.engine.build import build_engine
+from thriftgate.engine.engine import Engine
+from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
+from thriftgate.gateway.messages import forward, messages
+from thriftgate.settings import Settings
+
+log = structlog.get_logger("thriftgate")
+Handler = Callable[[Engine, Settings, Scope, Receive, Send], Awaitable[None]]
+
+
+class NotServed(ThriftgateError):
+    """No such route here."""
+
+    status_hint = 404
+    error_type = "not_found_error"
+    label = "not_served"
+
+
+class Gateway:
+    """An ASGI application. Its engine is built at lifespan start-up, inside the loop it will live in, or handed in."""
+
+    def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
+        self.settings = settings
+        self._engine = engine
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def tracked(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            handler = ROUTES.get((scope["method"], scope["path"])) or _by_prefix(scope)
+            if self._engine is None:
+                raise LedgerError("the gateway is not ready")
+            await handler(self._engine, self.settings, scope, receive, tracked)
+        except ClientGone:
+            return
+        except ThriftgateError as error:
+            if started:
+                raise StreamBroken(str(error)) from None
+            await send_error(send, error)
+        except Exception as error:
+            log.exception("request failed", path=scope["path"], error=type(error).__name__)
+            if started:
+                raise
+            await send_error(send, ThriftgateError("thriftgate failed on this request; its log tells more"))
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            if self._engine is None:
+                self._engine = await build_engine(self.settings)
+        except (ConfigError, LedgerError) as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._engine.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class StreamBroken(Exception):
+    """Raised into the server to close the client's connection: the provider's stream broke off, and an orderly end would
+    say that it was whole."""
+
+
+async def _alive(_engine: Engine, _settings: Settings, scope: Scope, _receive: Receive, send: Send) -> None:
+    if scope["method"] == "HEAD":
+        await send_whole(send, 200, ((b"content-type", b"application/json"),), b"")
+    else:
+        await send_json(send, 200, {"status": "ok", "version": __version__})
+
+
+async def _ready(engine: Engine, _settings: Settings, _scope: Scope, _receive: Receive, send: Send) -> None:
+    await engine.ledger.open_holds()  # the books can be read; a closed ledger raises
+    await send_json(send, 200, {"status": "ready", "upstream": engine.provider.name, "price_book": engine.knowledge.book.id})
+
+
+ROUTES: dict[tuple[str, str], Handler] = {
+    ("POST", "/v1/messages"): messages,
+    ("POST", "/v1/messages/count_tokens"): forward,
+    ("GET", "/v1/models"): forward,
+    ("HEAD", "/"): _alive,
+    ("GET", "/"): _alive,
+    ("GET", "/healthz"): _alive,
+    ("HEAD", "/healthz"): _alive,
+    ("GET", "/readyz"): _ready,
+}
+
+
+def _by_prefix(scope: Scope) -> Handler:
+    if scope["method"] == "GET" and scope["path"].startswith("/v1/models/"):
+        return forward
+    raise NotServed(f"thriftgate does not serve {scope['method']} {scope['path']}")

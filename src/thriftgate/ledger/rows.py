@@ -1,0 +1,59 @@
+"""Entries and holds as database rows, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from thriftgate.core.plan import Decision
+from thriftgate.core.usage import Iteration, Tokens, Usage
+from thriftgate.ledger.entries import Entry, Hold, Posting
+
+HOLD_COLUMNS = ("id", "opened_us", "key", "model", "worst_pico", "forecast_pico")
+ENTRY_COLUMNS = (
+    "id", "opened_us", "settled_us", "key", "model", "endpoint", "outcome", "resolution", "usage_source",
+    "input_tokens", "write_5m_tokens", "write_1h_tokens", "read_tokens", "output_tokens", "thinking_tokens",
+    "web_searches", "iterations", "served_model", "provider", "mode", "geo", "stream", "status", "price_book",
+    "forecast_pico", "decisions", "upstream_request_id", "message_id", "stop_reason", "note", "attempts", "ttfb_ms",
+    "latency_ms",
+)  # fmt: skip
+POSTING_COLUMNS = ("entry", "account", "pico")
+
+Row = tuple[object, ...]
+
+_ENCODER = msgspec.json.Encoder()
+_ITERATIONS = msgspec.json.Decoder(tuple[Iteration, ...])
+_DECISIONS = msgspec.json.Decoder(tuple[Decision, ...])
+
+
+def hold_row(hold: Hold) -> Row:
+    return hold.id, hold.opened_us, hold.key, hold.model, hold.worst_pico, hold.forecast_pico
+
+
+def entry_row(entry: Entry) -> Row:
+    total = entry.usage.total
+    return (
+        entry.id, entry.opened_us, entry.settled_us, entry.key, entry.model, entry.endpoint, entry.outcome,
+        entry.resolution, entry.usage_source, total.input, total.write_5m, total.write_1h, total.read, total.output,
+        total.thinking, entry.usage.web_searches, _ENCODER.encode(entry.usage.iterations).decode(),
+        entry.served_model, entry.provider, entry.mode, entry.geo, int(entry.stream), entry.status, entry.price_book,
+        entry.forecast_pico, _ENCODER.encode(entry.decisions).decode(), entry.upstream_request_id, entry.message_id,
+        entry.stop_reason, entry.note, entry.attempts, entry.ttfb_ms, entry.latency_ms,
+    )  # fmt: skip
+
+
+def posting_rows(entry: Entry) -> Iterable[Row]:
+    return ((entry.id, posting.account, posting.pico) for posting in entry.postings)
+
+
+def entry_from_row(row: Row, postings: tuple[Posting, ...]) -> Entry:
+    """Raises msgspec.ValidationError when the file holds what no thriftgate wrote."""
+    value = dict(zip(ENTRY_COLUMNS, row, strict=True))
+    tokens = Tokens(*(int(str(value.pop(f"{name}_tokens"))) for name in Tokens.__struct_fields__))
+    usage = Usage(tokens, int(str(value.pop("web_searches"))), _ITERATIONS.decode(str(value.pop("iterations"))))
+    decisions = _DECISIONS.decode(str(value.pop("decisions")))
+    known = msgspec.convert(
+        {**value, "usage": Usage(), "postings": [], "stream": bool(value["stream"])}, Entry, from_attributes=True
+    )
+    return msgspec.structs.replace(known, usage=usage, decisions=decisions, postings=postings)

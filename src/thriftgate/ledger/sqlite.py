@@ -1,0 +1,253 @@
+"""The ledger on one SQLite file: one writer thread, group commit.
+
+All writes go through one thread that owns the only writing connection. It takes everything that is waiting, writes it in
+one transaction, and tells the callers when it is durable: no added delay when idle, one commit for many calls when busy.
+Each table is written by one multi-row statement, because sqlite3 lets go of the interpreter lock once per step and a busy
+event loop hands it back slowly.
+
+Durable means: survives the death of the process at any moment (`sync="normal"`), or also of the machine (`sync="full"`, one
+disk flush per commit). https://www.sqlite.org/pragma.html#pragma_synchronous, 2026-08.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
+
+from thriftgate.core.errors import LedgerError
+from thriftgate.ledger import queries
+from thriftgate.ledger.entries import BASELINE, SAVED, UPSTREAM, Entry, Group, Hold, Posting, Report
+from thriftgate.ledger.migrate import migrate
+from thriftgate.ledger.rows import (
+    ENTRY_COLUMNS,
+    HOLD_COLUMNS,
+    POSTING_COLUMNS,
+    Row,
+    entry_from_row,
+    entry_row,
+    hold_row,
+    posting_rows,
+)
+
+ROWS_PER_STATEMENT = 64  # × 33 columns stays far under SQLite's 32,766 parameters (sqlite.org/limits.html, 2026-08)
+BUSY_TIMEOUT_MS = 10_000
+_T = TypeVar("_T")
+
+
+class _Write(NamedTuple):
+    """Rows by table, and whom to tell."""
+
+    rows: tuple[tuple[str, Row], ...]
+    done: asyncio.Future[None]
+
+
+class SqliteLedger:
+    """See `entries.Ledger`. Open it with `SqliteLedger.open(path)`; `:memory:` keeps the books in memory."""
+
+    def __init__(self, path: str, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+        self.path = path
+        self._writer = writer
+        self._reader = reader
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._read_pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-reader")
+        self._closed = False
+        self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(cls, path: str | Path, *, sync: Literal["normal", "full"] = "normal") -> SqliteLedger:
+        """Open or create the file and bring its schema up to date. Raises LedgerError naming the file."""
+        name = str(path)
+        try:
+            if name == ":memory:":
+                writer = reader = _connect(name)
+            else:
+                Path(name).parent.mkdir(parents=True, exist_ok=True)
+                writer, reader = _connect(name), _connect(name)
+            writer.execute("pragma journal_mode = wal")
+            writer.execute(f"pragma synchronous = {sync}")
+            migrate(writer)
+            reader.execute("pragma query_only = on") if reader is not writer else None
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerError(f"cannot open the ledger {name}: {error}") from None
+        return cls(name, writer, reader)
+
+    async def hold(self, hold: Hold) -> None:
+        await self._commit((("holds", hold_row(hold)),))
+
+    async def settle(self, entry: Entry) -> None:
+        if entry.balance():
+            raise LedgerError(f"entry {entry.id} does not balance: off by {entry.balance()} pico-USD")
+        await self._commit((("entries", entry_row(entry)), *(("postings", row) for row in posting_rows(entry))))
+
+    async def entry(self, entry_id: str) -> Entry | None:
+        def find(connection: sqlite3.Connection) -> Entry | None:
+            row = connection.execute(queries.ENTRY, (entry_id,)).fetchone()
+            return _with_postings(connection, row) if row is not None else None
+
+        return await self._read(find)
+
+    async def entries(
+        self, *, since_us: int = 0, until_us: int = 2**62, after: str = "", limit: int = 1000
+    ) -> Sequence[Entry]:
+        def page(connection: sqlite3.Connection) -> list[Entry]:
+            rows = connection.execute(queries.ENTRIES, (since_us, until_us, after, limit)).fetchall()
+            return [_with_postings(connection, row) for row in rows]
+
+        return await self._read(page)
+
+    async def open_holds(self) -> Sequence[Hold]:
+        return await self._read(lambda connection: [Hold(*row) for row in connection.execute(queries.OPEN_HOLDS)])
+
+    async def report(self, *, since_us: int = 0, until_us: int = 2**62) -> Report:
+        return await self._read(lambda connection: _report(connection, (since_us, until_us)))
+
+    async def unbalanced(self) -> Sequence[str]:
+        return await self._read(lambda connection: [row[0] for row in connection.execute(queries.UNBALANCED)])
+
+    async def secret(self, name: str, fresh: str) -> str:
+        """A value kept with the books; `fresh` is stored the first time it is asked for."""
+
+        def keep(connection: sqlite3.Connection) -> str:
+            row = connection.execute("select value from meta where name = ?", (name,)).fetchone()
+            return str(row[0]) if row is not None else ""
+
+        kept = await self._read(keep)
+        if not kept:
+            await self._commit((("meta", (name, fresh)),))
+        return kept or fresh
+
+    async def close(self) -> None:
+        """Write what is waiting, then close. Later calls raise LedgerError."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._read_pool.shutdown()
+        self._writer.close()
+        self._reader.close()
+
+    async def _read(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        if self._closed:
+            raise LedgerError("the ledger is closed")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._read_pool, question, self._reader)
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot read the ledger {self.path}: {error}") from None
+
+    async def _commit(self, rows: tuple[tuple[str, Row], ...]) -> None:
+        if self._closed:
+            raise LedgerError("the ledger is closed")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.put(_Write(rows, done))
+        await done
+
+    def _write_all(self) -> None:
+        """The writer thread: drain, write, commit, tell."""
+        waiting = True
+        while waiting:
+            first = self._queue.get()
+            if first is None:
+                return
+            batch = [first]
+            while not self._queue.empty():
+                write = self._queue.get()
+                if write is None:
+                    waiting = False
+                    break
+                batch.append(write)
+            self._write_batch(batch)
+
+    def _write_batch(self, batch: list[_Write]) -> None:
+        try:
+            self._write_rows([row for write in batch for row in write.rows])
+        except sqlite3.Error as error:
+            if len(batch) > 1:  # one bad write must not fail its neighbours
+                for write in batch:
+                    self._write_batch([write])
+                return
+            _tell(batch, LedgerError(f"cannot write the ledger {self.path}: {error}"))
+        else:
+            _tell(batch, None)
+
+    def _write_rows(self, rows: list[tuple[str, Row]]) -> None:
+        tables: dict[str, list[Row]] = {}
+        for table, row in rows:
+            tables.setdefault(table, []).append(row)
+        self._writer.execute("begin immediate")
+        try:
+            for table in ("meta", "holds", "entries", "postings"):
+                for at in range(0, len(tables.get(table, ())), ROWS_PER_STATEMENT):
+                    some = tables[table][at : at + ROWS_PER_STATEMENT]
+                    self._writer.execute(_insert(table, len(some)), [value for row in some for value in row])
+            self._writer.execute("commit")
+        except sqlite3.Error:
+            if self._writer.in_transaction:
+                self._writer.execute("rollback")
+            raise
+
+
+_COLUMNS = {"meta": ("name", "value"), "holds": HOLD_COLUMNS, "entries": ENTRY_COLUMNS, "postings": POSTING_COLUMNS}
+
+
+def _insert(table: str, rows: int) -> str:
+    columns = _COLUMNS[table]
+    one = f"({', '.join('?' * len(columns))})"
+    return f"insert into {table} ({', '.join(columns)}) values {', '.join([one] * rows)}"  # noqa: S608  own names only
+
+
+def _connect(name: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_MS}")
+    return connection
+
+
+def _tell(batch: list[_Write], error: LedgerError | None) -> None:
+    """Wake all callers of a batch with one call into each loop."""
+    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for write in batch:
+        loops.setdefault(write.done.get_loop(), []).append(write.done)
+
+    def resolve(futures: list[asyncio.Future[None]]) -> None:
+        for future in futures:
+            if not future.done():
+                future.set_exception(error) if error is not None else future.set_result(None)
+
+    for loop, futures in loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(resolve, futures)
+
+
+def _with_postings(connection: sqlite3.Connection, row: Row) -> Entry:
+    postings = connection.execute(queries.POSTINGS, (row[0],))
+    return entry_from_row(row, tuple(Posting(*posting) for posting in postings))
+
+
+def _report(connection: sqlite3.Connection, span: tuple[int, int]) -> Report:
+    calls, estimated = connection.execute(queries.CALLS, span).fetchone()
+    accounts = {account: queries.summed(high, low) for account, high, low in connection.execute(queries.ACCOUNTS, span)}
+    groups = {
+        column: tuple(
+            Group(name, n, queries.summed(*sums[:2]), queries.summed(*sums[2:]))
+            for name, n, *sums in connection.execute(queries.GROUPED.format(column), span)
+        )
+        for column in queries.GROUPS
+    }
+    return Report(
+        calls=calls,
+        estimated=estimated,
+        open_holds=len(connection.execute(queries.OPEN_HOLDS).fetchall()),
+        baseline_pico=accounts.get(BASELINE, 0),
+        paid_pico=-accounts.get(UPSTREAM, 0),
+        levers={account.removeprefix(SAVED): -pico for account, pico in accounts.items() if account.startswith(SAVED)},
+        by_model=groups["model"],
+        by_key=groups["key"],
+        by_outcome=groups["outcome"],
+    )

@@ -1,0 +1,11 @@
+"""Where it goes: providers as frozen descriptions with a pure `prepare`, and the one seam for HTTP. May import: wire, core.
+
+Adding a provider: one file here, one line in `PROVIDERS`. Start reading at `transport.py`.
+"""
+
+from __future__ import annotations
+
+from thriftgate.providers.anthropic import Anthropic
+from thriftgate.providers.provider import Provider
+
+PROVIDERS: dict[str, type[Provider]] = {"anthropic": Anthropic}

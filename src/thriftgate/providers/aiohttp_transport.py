@@ -1,0 +1,107 @@
+"""The network, by aiohttp: the fastest maintained client measured (benchmarks/README.md)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from thriftgate.core.errors import BrokenReply, Unreachable, UpstreamTimeout
+from thriftgate.providers.transport import Headers, Outgoing, Timeouts
+
+# aiohttp would add these by itself; the provider shall see what the client sent.
+_SKIP = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+class AiohttpIncoming:
+    """See `transport.Incoming`."""
+
+    __slots__ = ("_response", "headers")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.headers: Headers = tuple((name.lower(), value) for name, value in response.raw_headers)
+
+    @property
+    def status(self) -> int:
+        return self._response.status
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        content = self._response.content
+        try:
+            while chunk := await content.readany():
+                yield chunk
+        except TimeoutError:
+            raise UpstreamTimeout("the provider stopped sending in the middle of its answer") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise BrokenReply(f"the provider's answer broke off: {_words(error)}") from None
+
+    async def read(self) -> bytes:
+        try:
+            return await self._response.read()
+        except TimeoutError:
+            raise UpstreamTimeout("the provider stopped sending in the middle of its answer") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise BrokenReply(f"the provider's answer broke off: {_words(error)}") from None
+
+    def close(self) -> None:
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+
+class AiohttpTransport:
+    """See `transport.Transport`. Create it inside the running event loop."""
+
+    def __init__(self, *, connections_max: int = 0) -> None:
+        # No limit by default: 200 streams are 200 connections. Idle ones are dropped before a peer is likely to.
+        connector = aiohttp.TCPConnector(limit=connections_max, keepalive_timeout=15.0, ttl_dns_cache=60)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            auto_decompress=False,
+            skip_auto_headers=_SKIP,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            read_bufsize=2**18,
+        )
+        self._timeouts: dict[Timeouts, aiohttp.ClientTimeout] = {}
+
+    async def send(self, outgoing: Outgoing, timeouts: Timeouts) -> AiohttpIncoming:
+        headers = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in outgoing.headers)
+        try:
+            response = await self._session.request(
+                outgoing.method,
+                URL(outgoing.url, encoded=True),
+                headers=headers,
+                data=outgoing.body or None,
+                timeout=self._timeout(timeouts),
+                allow_redirects=False,
+            )
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+            raise Unreachable(f"cannot reach {_origin(outgoing.url)}: {_words(error)}") from None
+        except TimeoutError:
+            raise UpstreamTimeout(f"no answer from {_origin(outgoing.url)} within {timeouts.read_s:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise BrokenReply(f"no usable HTTP answer from {_origin(outgoing.url)}: {_words(error)}") from None
+        return AiohttpIncoming(response)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    def _timeout(self, timeouts: Timeouts) -> aiohttp.ClientTimeout:
+        known = self._timeouts.get(timeouts)
+        if known is None:
+            known = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s)
+            self._timeouts[timeouts] = known
+        return known
+
+
+def _origin(url: str) -> str:
+    return str(URL(url).origin())
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,63 @@
+"""The one seam where bytes leave the process. Everything above it is the same for a real network and for a test.
+
+Two implementations: `aiohttp_transport` (the network) and `asgi_transport` (an ASGI app in this process).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from msgspec import Struct
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Outgoing(Struct, frozen=True):
+    """One HTTP request, ready to send. Header names are lower case."""
+
+    method: str
+    url: str
+    headers: Headers
+    body: bytes = b""
+
+
+class Timeouts(Struct, frozen=True):
+    """Seconds: to connect, and between two pieces of the answer (the first one included)."""
+
+    connect_s: float = 10.0
+    read_s: float = 600.0
+
+
+class Incoming(Protocol):
+    """An answer whose head has come. Must be closed; closing before the end gives the connection up."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Headers: ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises BrokenReply when it breaks off, UpstreamTimeout when it stalls."""
+
+    async def read(self) -> bytes:
+        """The whole body. Raises like `chunks`."""
+
+    def close(self) -> None: ...
+
+
+class Transport(Protocol):
+    """Sends a request and returns when the head of the answer is there.
+
+    Raises Unreachable when surely nothing was sent, UpstreamTimeout or BrokenReply when something may have been.
+    """
+
+    async def send(self, outgoing: Outgoing, timeouts: Timeouts) -> Incoming: ...
+
+    async def close(self) -> None: ...
+
+
+def header(headers: Headers, name: bytes) -> str:
+    """The first value of a header (lower-case name), or ""."""
+    return next((value.decode("latin-1") for key, value in headers if key == name), "")

@@ -1,0 +1,301 @@
+"""What the simulated model says: a pure function of seed, model and visible content.
+
+`cache_control`, metadata, headers, tool ids and signatures never matter. Order of ideas: a directive in the user's text, a
+refusal, a tool call, a structured output, a known task, an echo that says plainly that it is simulated.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from thriftgate.simulator.directives import Directives, read_directives
+from thriftgate.simulator.draws import below, digest, pick, unit
+from thriftgate.simulator.models import Model
+from thriftgate.simulator.render import Body, Placed, blocks_of, effort_of, identity, output_format, thinking_mode
+from thriftgate.simulator.schema import instance
+from thriftgate.simulator.tasks import recognise, solve
+from thriftgate.simulator.thinking import THINKING
+from thriftgate.simulator.tokens import TokenCounter
+
+REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
+FILLER = "This text was written by a simulator and means nothing beyond its length. ".split()
+OPENINGS = ("Noted", "Understood", "Here is a simulated answer", "Simulated reply", "As a simulation I can say this")
+EFFORT_FACTOR = {"low": 0.3, "medium": 0.7, "high": 1.0, "xhigh": 1.6, "max": 2.5}
+REFUSALS = frozenset({"cyber", "bio", "frontier_llm", "reasoning_extraction", "general_harms"})
+
+
+@dataclass(slots=True)
+class Piece:
+    """One block of the answer with the tokens it cost. Tool calls get their id later."""
+
+    block: dict[str, Any]
+    tokens: int
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole answer before ids are given."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    thinking_tokens: int = 0
+    stop_reason: str = "end_turn"
+    stop_sequence: str | None = None
+    stop_details: dict[str, Any] | None = None
+    search: str | None = None
+    search_tool: str = "web_search"
+
+    @property
+    def output_tokens(self) -> int:
+        """Billed output, thinking included."""
+        return sum(piece.tokens for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the user wants: the text of the last message that is more than tool results, and the results since."""
+
+    text: str
+    results_since: int
+
+
+def compose(
+    body: Body, placed: list[Placed], model: Model, counter: TokenCounter, seed: int, room: int, shift: float = 0.0
+) -> Answer:
+    """The answer to a prompt. `room` = tokens left in the context window."""
+    ask = find_ask(placed)
+    orders = read_directives(ask.text)
+    answer = Answer()
+    if orders.refuse is not None:
+        return _refuse(answer, orders.refuse)
+    key = visible_key(body, placed)
+    _think(answer, body, model, counter, orders, (seed, model.id, key))
+    answer.search, answer.search_tool = _search(body, ask, orders)
+    calls = [] if answer.search else _tool_calls(body, ask, orders, (seed, model.id, key))
+    if calls:
+        answer.stop_reason = "tool_use"
+        for call in calls:
+            answer.pieces.append(Piece(call, counter.block(model, call, identity(call))))
+    else:
+        _say(answer, body, ask, orders, model, counter, seed, key, shift)
+    if orders.stop:
+        answer.stop_reason = orders.stop
+    _limit(answer, body["max_tokens"], room)
+    return answer
+
+
+def find_ask(placed: list[Placed]) -> Ask:
+    """Texts between system-reminder tags are not the user's own words."""
+    users = [item for item in placed if item.role == "user"]
+    texts = [item for item in users if item.content.get("type") == "text" and REMINDER.sub("", item.content["text"]).strip()]
+    if not texts:
+        return Ask("", sum(item.content.get("type") == "tool_result" for item in users))
+    last = texts[-1].message
+    text = "\n".join(REMINDER.sub("", item.content["text"]) for item in texts if item.message == last)
+    since = [item for item in users if item.message > last and item.content.get("type") == "tool_result"]
+    return Ask(text.strip(), len({item.message for item in since}))
+
+
+def visible_key(body: Body, placed: list[Placed]) -> bytes:
+    """A hash of all that may influence the answer."""
+    state = digest("visible")
+    for tool in body.get("tools") or []:
+        state = digest(state, identity(tool))
+    for block in blocks_of(body.get("system")):
+        state = digest(state, identity(block))
+    for item in placed:
+        if item.content.get("type") not in THINKING:
+            shown = {name: value for name, value in item.content.items() if name not in {"id", "tool_use_id"}}
+            state = digest(state, item.role, identity(shown))
+    return state
+
+
+def _refuse(answer: Answer, category: str) -> Answer:
+    """build-with-claude/refusals-and-fallback, 2026-10: HTTP 200, stop_reason refusal, no content."""
+    known = category if category in REFUSALS else None
+    answer.stop_reason = "refusal"
+    answer.stop_details = {"type": "refusal", "category": known, "explanation": "This refusal is simulated."}
+    return answer
+
+
+def _think(
+    answer: Answer,
+    body: Body,
+    model: Model,
+    counter: TokenCounter,
+    orders: Directives,
+    chance: tuple[object, ...],
+) -> None:
+    """Adds a thinking block. How much is thought, and when, is the simulator's own choice: adaptive thinks on 3 prompts of 4."""
+    mode = thinking_mode(body, model)
+    if mode["type"] in {"disabled", "between_tools"} or orders.think == 0:
+        return
+    amount = orders.think
+    if amount is None:
+        if mode["type"] == "adaptive" and unit("whether", *chance) >= 0.75:
+            return
+        amount = int((20 + below(180, "think", *chance)) * EFFORT_FACTOR.get(effort_of(body, model), 1.0))
+    amount = min(amount, mode.get("budget_tokens", amount))
+    display = (body.get("thinking") or {}).get("display", "summarized")
+    text = "" if display == "omitted" else "Simulated thinking: " + filler(counter, model, min(amount, 40))
+    answer.pieces.append(Piece({"type": "thinking", "thinking": text, "signature": ""}, amount))
+    answer.thinking_tokens = amount
+
+
+def filler(counter: TokenCounter, model: Model, tokens: int) -> str:
+    """A meaningless text of about so many tokens."""
+    rate = max(0.2, counter.text(model.tokenizer, " ".join(FILLER)) / len(FILLER))
+    count = max(1, round(tokens / rate))
+    return " ".join(FILLER[index % len(FILLER)] for index in range(count))
+
+
+def _search(body: Body, ask: Ask, orders: Directives) -> tuple[str | None, str]:
+    tools = [tool for tool in body.get("tools") or [] if str(tool.get("type", "")).startswith("web_search_")]
+    if not tools or (body.get("tool_choice") or {}).get("type") == "none":
+        return None, "web_search"
+    if orders.search is not None:
+        return orders.search.strip(), tools[0]["name"]
+    wanted = re.search(r"\bsearch(?: the web)? for ([^.?!\n]+)", ask.text, re.IGNORECASE)
+    return (wanted.group(1).strip() if wanted else None), tools[0]["name"]
+
+
+def _tool_calls(body: Body, ask: Ask, orders: Directives, chance: tuple[object, ...]) -> list[dict[str, Any]]:
+    tools = {tool["name"]: tool for tool in body.get("tools") or [] if "name" in tool and not _runs_on_server(tool)}
+    choice = body.get("tool_choice") or {"type": "auto"}
+    if not tools or choice.get("type") == "none":
+        return []
+    words = tuple(re.findall(r"[A-Z][\w-]+|[\w./-]{5,}", ask.text)[:8])
+    ordered = [order for order in orders.tools if order.name in tools]
+    if ordered and ask.results_since < orders.times:
+        return [
+            _call(order.name, order.input if order.input is not None else _input(tools[order.name], chance, words))
+            for order in ordered
+        ]
+    if choice.get("type") == "tool" and choice.get("name") in tools:
+        return [_call(choice["name"], _input(tools[choice["name"]], chance, words))]
+    fitting = [name for name in tools if _covers(tools[name], ask.text)]
+    if choice.get("type") == "any":
+        name = fitting[0] if fitting else pick(sorted(tools), "any", *chance)
+        return [_call(name, _input(tools[name], chance, words))]
+    rounds = 1 + below(3, "rounds", *chance[:2], ask.text)
+    steered = orders.say is not None or orders.out is not None or orders.tools
+    if fitting and not steered and ask.results_since < rounds:
+        return [_call(fitting[0], _input(tools[fitting[0]], chance, words))]
+    return []
+
+
+def _runs_on_server(tool: dict[str, Any]) -> bool:
+    return str(tool.get("type", "")).startswith(("web_", "code_execution_", "tool_search_", "advisor_"))
+
+
+def _call(name: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "tool_use", "name": name, "input": value}
+
+
+def _input(tool: dict[str, Any], chance: tuple[object, ...], words: tuple[str, ...]) -> dict[str, Any]:
+    value = instance(tool.get("input_schema") or {"type": "object"}, digest(*chance, tool["name"]), words)
+    return value if isinstance(value, dict) else {}
+
+
+def _covers(tool: dict[str, Any], text: str) -> bool:
+    """Whether the user's words name the tool, or share three long words with the start of its description."""
+    asked = {word[:5] for word in re.findall(r"[a-z]{3,}", text.lower())}
+    name = {word.lower()[:5] for word in re.findall(r"[A-Za-z][a-z]{2,}|[A-Z]{3,}", tool["name"])} - {"get", "the", "tool"}
+    if name and name <= asked and len(asked) > 1:
+        return True
+    told = {word[:5] for word in re.findall(r"[a-z]{5,}", str(tool.get("description", ""))[:200].lower())}
+    return len({word for word in asked if len(word) == 5} & told) >= 3
+
+
+def _say(
+    answer: Answer,
+    body: Body,
+    ask: Ask,
+    orders: Directives,
+    model: Model,
+    counter: TokenCounter,
+    seed: int,
+    key: bytes,
+    shift: float,
+) -> None:
+    tokens = None
+    wanted = output_format(body)
+    if orders.out is not None:
+        text, tokens = filler(counter, model, orders.out), orders.out
+    elif orders.say is not None:
+        text = orders.say
+    else:
+        text = _free_text(body, ask, wanted, model, seed, key, shift)
+    stops = [(text.find(stop), stop) for stop in body.get("stop_sequences") or [] if stop in text]
+    if stops:
+        at, stop = min(stops)
+        text, tokens = text[:at], None
+        answer.stop_reason, answer.stop_sequence = "stop_sequence", stop
+    if text:
+        answer.pieces.append(
+            Piece({"type": "text", "text": text}, counter.text(model.tokenizer, text) if tokens is None else tokens)
+        )
+
+
+def _free_text(
+    body: Body, ask: Ask, wanted: dict[str, Any] | None, model: Model, seed: int, key: bytes, shift: float
+) -> str:
+    known = recognise(ask.text)
+    solved = None
+    if known is not None:
+        solved = solve(*known, seed=seed, model=model.id, tier=model.tier, effort=effort_of(body, model), shift=shift)
+    if wanted is not None:
+        return _structured(wanted.get("schema", {}), solved, digest(seed, model.id, key))
+    if solved is not None:
+        return solved
+    opening = pick(OPENINGS, "opening", seed, model.id, key)
+    words = " ".join(ask.text.split()[:12])
+    length = 8 + below(40, "length", seed, model.id, key)
+    rest = " ".join(FILLER[index % len(FILLER)] for index in range(length))
+    return f'{opening} ({model.display}, simulated): "{words}". {rest}'
+
+
+def _structured(schema: dict[str, Any], solved: str | None, chance: bytes) -> str:
+    """JSON that fits the schema; a solved task fills the members it fits."""
+    value = instance(schema, chance)
+    if solved is not None and isinstance(value, dict):
+        try:
+            decoded: object = msgspec.json.decode(solved)
+        except msgspec.DecodeError:
+            decoded = solved
+        if isinstance(decoded, dict):
+            value |= {name: decoded[name] for name in value if name in decoded}
+        else:
+            for name, old in value.items():
+                if type(old) is type(decoded) or (isinstance(old, str) and isinstance(decoded, str)):
+                    value[name] = decoded
+                    break
+    return msgspec.json.encode(value).decode()
+
+
+def _limit(answer: Answer, max_tokens: int, room: int) -> None:
+    """Cuts the answer at max_tokens, or where the context window ends (api/handling-stop-reasons, 2026-08). A tool call that
+    does not fit is left out (assumed)."""
+    budget = min(max_tokens, room)
+    if answer.output_tokens <= budget:
+        return
+    kept: list[Piece] = []
+    left = budget
+    for piece in answer.pieces:
+        if piece.tokens <= left:
+            kept.append(piece)
+            left -= piece.tokens
+            continue
+        name = {"text": "text", "thinking": "thinking"}.get(piece.block["type"])
+        if left > 0 and name:
+            text = piece.block[name]
+            kept.append(Piece({**piece.block, name: text[: max(1, len(text) * left // piece.tokens)] if text else ""}, left))
+        break
+    answer.pieces = kept
+    answer.thinking_tokens = sum(piece.tokens for piece in kept if piece.block["type"] == "thinking")
+    answer.stop_reason = "max_tokens" if max_tokens <= room else "model_context_window_exceeded"
+    answer.stop_sequence = None
+    answer.search = None if left <= 0 else answer.search

@@ -1,0 +1,177 @@
+"""The prompt cache: a plain list of prefixes and the longest match, as the documentation tells it.
+
+Source: platform.claude.com/docs/en/build-with-claude/prompt-caching, 2026-10; rules it leaves open are `CacheRules` switches.
+A prefix is known by a chained hash of scope, level settings and blocks; an entry is one prefix that a breakpoint wrote.
+All times are Unix seconds, all sizes tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from thriftgate.simulator.config import CacheRules
+from thriftgate.simulator.draws import digest
+from thriftgate.simulator.render import Position
+
+HOUR_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A breakpoint: index of its position, life in seconds."""
+
+    index: int
+    ttl_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """Everything up to and including one position. `place` counts positions as the look-back does."""
+
+    key: bytes
+    tokens: int
+    place: int
+
+
+@dataclass(slots=True)
+class Entry:
+    """One cached prefix. `built_on` is set only where a deeper entry cannot outlive the one it extends."""
+
+    tokens: int
+    ttl_s: int
+    expires_at: float
+    usable_from: float
+    built_on: bytes | None = None
+
+
+@dataclass(slots=True)
+class Lookup:
+    """What one request reads and writes. `written` becomes readable only by `CacheOracle.commit`."""
+
+    started_at: float
+    read: int = 0
+    write_5m: int = 0
+    write_1h: int = 0
+    hit: int | None = None
+    written: list[tuple[Prefix, int, bytes | None]] = field(default_factory=list)
+
+    @property
+    def covered(self) -> int:
+        """Tokens up to the last breakpoint: read or written."""
+        return self.read + self.write_5m + self.write_1h
+
+
+def prefixes(
+    scope: tuple[str, ...], positions: tuple[Position, ...], salts: dict[str, bytes], *, collapse_runs: bool
+) -> list[Prefix]:
+    """All prefixes of a prompt, shortest first. A level's setting enters the hash where that level begins, even if it
+    has no block of its own."""
+    key, tokens, place, before, last_kind = digest("scope", *scope), 0, 0, "", ""
+    levels = ["tools", "system", "messages"]
+    found: list[Prefix] = []
+    for position in positions:
+        while levels and before != position.level:
+            before = levels.pop(0)
+            key = digest(key, before, salts[before])
+        run = collapse_runs and position.kind in {"tool_use", "tool_result"} and position.kind == last_kind
+        place += 0 if run else 1
+        key = digest(key, position.role, position.identity)
+        tokens += position.tokens
+        found.append(Prefix(key, tokens, place))
+        last_kind = position.kind
+    return found
+
+
+class CacheOracle:
+    """All entries of one simulator."""
+
+    def __init__(self, rules: CacheRules) -> None:
+        self.rules = rules
+        self._entries: dict[bytes, Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def clear(self) -> None:
+        """Forgets every entry."""
+        self._entries.clear()
+
+    def look(self, chain: list[Prefix], marks: list[Mark], minimum: int, now: float) -> Lookup:
+        """Reads for a request that starts `now`: renews what was hit, and works out what will be written."""
+        result = Lookup(now)
+        usable = [mark for mark in marks if chain[mark.index].tokens >= minimum]
+        if not usable:
+            return result  # below the minimum nothing happens and nothing is said
+        result.hit = self._find(chain, usable, now)
+        if result.hit is not None:
+            result.read = chain[result.hit].tokens
+            self._renew(chain, usable, result.hit, now)
+        self._plan_writes(chain, usable, result)
+        return result
+
+    def commit(self, lookup: Lookup, usable_from: float) -> None:
+        """Makes the entries of `lookup` readable from `usable_from` on: call it when the response begins."""
+        self._purge(lookup.started_at)
+        for prefix, ttl_s, built_on in lookup.written:
+            fresh = Entry(prefix.tokens, ttl_s, lookup.started_at + ttl_s, usable_from, built_on)
+            known = self._entries.get(prefix.key)
+            if known is not None and known.expires_at > lookup.started_at:
+                # Written twice at once, or out of look-back: the longer life stands (assumed).
+                fresh.usable_from = min(fresh.usable_from, known.usable_from)
+                fresh.expires_at = max(fresh.expires_at, known.expires_at)
+                fresh.ttl_s = max(fresh.ttl_s, known.ttl_s)
+            self._entries[prefix.key] = fresh
+
+    def _find(self, chain: list[Prefix], marks: list[Mark], now: float) -> int | None:
+        """Index of the longest live prefix within look-back of a breakpoint, trying the deepest breakpoint first."""
+        for mark in reversed(marks):
+            for index in range(mark.index, -1, -1):
+                if chain[mark.index].place - chain[index].place >= self.rules.lookback:
+                    break
+                if self._live(chain[index].key, now):
+                    return index
+        return None
+
+    def _live(self, key: bytes, now: float) -> bool:
+        entry = self._entries.get(key)
+        if entry is None or not entry.usable_from <= now < entry.expires_at:
+            return False
+        return entry.built_on is None or self._live(entry.built_on, now)
+
+    def _renew(self, chain: list[Prefix], marks: list[Mark], hit: int, now: float) -> None:
+        """A hit renews the entry's own life from the start of this request, for free; for shallower ones see `refresh`."""
+        indexes = {hit}
+        if self.rules.refresh == "hit_and_marked":
+            indexes |= {mark.index for mark in marks if mark.index < hit}
+        elif self.rules.refresh == "ancestors":
+            indexes |= set(range(hit))
+        for index in indexes:
+            if self._live(chain[index].key, now):
+                entry = self._entries[chain[index].key]
+                entry.expires_at = max(entry.expires_at, now + entry.ttl_s)
+        for mark in marks:
+            if self.rules.in_place_upgrade and mark.index == hit and mark.ttl_s == HOUR_S:
+                entry = self._entries[chain[hit].key]
+                entry.ttl_s, entry.expires_at = HOUR_S, now + HOUR_S
+
+    def _plan_writes(self, chain: list[Prefix], marks: list[Mark], result: Lookup) -> None:
+        """A = hit, B = deepest 1h breakpoint beyond A, C = last breakpoint: 1h pays B − A, 5m pays C − B."""
+        hit = -1 if result.hit is None else result.hit
+        beyond = [mark for mark in marks if mark.index > hit]
+        built_on = None if self.rules.late_upgrade or result.hit is None else chain[hit].key
+        for mark in beyond:
+            result.written.append((chain[mark.index], mark.ttl_s, built_on))
+        if self.rules.free_insert:
+            for mark in marks:
+                if mark.index < hit and not self._live(chain[mark.index].key, result.started_at):
+                    result.written.append((chain[mark.index], mark.ttl_s, None))
+        hours = [chain[mark.index].tokens for mark in beyond if mark.ttl_s == HOUR_S]
+        upto_1h = max(hours, default=result.read)
+        upto_5m = max((chain[mark.index].tokens for mark in beyond), default=result.read)
+        result.write_1h = upto_1h - result.read
+        result.write_5m = upto_5m - upto_1h
+
+    def _purge(self, now: float) -> None:
+        if len(self._entries) > 10_000:
+            # Kept for an hour after their end, since requests are not always committed in the order they started.
+            self._entries = {key: entry for key, entry in self._entries.items() if entry.expires_at > now - HOUR_S}

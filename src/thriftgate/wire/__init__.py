@@ -1,0 +1,1 @@
+"""How it is written: bytes to core values and back, without I/O. May import: core."""

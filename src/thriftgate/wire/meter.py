@@ -1,0 +1,154 @@
+"""What one answer says about its own cost. Reads a copy of the bytes; never holds the answer up.
+
+A stream tells its input side in `message_start` (with the 5m/1h split, tier, geo and speed, and a placeholder output
+count) and its totals in the last `message_delta`; both must be merged
+(platform.claude.com/docs/en/build-with-claude/streaming, 2026-08).
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from thriftgate.wire.sse import Event, SseDecoder
+from thriftgate.wire.usage import ApiUsage, StopDetails
+
+# Of an event with one text delta, what is not text (its frame), in bytes.
+DELTA_FRAME_BYTES = 117
+_WANTED = (b"message_start", b"message_delta", b"message_stop", b"error")
+
+
+class Reading(Struct, frozen=True):
+    """All the meter saw.
+
+    `complete` says that the answer reached its end; only then is `usage` the final word. `output_bytes` is the length of
+    the content seen so far, for an estimate where the final usage never came. `error` is the type of an error the provider
+    reported, in the body or in the stream.
+    """
+
+    complete: bool
+    usage: ApiUsage | None = None
+    model: str = ""
+    message_id: str = ""
+    stop_reason: str = ""
+    stop_category: str | None = None
+    output_bytes: int = 0
+    error: str = ""
+
+
+class _Error(Struct):
+    type: str = ""
+
+
+class _Message(Struct):
+    id: str = ""
+    model: str = ""
+    usage: ApiUsage | None = None
+    stop_reason: str | None = None
+    stop_details: StopDetails | None = None
+    type: str = ""
+    error: _Error | None = None
+
+
+class _Start(Struct):
+    message: _Message
+
+
+class _Delta(Struct):
+    stop_reason: str | None = None
+    stop_details: StopDetails | None = None
+
+
+class _MessageDelta(Struct):
+    delta: _Delta = msgspec.field(default_factory=_Delta)
+    usage: ApiUsage | None = None
+
+
+class _ErrorEvent(Struct):
+    error: _Error = msgspec.field(default_factory=_Error)
+
+
+_MESSAGE = msgspec.json.Decoder(_Message)
+_START = msgspec.json.Decoder(_Start)
+_DELTA = msgspec.json.Decoder(_MessageDelta)
+_ERROR = msgspec.json.Decoder(_ErrorEvent)
+
+
+def read_message(body: bytes) -> Reading:
+    """Meter a whole JSON answer. One that is not a message (garbage, an error body) is not `complete`."""
+    try:
+        message = _MESSAGE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Reading(complete=False, output_bytes=len(body))
+    if message.error is not None:
+        return Reading(complete=False, error=message.error.type)
+    category = message.stop_details.category if message.stop_details is not None else None
+    return Reading(
+        complete=message.usage is not None,
+        usage=message.usage,
+        model=message.model,
+        message_id=message.id,
+        stop_reason=message.stop_reason or "",
+        stop_category=category,
+        output_bytes=len(body),
+    )
+
+
+class StreamMeter:
+    """Meters a stream of Messages events, chunk by chunk; equal for any chunking."""
+
+    __slots__ = ("_bytes", "_carry", "_complete", "_decoder", "_deltas", "_error", "_message", "_stop", "_usage")
+
+    def __init__(self) -> None:
+        self._decoder = SseDecoder(_WANTED)
+        self._usage: ApiUsage | None = None
+        self._message = _Message()
+        self._stop = _Delta()
+        self._complete = False
+        self._error = ""
+        self._bytes = 0
+        self._deltas = 0
+        self._carry = b""
+
+    def feed(self, chunk: bytes) -> bool:
+        """Read a chunk; True once the message has ended: the chunk holds its last event."""
+        self._bytes += len(chunk)
+        counted = self._carry + chunk
+        self._deltas += counted.count(b"event: content_block_delta")
+        self._carry = counted[-25:]  # one byte less than the marker: a marker is counted once, wherever chunks part
+        try:
+            for event in self._decoder.feed(chunk):
+                self._read(event)
+        except ValueError:
+            self._error = "unreadable_stream"
+        return self._complete
+
+    def reading(self) -> Reading:
+        category = self._stop.stop_details.category if self._stop.stop_details is not None else None
+        return Reading(
+            complete=self._complete and self._usage is not None,
+            usage=self._usage,
+            model=self._message.model,
+            message_id=self._message.id,
+            stop_reason=self._stop.stop_reason or "",
+            stop_category=category,
+            output_bytes=max(0, self._bytes - self._deltas * DELTA_FRAME_BYTES) if self._deltas else 0,
+            error=self._error,
+        )
+
+    def _read(self, event: Event) -> None:
+        try:
+            if event.type == b"message_start":
+                self._message = _START.decode(event.data).message
+                self._usage = self._message.usage
+            elif event.type == b"message_delta":
+                delta = _DELTA.decode(event.data)
+                self._stop = delta.delta
+                if delta.usage is not None:
+                    self._usage = self._usage.merged(delta.usage) if self._usage is not None else delta.usage
+            elif event.type == b"message_stop":
+                self._complete = True
+            else:
+                self._error = _ERROR.decode(event.data).error.type or "unknown"
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self._error = "unreadable_event"

@@ -1,0 +1,95 @@
+"""Server-sent events, sans-I/O: bytes in as they come, whole events out. Fed whole or byte by byte, the result is equal.
+
+The gateway forwards the bytes as they are; this decoder only reads a copy. Unknown events are events like any other
+(platform.claude.com/docs/en/build-with-claude/streaming, 2026-08; the format: html.spec.whatwg.org/multipage/server-sent-
+events.html, 2026-08).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+EVENT_BYTES_MAX = 64 * 1024 * 1024  # a body of 32 MB can come back in one event; more is a broken peer
+
+_END = re.compile(rb"\r\n\r\n|\n\n|\r\r(?!\n)")
+_LINE = re.compile(rb"\r\n|\n|\r")
+
+
+class Event(NamedTuple):
+    """One event: its type ("message" where the stream names none) and its data lines joined."""
+
+    type: bytes
+    data: bytes
+
+
+class SseDecoder:
+    """Feed it chunks; it returns the events completed by each.
+
+    `only` names the event types to return: the others are skipped at the speed of a substring search, since a biller needs
+    three events of a thousand. Raises ValueError past EVENT_BYTES_MAX without an end of event.
+    """
+
+    __slots__ = ("_start", "_tail")
+
+    def __init__(self, only: Iterable[bytes] | None = None) -> None:
+        self._tail = b""
+        names = b"|".join(re.escape(name) for name in only) if only is not None else b""
+        # A newline inside JSON data is escaped, so a line that begins with "event:" is never part of somebody's text.
+        self._start = re.compile(rb"(?:\A|[\r\n])event: ?(?:" + names + rb")[\r\n]") if names else None
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        data = self._tail + chunk if self._tail else chunk
+        events: list[Event] = []
+        position = 0
+        while True:
+            start = self._next_start(data, position)
+            if start is None:
+                self._tail = data[max(position, _last_end(data)) :]
+                break
+            end = _END.search(data, start)
+            if end is None or (end.group() == b"\r\r" and end.end() == len(data)):  # perhaps half of \r\r\n
+                self._tail = data[start:]
+                break
+            event = _read_event(data[start : end.start()])
+            if event is not None:
+                events.append(event)
+            position = end.end()
+        if len(self._tail) > EVENT_BYTES_MAX:
+            raise ValueError(f"no end of event within {EVENT_BYTES_MAX} bytes")
+        return events
+
+    @property
+    def pending(self) -> bool:
+        """Whether an event has begun and not ended."""
+        return bool(self._tail.strip())
+
+    def _next_start(self, data: bytes, position: int) -> int | None:
+        """Where the next wanted event begins, from its first line on; None when none has begun."""
+        if self._start is None:
+            return position if position < len(data) else None
+        found = self._start.search(data, position)
+        if found is None:
+            return None
+        return max(position, _last_end(data, found.start() + 1))
+
+
+def _last_end(data: bytes, before: int | None = None) -> int:
+    """Just behind the last end of an event, 0 when there is none."""
+    newlines = data.rfind(b"\n\n", 0, before)
+    returns = data.rfind(b"\r\n\r\n", 0, before)
+    bare = data.rfind(b"\r\r", 0, before)
+    return max(newlines + 2 if newlines >= 0 else 0, returns + 4 if returns >= 0 else 0, bare + 2 if bare >= 0 else 0)
+
+
+def _read_event(block: bytes) -> Event | None:
+    kind = b"message"
+    data: list[bytes] = []
+    for line in _LINE.split(block):
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            data.append(value.removeprefix(b" "))
+        elif name == b"event":
+            kind = value.removeprefix(b" ")
+    return Event(kind, b"\n".join(data)) if data else None

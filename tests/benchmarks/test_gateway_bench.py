@@ -1,0 +1,130 @@
+"""The gateway benchmark measures with instruments that must be right themselves: mock, bodies, load generator, /proc."""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from benchmarks.gateway import goals, measure, mock
+from benchmarks.gateway.bodies import CASES, PACED, Case, build
+from benchmarks.gateway.load import Endpoint, closed_loop, fault, open_loop
+from benchmarks.gateway.process import Child
+from benchmarks.gateway.report import Summary, summarise
+from benchmarks.gateway.runner import Cpu, Figures, Latency
+
+linux = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads /proc")
+
+
+@pytest.mark.parametrize("case", [*CASES, PACED], ids=lambda case: case.name)
+def test_bodies_have_the_exact_size_and_are_valid_messages(case: Case) -> None:
+    bodies = build(case, seed=7)
+    assert {len(body) for body in bodies} == {case.size}
+    assert len({body.head for body in bodies}) == len(bodies)
+    assert bodies == build(case, seed=7)
+    document = msgspec.json.decode(bodies[0].head + b"%016x" % 1 + bodies[0].tail)
+    assert document["stream"] is case.stream
+    assert document["messages"][-1]["role"] == "user"
+    assert b"cache_control" not in bodies[0].head + bodies[0].tail
+
+
+@pytest.mark.parametrize("size", [2_000, 200_000])
+def test_answers_have_the_promised_size(size: int) -> None:
+    assert len(mock.json_answer(size)) == mock.ANSWER_BYTES
+    events = mock.sse_events(size)
+    assert (len(events), sum(map(len, events))) == (mock.EVENTS, mock.STREAM_BYTES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_closed_loop_counts_every_call_once(case: Case) -> None:
+    server, port, stats = await mock.start()
+    async with server:
+        result = await closed_loop(Endpoint(port), case, build(case, 1), first=0, seconds=20.0, limit=200, connections=8)
+        assert (result.ok, result.failed) == (200, 0)
+        assert (stats.messages, stats.streams) == (200, 200 if case.stream else 0)
+        assert len(result.samples) == 200
+
+
+async def test_open_loop_sees_paced_streams_as_the_mock_sends_them() -> None:
+    server, port, _ = await mock.start()
+    async with server:
+        result = await open_loop(Endpoint(port), PACED, build(PACED, 1), first=0, rate=100.0, seconds=0.2, connections=8)
+    assert (result.ok, result.failed, result.events) == (20, 0, 20 * mock.EVENTS)
+    assert min(sample.first_s for sample in result.samples) >= mock.FIRST_BYTE_S - 0.005
+    whole = mock.FIRST_BYTE_S + (mock.EVENTS - 1) * mock.EVENT_GAP_S
+    assert min(sample.total_s for sample in result.samples) >= whole - 0.01
+
+
+async def test_a_wrong_answer_is_an_error() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 500 Oh\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        result = await closed_loop(
+            Endpoint(port), CASES[0], build(CASES[0], 1), first=0, seconds=5.0, limit=3, connections=1
+        )
+    assert result.ok == 0
+    assert result.failed == 3
+    assert any("status 500" in error for error in result.errors)
+
+
+def test_faults_are_told_apart() -> None:
+    plain, stream = CASES[0], CASES[1]
+    endpoint = Endpoint(1)
+    answer = mock.json_answer(2_000)
+    events = mock.sse_events(2_000)
+    assert fault(endpoint, plain, 200, answer) is None
+    assert fault(endpoint, stream, 200, b"".join(events)) is None
+    assert "changed" in str(fault(endpoint, plain, 200, answer.replace(b"{", b"{ ")))
+    assert "incomplete" in str(fault(endpoint, stream, 200, b"".join(events[:-1])))
+    assert fault(Endpoint(1, exact=False), plain, 200, answer.replace(b"{", b"{ ")) is None
+
+
+@linux
+def test_cpu_memory_and_the_end_of_a_process_tree(tmp_path: Path) -> None:
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
+    child = Child([sys.executable, "-c", code], tmp_path / "log", core=measure.cores()[0])
+    try:
+        for _ in range(500):
+            if len(measure.tree(child.pid)) == 2 and measure.cpu_us(child.pid) > 100_000:
+                break
+            time.sleep(0.01)
+        pids = measure.tree(child.pid)
+        assert len(pids) == 2
+        assert measure.cpu_us(child.pid) > 0
+        assert measure.pss_mb(child.pid) > 1
+    finally:
+        child.stop()
+    assert not any(_runs(pid) for pid in pids)
+
+
+def _runs(pid: int) -> bool:
+    """Is the process there and not a zombie that waits for its new parent?"""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def test_goals_are_judged_on_medians() -> None:
+    slow, fast = Cpu(9_000.0, 10, 100.0), [Cpu(100.0, 10, 1.0), Cpu(5_000.0, 10, 1.0), Cpu(110.0, 10, 1.0)]
+    direct, through = Latency(0.2, 0.3, 0.2, 0.3, fifo=False), Latency(1.0, 9.0, 1.0, 9.0, fifo=False)
+    names = [case.name for case in CASES]
+    ours = Figures(cpu=dict.fromkeys(names, fast), latency={name: [(through, direct)] for name in names}, calls=5)
+    summaries = {"thriftgate": summarise(ours), "litellm": summarise(Figures(cpu={names[0]: [slow]}))}
+    judged = {goal.name: goal for goal in goals.judge(summaries, booked=4, errors=0)}
+    assert judged["CPU per 2 kB call, us"].value == 110.0
+    assert judged["requests per core / LiteLLM's"].passed is True
+    assert judged["requests per core / Portkey's"].passed is None
+    assert judged["added p50 at 2 kB (json and sse, the worse), ms"].passed is True
+    assert judged["added p99 at 2 kB (json and sse, the worse), ms"].passed is False
+    assert judged["calls not booked exactly once"].passed is False
+    assert all(goal.passed is not True or goal.limit == 0 for goal in goals.judge({"x": Summary()}, None, 0))
