@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ import uvloop
 from benchmarks.gateway import goals, report
 from benchmarks.gateway.bodies import CASES
 from benchmarks.gateway.runner import QUICK, Effort, Outcome, Session
+from benchmarks.gateway.sampler import Sampler
 from benchmarks.gateway.targets import TARGETS, Target
 
 
@@ -25,8 +27,13 @@ def main() -> int:
         installs = Path(arguments.work).resolve() if arguments.work else Path(temporary) / "installs"
         names = ["thriftgate"] if arguments.profile else arguments.targets
         targets = [TARGETS[name](Path(temporary), installs) for name in names]
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run((_profile if arguments.profile else _compare)(targets, Path(temporary), arguments))
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # stop the children then too
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run((_profile if arguments.profile else _compare)(targets, Path(temporary), arguments))
+        except KeyboardInterrupt:
+            print("interrupted: all that was started has been stopped", file=sys.stderr)
+            return 130
 
 
 async def _compare(targets: list[Target], work: Path, arguments: argparse.Namespace) -> int:
@@ -48,7 +55,7 @@ async def _compare(targets: list[Target], work: Path, arguments: argparse.Namesp
 async def _profile(targets: list[Target], work: Path, arguments: argparse.Namespace) -> int:
     effort = Effort(starts=1, warm_s=arguments.seconds / 4)
     async with Session(targets, work, arguments.seed, effort) as session:
-        runs = await session.profile(arguments.seconds)
+        runs = await session.profile(arguments.seconds, Sampler(targets[0].installs) if arguments.where else None)
     outcome = session.outcome
     for case, run in runs.items():
         print(f"{case:12} {run.us_per_call:9,.1f} us CPU per call  {run.rate:9,.0f} calls/s  {run.calls:,} calls")
@@ -100,6 +107,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (medians are shown)")
     parser.add_argument("--seed", type=int, default=1, help="the request bodies are built from it")
     parser.add_argument("--profile", action="store_true", help="thriftgate alone: CPU per call of the four cases")
+    parser.add_argument("--where", action="store_true", help="with --profile: sample the stacks and show what costs most")
     parser.add_argument("--seconds", type=float, default=4.0, help="with --profile: seconds per case")
     return parser.parse_args()
 

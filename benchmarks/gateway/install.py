@@ -11,6 +11,7 @@ from shutil import which
 
 LITELLM = "litellm[proxy]==1.106.2"
 PORTKEY = "@portkey-ai/gateway@1.15.2"
+PY_SPY = "py-spy==0.4.3"
 _TIMEOUT_S = 900.0
 
 
@@ -20,13 +21,22 @@ class InstallError(RuntimeError):
 
 def litellm(work: Path) -> Path:
     """The python of a virtual environment that holds the LiteLLM proxy."""
-    home = work / "litellm"
-    python = home / "bin" / "python"
-    if not _done(home, LITELLM):
+    return _environment(work / "litellm", LITELLM) / "python"
+
+
+def py_spy(work: Path) -> Path:
+    """The sampling profiler."""
+    return _environment(work / "py-spy", PY_SPY) / "py-spy"
+
+
+def _environment(home: Path, what: str) -> Path:
+    """The folder of programs of a virtual environment that holds one requirement."""
+    programs = home / "bin"
+    if not _done(home, what):
         _run([sys.executable, "-m", "venv", "--clear", str(home)])
-        _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", LITELLM])
-        _mark(home, LITELLM)
-    return python
+        _run([str(programs / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", what])
+        _mark(home, what)
+    return programs
 
 
 def portkey(work: Path) -> Path:

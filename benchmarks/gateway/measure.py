@@ -17,6 +17,7 @@ _TICK_US = 1e6 / os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class _Stat:
+    state: str
     parent: int
     cpu_us: float
 
@@ -27,7 +28,13 @@ def _stat(pid: int) -> _Stat | None:
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()
-    return _Stat(parent=int(fields[1]), cpu_us=sum(map(int, fields[11:15])) * _TICK_US)
+    return _Stat(state=fields[0], parent=int(fields[1]), cpu_us=sum(map(int, fields[11:15])) * _TICK_US)
+
+
+def runs(pid: int) -> bool:
+    """Is the process there, and not a zombie that only waits to be reaped?"""
+    stat = _stat(pid)
+    return stat is not None and stat.state not in "ZX"
 
 
 def tree(root: int) -> tuple[int, ...]:

@@ -74,8 +74,15 @@ class Child:
         """The end of what the process wrote."""
         return self.log.read_bytes()[-size:].decode(errors="replace").strip()
 
+    def wait(self, limit_s: float) -> None:
+        """Wait for its own end; stop it when it takes too long."""
+        try:
+            self._process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            self.stop()
+
     def stop(self, grace_s: float = 15.0) -> None:
-        """SIGTERM to the root, SIGKILL to whatever of the tree is left after the grace time."""
+        """SIGTERM to the root, SIGKILL to whatever of the tree is left after the grace time; returns when all are gone."""
         pids = measure.tree(self.pid)
         if self._process.poll() is None:
             self._process.terminate()
@@ -86,5 +93,8 @@ class Child:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         self._process.wait()
+        until = time.perf_counter() + 5.0
+        while any(map(measure.runs, pids)) and time.perf_counter() < until:
+            time.sleep(0.005)
         if self._process.stdout is not None:
             self._process.stdout.close()

@@ -17,6 +17,7 @@ from benchmarks.gateway.install import InstallError
 from benchmarks.gateway.load import Endpoint, Result, closed_loop, open_loop
 from benchmarks.gateway.mock import EVENT_GAP_S, EVENTS, FIRST_BYTE_S
 from benchmarks.gateway.process import Child, StartError
+from benchmarks.gateway.sampler import Sampler
 from benchmarks.gateway.targets import Started, Target, Thriftgate, UnavailableError
 
 STREAMS = 200  # how many paced streams are open at once
@@ -140,16 +141,22 @@ class Session:
         self._check_ledger()
         return self.outcome
 
-    async def profile(self, seconds: float) -> dict[str, Cpu]:
-        """CPU per call of the first target alone, for the four cases."""
-        await self._open(self._targets[0])
-        await self._warm_up()
+    async def profile(self, seconds: float, sampler: Sampler | None) -> dict[str, Cpu]:
+        """CPU per call of the first target alone, for the four cases; then, if asked, where the time goes."""
         name = self._targets[0].name
-        if name in self._running:
-            for case in CASES:
-                await self._cpu_one(name, case, seconds)
-            self._check_ledger()
-        return {case: runs[0] for case, runs in self.outcome.figures[name].cpu.items()} if name in self._running else {}
+        await self._open(self._targets[0])
+        if name not in self._running:
+            return {}
+        await self._warm_up()
+        for case in CASES:
+            await self._cpu_one(name, case, seconds)
+        for case in CASES if sampler is not None else ():
+            assert sampler is not None
+            sampler.start(self._running[name].child.pid, seconds, self._load_core, self._work)
+            await self._closed(name, case, seconds + 0.5)
+            say(f"\n{case.name}\n{sampler.finish()}")
+        self._check_ledger()
+        return {case: runs[0] for case, runs in self.outcome.figures[name].cpu.items()}
 
     # one target
 

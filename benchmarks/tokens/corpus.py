@@ -1,7 +1,7 @@
 """Texts to fit and to measure on: the caller's files, the standard library's own text, and made-up texts of odd kinds.
 
-Each text belongs to a source (a folder and a file ending, or a kind of made-up text); figures are given by source, so that one
-plentiful kind cannot hide another.
+Each text belongs to a source (a folder and a file ending, or a kind of made-up text); figures are given by source, so that
+one plentiful kind cannot hide another.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ def _hexadecimal(rng: random.Random) -> str:
 
 def _uuid_row(rng: random.Random) -> str:
     bits = f"{rng.getrandbits(128):032x}"
-    return f'{{"id": "{bits[:8]}-{bits[8:12]}-{bits[12:16]}-{bits[16:20]}-{bits[20:]}", "ts": {rng.getrandbits(31)}, "ok": true}},\n'
+    name = "-".join((bits[:8], bits[8:12], bits[12:16], bits[16:20], bits[20:]))
+    return f'{{"id": "{name}", "ts": {rng.getrandbits(31)}, "ok": true}},\n'
 
 
 def _log_line(rng: random.Random) -> str:

@@ -13,6 +13,7 @@ from benchmarks.gateway.load import Endpoint, closed_loop, fault, open_loop
 from benchmarks.gateway.process import Child
 from benchmarks.gateway.report import Summary, summarise
 from benchmarks.gateway.runner import Cpu, Figures, Latency
+from benchmarks.gateway.sampler import shares
 
 linux = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads /proc")
 
@@ -102,16 +103,7 @@ def test_cpu_memory_and_the_end_of_a_process_tree(tmp_path: Path) -> None:
         assert measure.pss_mb(child.pid) > 1
     finally:
         child.stop()
-    assert not any(_runs(pid) for pid in pids)
-
-
-def _runs(pid: int) -> bool:
-    """Is the process there and not a zombie that waits for its new parent?"""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return text.rpartition(")")[2].split()[0] not in "ZX"
+    assert not any(measure.runs(pid) for pid in pids)
 
 
 def test_goals_are_judged_on_medians() -> None:
@@ -128,3 +120,18 @@ def test_goals_are_judged_on_medians() -> None:
     assert judged["added p99 at 2 kB (json and sse, the worse), ms"].passed is False
     assert judged["calls not booked exactly once"].passed is False
     assert all(goal.passed is not True or goal.limit == 0 for goal in goals.judge({"x": Summary()}, None, 0))
+
+
+def test_samples_are_shared_out_by_room_and_function() -> None:
+    raw = (
+        "serve (thriftgate/cli/serve.py:3);plan (thriftgate/core/planner.py:9);loads (msgspec/json.py:1) 30\n"
+        "serve (thriftgate/cli/serve.py:3);send (uvicorn/server.py:7) 10\n"
+        "epoll_pwait (libc.so.6) 60\n"
+    )
+    text = shares(raw)
+    assert "100 samples" in text
+    assert " 30.0%  core\n" in text
+    assert " 10.0%  cli\n" in text
+    assert " 60.0%  outside the package" in text
+    assert " 40.0%  serve (thriftgate/cli/serve.py)" in text
+    assert " 30.0%  loads (msgspec/json.py)" in text

@@ -96,10 +96,8 @@ def _unmarked(raw: Raw) -> bytes | Raw:
 
 def _counting(counter: TextCounter, family: Family) -> Measure:
     def measure(raw: bytes | Raw) -> Estimate:
-        if opens_with(raw, QUOTE):
-            text = msgspec.json.decode(raw, type=str)
-        else:
-            text = spaced_json(raw).decode("utf-8", "replace")
+        is_string = opens_with(raw, QUOTE)
+        text = msgspec.json.decode(raw, type=str) if is_string else spaced_json(raw).decode("utf-8", "replace")
         tokens = counter.count(text, family)
         return Estimate(tokens, tokens + tokens // _EXACT_SLACK + 1)
 

@@ -1,7 +1,7 @@
 """A faithful fake of the Claude API: the independent oracle that judges thriftgate's planner. Nothing here is real.
 
-It shares no code with the planner, answers without a network, and knows to the last fraction of a cent what each call would have
-cost. `Simulator` is an ASGI application; `thriftgate simulate` serves it.
+It shares no code with the planner, answers without a network, and knows to the last fraction of a cent what each call
+would have cost. `Simulator` is an ASGI application; `thriftgate simulate` serves it.
 """
 
 from thriftgate.simulator.app import Simulator

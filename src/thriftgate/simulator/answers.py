@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from thriftgate.simulator.directives import Directives, read_directives
+from thriftgate.simulator.directives import Directives, read_directives, strip_directives
 from thriftgate.simulator.draws import below, digest, pick, unit
 from thriftgate.simulator.models import Model
 from thriftgate.simulator.render import Body, Placed, blocks_of, effort_of, identity, output_format, thinking_mode
@@ -22,7 +22,7 @@ from thriftgate.simulator.thinking import THINKING
 from thriftgate.simulator.tokens import TokenCounter
 
 REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
-FILLER = "This text was written by a simulator and means nothing beyond its length. ".split()
+FILLER = tuple("This text was written by a simulator and means nothing beyond its length.".split())  # noqa: SIM905  prose
 OPENINGS = ("Noted", "Understood", "Here is a simulated answer", "Simulated reply", "As a simulation I can say this")
 EFFORT_FACTOR = {"low": 0.3, "medium": 0.7, "high": 1.0, "xhigh": 1.6, "max": 2.5}
 REFUSALS = frozenset({"cyber", "bio", "frontier_llm", "reasoning_extraction", "general_harms"})
@@ -62,25 +62,43 @@ class Ask:
     results_since: int
 
 
-def compose(
-    body: Body, placed: list[Placed], model: Model, counter: TokenCounter, seed: int, room: int, shift: float = 0.0
-) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Author:
+    """What is the same for all answers of a simulator: token counter, seed, shift of the accuracy."""
+
+    counter: TokenCounter
+    seed: int
+    shift: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One prompt to be answered."""
+
+    body: Body
+    model: Model
+    ask: Ask
+    orders: Directives
+    chance: tuple[object, ...]
+
+
+def compose(body: Body, placed: list[Placed], model: Model, author: Author, *, room: int) -> Answer:
     """The answer to a prompt. `room` = tokens left in the context window."""
     ask = find_ask(placed)
     orders = read_directives(ask.text)
     answer = Answer()
     if orders.refuse is not None:
         return _refuse(answer, orders.refuse)
-    key = visible_key(body, placed)
-    _think(answer, body, model, counter, orders, (seed, model.id, key))
+    scene = Scene(body, model, ask, orders, (author.seed, model.id, visible_key(body, placed)))
+    _think(answer, scene, author)
     answer.search, answer.search_tool = _search(body, ask, orders)
-    calls = [] if answer.search else _tool_calls(body, ask, orders, (seed, model.id, key))
+    calls = [] if answer.search else _tool_calls(scene)
     if calls:
         answer.stop_reason = "tool_use"
         for call in calls:
-            answer.pieces.append(Piece(call, counter.block(model, call, identity(call))))
+            answer.pieces.append(Piece(call, author.counter.block(model, call, identity(call))))
     else:
-        _say(answer, body, ask, orders, model, counter, seed, key, shift)
+        _say(answer, scene, author)
     if orders.stop:
         answer.stop_reason = orders.stop
     _limit(answer, body["max_tokens"], room)
@@ -121,26 +139,20 @@ def _refuse(answer: Answer, category: str) -> Answer:
     return answer
 
 
-def _think(
-    answer: Answer,
-    body: Body,
-    model: Model,
-    counter: TokenCounter,
-    orders: Directives,
-    chance: tuple[object, ...],
-) -> None:
-    """Adds a thinking block. How much is thought, and when, is the simulator's own choice: adaptive thinks on 3 prompts of 4."""
-    mode = thinking_mode(body, model)
+def _think(answer: Answer, scene: Scene, author: Author) -> None:
+    """Adds a thinking block. How much is thought, and when, is the simulator's own choice: adaptive thinks on 3
+    prompts of 4."""
+    mode, orders, chance = thinking_mode(scene.body, scene.model), scene.orders, scene.chance
     if mode["type"] in {"disabled", "between_tools"} or orders.think == 0:
         return
     amount = orders.think
     if amount is None:
         if mode["type"] == "adaptive" and unit("whether", *chance) >= 0.75:
             return
-        amount = int((20 + below(180, "think", *chance)) * EFFORT_FACTOR.get(effort_of(body, model), 1.0))
+        amount = int((8 + below(56, "think", *chance)) * EFFORT_FACTOR.get(effort_of(scene.body, scene.model), 1.0))
     amount = min(amount, mode.get("budget_tokens", amount))
-    display = (body.get("thinking") or {}).get("display", "summarized")
-    text = "" if display == "omitted" else "Simulated thinking: " + filler(counter, model, min(amount, 40))
+    display = (scene.body.get("thinking") or {}).get("display", "summarized")
+    text = "" if display == "omitted" else "Simulated thinking: " + filler(author.counter, scene.model, min(amount, 40))
     answer.pieces.append(Piece({"type": "thinking", "thinking": text, "signature": ""}, amount))
     answer.thinking_tokens = amount
 
@@ -162,28 +174,25 @@ def _search(body: Body, ask: Ask, orders: Directives) -> tuple[str | None, str]:
     return (wanted.group(1).strip() if wanted else None), tools[0]["name"]
 
 
-def _tool_calls(body: Body, ask: Ask, orders: Directives, chance: tuple[object, ...]) -> list[dict[str, Any]]:
-    tools = {tool["name"]: tool for tool in body.get("tools") or [] if "name" in tool and not _runs_on_server(tool)}
-    choice = body.get("tool_choice") or {"type": "auto"}
+def _tool_calls(scene: Scene) -> list[dict[str, Any]]:
+    offered = scene.body.get("tools") or []
+    tools = {tool["name"]: tool for tool in offered if "name" in tool and not _runs_on_server(tool)}
+    choice = scene.body.get("tool_choice") or {"type": "auto"}
+    ask, orders = scene.ask, scene.orders
     if not tools or choice.get("type") == "none":
         return []
-    words = tuple(re.findall(r"[A-Z][\w-]+|[\w./-]{5,}", ask.text)[:8])
     ordered = [order for order in orders.tools if order.name in tools]
     if ordered and ask.results_since < orders.times:
-        return [
-            _call(order.name, order.input if order.input is not None else _input(tools[order.name], chance, words))
-            for order in ordered
-        ]
+        return [_call(tools[order.name], scene, order.input) for order in ordered]
     if choice.get("type") == "tool" and choice.get("name") in tools:
-        return [_call(choice["name"], _input(tools[choice["name"]], chance, words))]
+        return [_call(tools[choice["name"]], scene)]
     fitting = [name for name in tools if _covers(tools[name], ask.text)]
     if choice.get("type") == "any":
-        name = fitting[0] if fitting else pick(sorted(tools), "any", *chance)
-        return [_call(name, _input(tools[name], chance, words))]
-    rounds = 1 + below(3, "rounds", *chance[:2], ask.text)
+        return [_call(tools[fitting[0] if fitting else pick(sorted(tools), "any", *scene.chance)], scene)]
+    rounds = 1 + below(3, "rounds", *scene.chance[:2], ask.text)
     steered = orders.say is not None or orders.out is not None or orders.tools
     if fitting and not steered and ask.results_since < rounds:
-        return [_call(fitting[0], _input(tools[fitting[0]], chance, words))]
+        return [_call(tools[fitting[0]], scene)]
     return []
 
 
@@ -191,13 +200,15 @@ def _runs_on_server(tool: dict[str, Any]) -> bool:
     return str(tool.get("type", "")).startswith(("web_", "code_execution_", "tool_search_", "advisor_"))
 
 
-def _call(name: str, value: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "tool_use", "name": name, "input": value}
-
-
-def _input(tool: dict[str, Any], chance: tuple[object, ...], words: tuple[str, ...]) -> dict[str, Any]:
-    value = instance(tool.get("input_schema") or {"type": "object"}, digest(*chance, tool["name"]), words)
-    return value if isinstance(value, dict) else {}
+def _call(tool: dict[str, Any], scene: Scene, given: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A call of a tool with the given input, or with one built from its schema."""
+    value: object = given
+    if given is None:
+        text = scene.ask.text
+        words = tuple(re.findall(r"(?<!^)\b[A-Z][\w-]+", text) or re.findall(r"[\w./-]{5,}", text))[:8]
+        schema = tool.get("input_schema") or {"type": "object"}
+        value = instance(schema, digest(*scene.chance, tool["name"]), words)
+    return {"type": "tool_use", "name": tool["name"], "input": value if isinstance(value, dict) else {}}
 
 
 def _covers(tool: dict[str, Any], text: str) -> bool:
@@ -210,50 +221,38 @@ def _covers(tool: dict[str, Any], text: str) -> bool:
     return len({word for word in asked if len(word) == 5} & told) >= 3
 
 
-def _say(
-    answer: Answer,
-    body: Body,
-    ask: Ask,
-    orders: Directives,
-    model: Model,
-    counter: TokenCounter,
-    seed: int,
-    key: bytes,
-    shift: float,
-) -> None:
+def _say(answer: Answer, scene: Scene, author: Author) -> None:
     tokens = None
-    wanted = output_format(body)
+    orders, model = scene.orders, scene.model
     if orders.out is not None:
-        text, tokens = filler(counter, model, orders.out), orders.out
+        text, tokens = filler(author.counter, model, orders.out), orders.out
     elif orders.say is not None:
         text = orders.say
     else:
-        text = _free_text(body, ask, wanted, model, seed, key, shift)
-    stops = [(text.find(stop), stop) for stop in body.get("stop_sequences") or [] if stop in text]
+        text = _free_text(scene, author)
+    stops = [(text.find(stop), stop) for stop in scene.body.get("stop_sequences") or [] if stop in text]
     if stops:
         at, stop = min(stops)
         text, tokens = text[:at], None
         answer.stop_reason, answer.stop_sequence = "stop_sequence", stop
     if text:
-        answer.pieces.append(
-            Piece({"type": "text", "text": text}, counter.text(model.tokenizer, text) if tokens is None else tokens)
-        )
+        counted = author.counter.text(model.tokenizer, text) if tokens is None else tokens
+        answer.pieces.append(Piece({"type": "text", "text": text}, counted))
 
 
-def _free_text(
-    body: Body, ask: Ask, wanted: dict[str, Any] | None, model: Model, seed: int, key: bytes, shift: float
-) -> str:
-    known = recognise(ask.text)
-    solved = None
+def _free_text(scene: Scene, author: Author) -> str:
+    known, model, solved = recognise(scene.ask.text), scene.model, None
     if known is not None:
-        solved = solve(*known, seed=seed, model=model.id, tier=model.tier, effort=effort_of(body, model), shift=shift)
+        effort = effort_of(scene.body, model)
+        solved = solve(*known, seed=author.seed, model=model.id, tier=model.tier, effort=effort, shift=author.shift)
+    wanted = output_format(scene.body)
     if wanted is not None:
-        return _structured(wanted.get("schema", {}), solved, digest(seed, model.id, key))
+        return _structured(wanted.get("schema", {}), solved, digest(*scene.chance))
     if solved is not None:
         return solved
-    opening = pick(OPENINGS, "opening", seed, model.id, key)
-    words = " ".join(ask.text.split()[:12])
-    length = 8 + below(40, "length", seed, model.id, key)
+    opening = pick(OPENINGS, "opening", *scene.chance)
+    words = " ".join(strip_directives(scene.ask.text).split()[:12])
+    length = 8 + below(40, "length", *scene.chance)
     rest = " ".join(FILLER[index % len(FILLER)] for index in range(length))
     return f'{opening} ({model.display}, simulated): "{words}". {rest}'
 

@@ -147,10 +147,12 @@ class Simulator:
         if not name and request.method == "POST":
             raw = await request.body(self.config.batches.max_bytes)
             self.limiter.check_spend(caller)
-            batch = batches.create(decode(raw), caller, version, request.betas, now, self.limiter.batch_queue)
+            batch = batches.create(
+                decode(raw), caller, version=version, betas=request.betas, now=now, queue=self.limiter.batch_queue
+            )
             await delivery.json(batches.describe(batch, origin))
         elif not name and request.method == "GET":
-            await delivery.json(batches.list(caller, request.query, origin))
+            await delivery.json(batches.listing(caller, request.query, origin))
         elif what == ("GET", ""):
             await delivery.json(batches.describe(batches.get(name, caller), origin))
         elif what == ("POST", "cancel"):

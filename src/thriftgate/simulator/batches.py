@@ -1,8 +1,8 @@
 """Message batches with their oddities: asynchronous validation, frozen counts, shuffled results, no idempotency.
 
-Source: platform.claude.com/docs/en/build-with-claude/batch-processing and api/messages/batches, 2026-10. A batch takes a seeded
-time; its items start spread over it, in an order of their own, and are answered (with the cache of that moment) once the clock
-has passed their start. Half price; only succeeded items are billed.
+Source: platform.claude.com/docs/en/build-with-claude/batch-processing and api/messages/batches, 2026-10. A batch takes
+a seeded time; its items start spread over it, in an order of their own, and are answered (with the cache of that
+moment) once the clock has passed their start. Half price; only succeeded items are billed.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Batches:
         self._known.clear()
 
     def create(
-        self, raw: object, caller: Caller, version: str, betas: frozenset[str], now: float, queue: int | None
+        self, raw: object, caller: Caller, *, version: str, betas: frozenset[str], now: float, queue: int | None
     ) -> Batch:
         """Accepts a batch. Only the frame is checked now: the items' `params` are validated when they run."""
         requests = raw.get("requests") if isinstance(raw, dict) else None
@@ -105,17 +105,15 @@ class Batches:
                 f"This batch would exceed your organization's limit of {queue} queued requests (simulated).", None
             )
         self._created += 1
-        batch = self._schedule(requests, caller, version, betas, now)
+        batch = self._schedule(requests, Batch(self._ids.make("msgbatch"), caller, version, betas, now, now))
         self._known[batch.id] = batch
         return batch
 
-    def _schedule(
-        self, requests: list[dict[str, Any]], caller: Caller, version: str, betas: frozenset[str], now: float
-    ) -> Batch:
-        rules, chance = self.config.batches, ("batch", self.config.seed, self._created)
+    def _schedule(self, requests: list[dict[str, Any]], batch: Batch) -> Batch:
+        rules, now, chance = self.config.batches, batch.created_at, ("batch", self.config.seed, self._created)
         shortest, longest = rules.duration_s
         duration = math.exp(math.log(shortest) + unit(*chance) * (math.log(longest) - math.log(shortest)))
-        batch = Batch(self._ids.make("msgbatch"), caller, version, betas, now, now + duration)
+        batch.done_at = now + duration
         order = shuffled(range(len(requests)), *chance, "order")
         start_at = {index: now + 0.95 * duration * (rank + 0.5) / len(order) for rank, index in enumerate(order)}
         for index, entry in enumerate(requests):
@@ -187,9 +185,9 @@ class Batches:
             raise not_found(f"Message batch not found: {batch_id}")
         return batch
 
-    def list(self, caller: Caller, query: dict[str, str], origin: str) -> dict[str, Any]:
+    def listing(self, caller: Caller, query: dict[str, str], origin: str) -> dict[str, Any]:
         """A page, newest first."""
-        newest = sorted(reversed(self._of(caller)), key=lambda batch: -batch.created_at)
+        newest = self._of(caller)[::-1]  # kept in order of creation
         return page([self.describe(batch, origin) for batch in newest], query)
 
     def cancel(self, batch_id: str, caller: Caller, now: float) -> Batch:

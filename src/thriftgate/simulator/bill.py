@@ -1,8 +1,8 @@
 """The ground truth: what every call cost, exactly, by the simulator's own price table.
 
 Prices and modifiers: platform.claude.com/docs/en/about-claude/pricing, 2026-10. Batch halves every token price, US geography
-multiplies it by 1.1, fast mode replaces the base price; web search costs 0.01 USD each and takes no modifier. Nothing is rounded
-(the documentation names no rounding of a single call). A model's length step is judged per iteration (assumed).
+multiplies it by 1.1, fast mode replaces the base price; web search costs 0.01 USD each and takes no modifier. Nothing
+is rounded (the documentation names no rounding of a single call). A model's length step is judged per iteration (assumed).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Modifiers:
         return [name for name in ("batch", "fast", "us") if getattr(self, name)]
 
 
-def cost_usd(model: Model, when: float, usage: Usage, modifiers: Modifiers = Modifiers()) -> Decimal:  # noqa: B008  frozen
+def cost_usd(model: Model, when: float, usage: Usage, modifiers: Modifiers = Modifiers()) -> Decimal:
     """USD of one sampling step of `model` at `when` (Unix seconds). ValueError if fast mode is not sold then."""
     prices = model.prices_at(when, usage.total_input)
     factor = Decimal(1)

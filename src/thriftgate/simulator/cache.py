@@ -1,8 +1,8 @@
 """The prompt cache: a plain list of prefixes and the longest match, as the documentation tells it.
 
-Source: platform.claude.com/docs/en/build-with-claude/prompt-caching, 2026-10; rules it leaves open are `CacheRules` switches.
-A prefix is known by a chained hash of scope, level settings and blocks; an entry is one prefix that a breakpoint wrote.
-All times are Unix seconds, all sizes tokens.
+Source: platform.claude.com/docs/en/build-with-claude/prompt-caching, 2026-10; rules it leaves open are `CacheRules`
+switches. A prefix is known by a chained hash of scope, level settings and blocks; an entry is one prefix that a
+breakpoint wrote. All times are Unix seconds, all sizes tokens.
 """
 
 from __future__ import annotations

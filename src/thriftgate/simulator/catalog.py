@@ -76,7 +76,7 @@ def _midnight(day: date) -> str:
 
 
 def _capabilities(model: Model) -> dict[str, Any]:
-    def can(yes: bool) -> dict[str, bool]:  # noqa: FBT001  a local shorthand
+    def can(yes: bool) -> dict[str, bool]:
         return {"supported": yes}
 
     return {

@@ -26,7 +26,7 @@ class SimClock:
     @classmethod
     def real(cls) -> SimClock:
         """Follows the machine's clock."""
-        return cls(time.time)  # noqa: TID251  the simulator's only reading of the machine's clock; it imports nothing of ours
+        return cls(time.time)  # noqa: TID251  the only reading of the machine's clock
 
     @classmethod
     def frozen(cls, start: float = DEFAULT_FROZEN_START) -> SimClock:
@@ -69,9 +69,9 @@ def rfc3339(moment: float, *, micros: bool = True) -> str:
 
 
 def parse_moment(value: object) -> float:
-    """Unix seconds from a number or an RFC 3339 text. ValueError says what was wrong."""
+    """Unix seconds from a number or an RFC 3339 text. TypeError or ValueError say what was wrong."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"a time must be Unix seconds or an RFC 3339 text, not {value!r}")
+        raise TypeError(f"a time must be Unix seconds or an RFC 3339 text, not {value!r}")
     if isinstance(value, (int, float)):
         return float(value)
     try:

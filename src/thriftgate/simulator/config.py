@@ -26,15 +26,15 @@ class CacheRules:
     grant_1h: bool = True
     """False = a 1h breakpoint is silently kept and billed as 5m"""
     readable_after_s: float | None = None
-    """None = an entry is readable from the first byte of the response that wrote it (doc); a number = that many seconds after
-    the request started, but never before the first byte"""
+    """None = an entry is readable from the first byte of the response that wrote it (doc); a number = that many
+    seconds after the request started, but never before the first byte"""
     refresh: str = "hit_and_marked"
     """assumed: which entries a hit renews: "hit_only", "hit_and_marked" (also shallower marked ones) or "ancestors" (all)"""
     free_insert: bool = True
     """assumed: a breakpoint inside the part that was read, where no entry is, makes one at no charge"""
     late_upgrade: bool = True
-    """assumed: a 1h breakpoint behind a live 5m prefix makes a 1h entry for the whole prefix; False = that entry lives only as
-    long as the entry it was built on"""
+    """assumed: a 1h breakpoint behind a live 5m prefix makes a 1h entry for the whole prefix; False = that entry lives
+    only as long as the entry it was built on"""
     in_place_upgrade: bool = False
     """assumed: a 1h marker exactly on a live 5m entry turns it into a 1h entry for free"""
     speed_shares_tools: bool = False
@@ -127,7 +127,7 @@ class SimulatorConfig:
     """added to every probability of a right answer in `tasks`"""
     max_body_bytes: int = 32_000_000
     disconnect_bills_all: bool = False
-    """assumed (the documentation is silent): a client that leaves mid-stream is billed the output streamed so far; True bills
-    the whole answer"""
+    """assumed (the documentation is silent): a client that leaves mid-stream is billed the output streamed so far;
+    True bills the whole answer"""
     public_url: str = "http://127.0.0.1"
     """put before the path in a batch's `results_url` when the request carried no Host header"""

@@ -1,7 +1,7 @@
 """What the server itself changes in the prompt: context editing and compaction.
 
-Source: platform.claude.com/docs/en/build-with-claude/context-editing and compaction, 2026-08. The placeholder text and the size of
-a summary are assumed.
+Source: platform.claude.com/docs/en/build-with-claude/context-editing and compaction, 2026-08. The placeholder text and
+the size of a summary are assumed.
 """
 
 from __future__ import annotations

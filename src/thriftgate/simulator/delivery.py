@@ -1,8 +1,8 @@
 """How one reply leaves: headers, plain or as a stream, with the fault that was drawn for it, and then into the bill.
 
-What is billed when a delivery breaks: nothing before generation began (resets before the headers, 429, 500, 529); everything where
-the answer was made and only its transport is broken; input plus the output sent so far where a stream breaks off (assumed: the
-documentation says so only for refusals mid-stream, and is silent on clients that leave).
+What is billed when a delivery breaks: nothing before generation began (resets before the headers, 429, 500, 529);
+everything where the answer was made and only its transport is broken; input plus the output sent so far where a stream
+breaks off (assumed: the documentation says so only for refusals mid-stream, and is silent on clients that leave).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import msgspec
 
 from thriftgate.simulator import http, sse
 from thriftgate.simulator.bill import BilledCall
+from thriftgate.simulator.call import Call, Reply
 from thriftgate.simulator.draws import unit
 from thriftgate.simulator.errors import ApiError, internal, overloaded, rate_limited
 from thriftgate.simulator.faults import ConnectionDropped
 from thriftgate.simulator.http import Request, decode
 from thriftgate.simulator.identity import NOBODY, Caller
 from thriftgate.simulator.limits import counted_input
-from thriftgate.simulator.messages import Call, Reply
 from thriftgate.simulator.usage import Step, Usage
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """Cache diagnostics: why the prompt diverged from an earlier one.
 
-Source: platform.claude.com/docs/en/build-with-claude/cache-diagnostics, 2026-09. A fingerprint is kept only for requests that sent
-the `diagnostics` object. The token figure is an estimate by the API as well; here it is the count from the first changed block on.
+Source: platform.claude.com/docs/en/build-with-claude/cache-diagnostics, 2026-09. A fingerprint is kept only for
+requests that sent the `diagnostics` object. The token figure is an estimate by the API as well; here it is the count
+from the first changed block on.
 """
 
 from __future__ import annotations

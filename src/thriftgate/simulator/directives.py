@@ -77,7 +77,8 @@ def _read_one(text: str, at: int, found: Directives) -> int:
                 _set(found, name, value)
     if tool is not None:
         found.tools.append(ToolOrder(tool, given))
-    return max(at, text.find("]]", at) + 2)
+    closing = text.find("]]", at)
+    return len(text) if closing < 0 else closing + 2
 
 
 def _set(found: Directives, name: str, value: str) -> None:
@@ -106,3 +107,12 @@ def _object_at(text: str, at: int) -> tuple[dict[str, Any] | None, int]:
                 return None, end + 1
             return (value if isinstance(value, dict) else None), end + 1
     return None, len(text)
+
+
+def strip_directives(text: str) -> str:
+    """The text without its marks."""
+    parts, at = [], 0
+    while (opening := OPEN.search(text, at)) is not None:
+        parts.append(text[at : opening.start()])
+        at = _read_one(text, opening.end(), Directives())
+    return "".join([*parts, text[at:]])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import msgspec
 from thriftgate.simulator.draws import unit
 
 
-class ConnectionDropped(Exception):  # noqa: N818  it is an event on the wire, not an error of the program
+class ConnectionDropped(Exception):
     """Raised out of the ASGI application to make the server drop the connection."""
 
 
@@ -80,7 +81,7 @@ class Faults:
     def parse(cls, raw: object, where: str = "faults") -> Faults:
         """Faults from a decoded document. ValueError names an unknown or mistyped key."""
         if not isinstance(raw, dict):
-            raise ValueError(f"{where}: expected a table of fault names, found {type(raw).__name__}")
+            raise ValueError(f"{where}: expected a table of fault names, found {type(raw).__name__}")  # noqa: TRY004  one kind
         fields = {field.name: field for field in dataclasses.fields(cls)}
         values: dict[str, float | int] = {}
         for name, value in raw.items():
@@ -89,7 +90,7 @@ class Faults:
                 hint = f"; did you mean {close[0]}?" if close else f"; known: {', '.join(fields)}"
                 raise ValueError(f"{where}: unknown key {name!r}{hint}")
             if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ValueError(f"{where}: {name} must be a number, not {value!r}")
+                raise ValueError(f"{where}: {name} must be a number, not {value!r}")  # noqa: TRY004  one kind
             if name in {"seed", "retry_after_s"} and not isinstance(value, int):
                 raise ValueError(f"{where}: {name} must be a whole number, not {value!r}")
             values[name] = value if name in {"seed", "retry_after_s"} else float(value)
@@ -100,14 +101,15 @@ class Faults:
         """Reads a .toml or .json file. ValueError says which file and what is wrong in it; OSError if it cannot be read."""
         file = Path(path)
         raw = file.read_bytes()
+        readers: dict[str, Callable[[bytes], object]] = {
+            ".json": msgspec.json.decode,
+            ".toml": lambda data: tomllib.loads(data.decode("utf-8")),
+        }
+        if file.suffix not in readers:
+            raise ValueError(f"{file}: the name must end in .toml or .json")
         try:
-            if file.suffix == ".json":
-                document: object = msgspec.json.decode(raw)
-            elif file.suffix == ".toml":
-                document = tomllib.loads(raw.decode("utf-8"))
-            else:
-                raise ValueError("the name must end in .toml or .json")
-        except (msgspec.DecodeError, tomllib.TOMLDecodeError, UnicodeDecodeError, ValueError) as problem:
+            document: object = readers[file.suffix](raw)
+        except (msgspec.DecodeError, ValueError) as problem:
             raise ValueError(f"{file}: {problem}") from None
         return cls.parse(document, str(file))
 

@@ -148,7 +148,8 @@ def _check_sizes(body: Body, model: Model, betas: frozenset[str], *, batch: bool
         limit = 300_000
     if body.get("max_tokens", 1) > limit:
         raise invalid(
-            f"max_tokens: {body['max_tokens']} > {limit}, which is the maximum allowed number of output tokens for {model.id}"
+            f"max_tokens: {body['max_tokens']} > {limit}, which is the maximum allowed number of "
+            f"output tokens for {model.id}"
         )
     images = sum(1 for item in flatten(body) for block in _with_nested(item.content) if block.get("type") == "image")
     if images > model.max_images:
@@ -180,12 +181,14 @@ def _check_max_tokens_zero(body: Body, *, batch: bool) -> None:
 
 
 def _check_roles(body: Body, model: Model) -> None:
-    """Mid-conversation system messages: Fable 5+, Mythos 5+, Opus 4.8, Opus 5+ (build-with-claude/prompt-caching, 2026-10)."""
+    """Mid-conversation system messages: Fable 5+, Mythos 5+, Opus 4.8, Opus 5+ (build-with-claude/prompt-caching,
+    2026-10)."""
     if not model.system_messages:
         for number, message in enumerate(body["messages"]):
             if message["role"] == "system":
                 raise invalid(
-                    f'messages.{number}: role "system" is not supported for this model. Use the top-level `system` parameter.'
+                    f'messages.{number}: role "system" is not supported for this model. '
+                    "Use the top-level `system` parameter."
                 )
 
 

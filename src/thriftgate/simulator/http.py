@@ -18,7 +18,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class TooLong(Exception):  # noqa: N818  an event on the wire
+class TooLong(Exception):
     """The body exceeds the limit it was read with."""
 
 

@@ -1,7 +1,7 @@
 """Rate limits and spend limits.
 
-Source: platform.claude.com/docs/en/api/rate-limits, 2026-10: token buckets with continuous refill per organisation and model group;
-input counts uncached and written tokens (reads are free, except Haiku 3.5), output counts what was produced.
+Source: platform.claude.com/docs/en/api/rate-limits, 2026-10: token buckets with continuous refill per organisation and
+model group; input counts uncached and written tokens (reads are free, except Haiku 3.5), output counts what was produced.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ MINUTE_S = 60.0
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket: `limit` per minute, refilled continuously. `level` may fall below 0 (output is known only afterwards)."""
+    """A token bucket: `limit` per minute, refilled continuously. `level` may fall below 0 (output is known only
+    afterwards)."""
 
     limit: int
     level: float

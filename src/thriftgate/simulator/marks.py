@@ -37,14 +37,17 @@ def check_marks(body: Body) -> None:
 
 def find_marks(body: Body, positions: tuple[Position, ...], *, grant_1h: bool) -> list[Mark]:
     """The breakpoints in force, shallowest first, the automatic one included. `grant_1h` False turns 1h into 5m."""
-    marks = {index: position.ttl_s for index, position in enumerate(positions) if position.ttl_s is not None}
+    marks: dict[int, int] = {}
+    for index, position in enumerate(positions):
+        if position.ttl_s is not None:
+            marks[index] = position.ttl_s
     automatic = body.get("cache_control")
     if isinstance(automatic, dict):
         for index in range(len(positions) - 1, -1, -1):
             if positions[index].cacheable:
                 marks.setdefault(index, ttl_of(automatic))
                 break
-    return [Mark(index, ttl if grant_1h else TTL_S["5m"]) for index, ttl in sorted(marks.items()) if ttl is not None]
+    return [Mark(index, ttl if grant_1h else TTL_S["5m"]) for index, ttl in sorted(marks.items())]
 
 
 def _check_automatic(body: Body, found: list[tuple[str, int]]) -> None:
@@ -55,7 +58,8 @@ def _check_automatic(body: Body, found: list[tuple[str, int]]) -> None:
     if same:
         if same[0] != ttl_of(body["cache_control"]):
             raise invalid(
-                f"{last}.cache_control: the block already has a cache_control with a different ttl than the top-level cache_control."
+                f"{last}.cache_control: the block already has a cache_control with a different ttl than the "
+                "top-level cache_control."
             )
         return
     if len(found) >= MAX_MARKS:

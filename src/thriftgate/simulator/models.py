@@ -5,9 +5,9 @@ The rows are compiled from documentation only (each names its source); nothing h
 
 from __future__ import annotations
 
+import datetime as dt
 import tomllib
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
@@ -37,7 +37,7 @@ class Prices:
 class PricePeriod:
     """Prices in force from a date on. Above `step_above` total input tokens the `step` prices hold for the whole call."""
 
-    since: date
+    since: dt.date
     base: Prices
     step_above: int | None
     step: Prices | None
@@ -47,8 +47,8 @@ class PricePeriod:
 class FastPeriod:
     """A time in which `speed: "fast"` was sold: every price times `factor`; `beta` = the header it needs, or None."""
 
-    since: date
-    until: date | None
+    since: dt.date
+    until: dt.date | None
     factor: Decimal
     beta: str | None
 
@@ -61,7 +61,7 @@ class Model:
     display: str
     line: str
     tier: int
-    launched: date
+    launched: dt.date
     prices: tuple[PricePeriod, ...]
     context: int
     max_output: int
@@ -73,8 +73,8 @@ class Model:
     source: str
     date: str
     aliases: tuple[str, ...] = ()
-    deprecated: date | None = None
-    retires: date | None = None
+    deprecated: dt.date | None = None
+    retires: dt.date | None = None
     image: str = "standard"
     max_images: int = 100
     prefill: bool = False
@@ -92,7 +92,7 @@ class Model:
     batch_300k: bool = False
     reads_count: bool = False
     fast: tuple[FastPeriod, ...] = ()
-    fast_ignored_from: date | None = None
+    fast_ignored_from: dt.date | None = None
     assumed: tuple[str, ...] = ()
 
     @property
@@ -175,8 +175,8 @@ def load_models() -> ModelTable:
     return ModelTable(rows, by_name)
 
 
-def _day(moment: float) -> date:
-    return datetime.fromtimestamp(moment, UTC).date()
+def _day(moment: float) -> dt.date:
+    return dt.datetime.fromtimestamp(moment, dt.UTC).date()
 
 
 def _row(raw: dict[str, Any]) -> Model:
@@ -192,7 +192,7 @@ def _row(raw: dict[str, Any]) -> Model:
     return Model(**values)
 
 
-def _period(raw: dict[str, Any], launched: date) -> PricePeriod:
+def _period(raw: dict[str, Any], launched: dt.date) -> PricePeriod:
     step = raw.get("step")
     return PricePeriod(
         since=raw.get("from", launched),

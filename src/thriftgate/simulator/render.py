@@ -2,8 +2,8 @@
 
 Order and levels: build-with-claude/prompt-caching, 2026-10 (tools, then system, then messages). A `Placed` is one block as
 the client sent it; a `Position` is a block with its identity (content without cache_control) and its tokens. Equal identity
-means equal to the model: `"content": "x"` is `[{"type": "text", "text": "x"}]`, null members are as if absent, the order of a
-block's own members does not matter, the order inside `tool_use.input` or a schema does.
+means equal to the model: `"content": "x"` is `[{"type": "text", "text": "x"}]`, null members are as if absent, the
+order of a block's own members does not matter, the order inside `tool_use.input` or a schema does.
 """
 
 from __future__ import annotations
@@ -132,11 +132,15 @@ def render(body: Body, placed: list[Placed], model: Model, counter: TokenCounter
             if is_web_tool(tool) is wanted:
                 mark = identity(tool)
                 tokens = counter.tool(model, tool, mark)
-                positions.append(_position(f"tools.{index}", level, "", "tool", tool, mark, tokens))
+                positions.append(
+                    _position(f"tools.{index}", level, role="", kind="tool", block=tool, mark=mark, tokens=tokens)
+                )
     for index, block in enumerate(blocks_of(body.get("system"))):
         mark = identity(block)
         tokens = counter.block(model, block, mark)
-        positions.append(_position(f"system.{index}", "system", "system", "text", block, mark, tokens))
+        positions.append(
+            _position(f"system.{index}", "system", role="system", kind="text", block=block, mark=mark, tokens=tokens)
+        )
     if body.get("tools"):
         _add(positions, 0, model.tool_prompt[0])
     first = len(positions)
@@ -149,12 +153,14 @@ def render(body: Body, placed: list[Placed], model: Model, counter: TokenCounter
         kind = str(item.content.get("type"))
         turn = TURN if item.role != role else 0
         role = item.role
-        positions.append(_position(item.label, "messages", role, kind, item.content, mark, tokens + turn))
+        positions.append(
+            _position(item.label, "messages", role=role, kind=kind, block=item.content, mark=mark, tokens=tokens + turn)
+        )
     _add(positions, first, _message_level_extra(body, model, counter))
     return Rendered(tuple(positions), FRAME[model.tokenizer] - TURN)
 
 
-def _position(label: str, level: str, role: str, kind: str, block: dict[str, Any], mark: bytes, tokens: int) -> Position:
+def _position(label: str, level: str, *, role: str, kind: str, block: dict[str, Any], mark: bytes, tokens: int) -> Position:
     marker = marker_of(block)
     cacheable = kind not in {"thinking", "redacted_thinking", "fallback"} and not (kind == "text" and not block.get("text"))
     return Position(label, level, role, kind, mark, tokens, ttl_of(marker) if marker else None, cacheable)
@@ -203,8 +209,8 @@ def effort_of(body: Body, model: Model) -> str:
 def salts(body: Body, placed: list[Placed], model: Model, speed: str, *, speed_shares_tools: bool) -> dict[str, bytes]:
     """What, beside the blocks, belongs to each level of the prefix.
 
-    Source: table of what invalidates what, build-with-claude/prompt-caching, 2026-10. That thinking and effort leave tools and
-    system valid on every model is assumed (the page says "model-specific").
+    Source: table of what invalidates what, build-with-claude/prompt-caching, 2026-10. That thinking and effort leave
+    tools and system valid on every model is assumed (the page says "model-specific").
     """
     contents = [item.content for item in placed]
     web = sorted({str(tool["type"]).rsplit("_", 1)[0] for _, tool in visible_tools(body) if is_web_tool(tool)})

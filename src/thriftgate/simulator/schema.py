@@ -1,11 +1,12 @@
 """A value that fits a JSON schema: tool inputs and structured outputs of the simulated model.
 
-Covers type, enum, const, default, examples, properties, required, items, prefixItems, anyOf/oneOf/allOf, $ref into $defs, the
-size and range keywords and the common string formats. `pattern` and `not` are not evaluated.
+Covers type, enum, const, default, examples, properties, required, items, prefixItems, anyOf/oneOf/allOf, $ref into
+$defs, the size and range keywords and the common string formats. `pattern` and `not` are not evaluated.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from thriftgate.simulator.draws import below, pick
@@ -37,40 +38,81 @@ BY_NAME = (
 def instance(schema: object, chance: object, words: tuple[str, ...] = ()) -> Any:
     """A value valid against `schema`. `chance` seeds the choices, `words` (from the prompt) fill free texts."""
     root = schema if isinstance(schema, dict) else {}
-    return _build(root, root, (chance,), "", words, 0)
+    return _Builder(root, words).build(root, (chance,))
 
 
-def _build(  # noqa: PLR0911  one return per kind of schema
-    schema: object, root: dict[str, Any], chance: tuple[object, ...], name: str, words: tuple[str, ...], depth: int
-) -> Any:
-    if not isinstance(schema, dict) or depth > MAX_DEPTH:
-        return "simulated" if schema is True or isinstance(schema, dict) else None
-    schema = _resolved(schema, root)
-    if "const" in schema:
-        return schema["const"]
-    if schema.get("enum"):
-        return pick(schema["enum"], *chance, name, "enum")
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    """One document: where $ref points into, and the words for free texts."""
+
+    root: dict[str, Any]
+    words: tuple[str, ...]
+
+    def build(  # noqa: PLR0911  one return per kind of schema
+        self, schema: object, chance: tuple[object, ...], name: str = "", depth: int = 0
+    ) -> Any:
+        if not isinstance(schema, dict) or depth > MAX_DEPTH:
+            return "simulated" if schema is True or isinstance(schema, dict) else None
+        schema = _resolved(schema, self.root)
+        if "const" in schema:
+            return schema["const"]
+        if schema.get("enum"):
+            return pick(schema["enum"], *chance, name, "enum")
+        branch = _first_branch(schema)
+        if branch is not None:
+            return self.build(branch, chance, name, depth + 1)
+        kind = _kind(schema)
+        if kind == "object":
+            return self._object(schema, chance, depth)
+        if kind == "array":
+            return self._array(schema, chance, name, depth)
+        if kind in {"integer", "number"}:
+            return _number(schema, chance, name, whole=kind == "integer")
+        if kind == "boolean":
+            return bool(below(2, *chance, name, "boolean"))
+        return None if kind == "null" else _text(schema, chance, name, self.words)
+
+    def _object(self, schema: dict[str, Any], chance: tuple[object, ...], depth: int) -> dict[str, Any]:
+        """All required members; where none is required at the top, every second optional one."""
+        properties: dict[str, Any] = schema.get("properties") or {}
+        required = list(schema.get("required") or [])
+        value: dict[str, Any] = {}
+        for key, part in properties.items():
+            if key in required or (depth == 0 and not required and below(2, *chance, key, "optional") == 0):
+                value[key] = self.build(part, (*chance, key), key, depth + 1)
+        for key in required:
+            if key not in value:
+                value[key] = self.build(properties.get(key, {}), (*chance, key), key, depth + 1)
+        return value
+
+    def _array(self, schema: dict[str, Any], chance: tuple[object, ...], name: str, depth: int) -> list[Any]:
+        fixed = schema.get("prefixItems") or []
+        least = max(int(schema.get("minItems", 0)), len(fixed), 0 if schema.get("maxItems") == 0 else 1)
+        items = []
+        for index in range(least):
+            part = fixed[index] if index < len(fixed) else schema.get("items", {"type": "string"})
+            value = self.build(part, (*chance, index), name, depth + 1)
+            again = schema.get("uniqueItems") and isinstance(value, str) and index
+            items.append(f"{value} {index + 1}" if again else value)
+        return items
+
+
+def _first_branch(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema with its first anyOf or oneOf option that is more than null."""
     for key in ("anyOf", "oneOf"):
-        options = [
-            option for option in schema.get(key) or [] if not (isinstance(option, dict) and option.get("type") == "null")
-        ]
-        if options:
-            merged = {k: v for k, v in schema.items() if k != key} | (options[0] if isinstance(options[0], dict) else {})
-            return _build(merged, root, chance, name, words, depth + 1)
+        for option in schema.get(key) or []:
+            if isinstance(option, dict) and option.get("type") != "null":
+                return {name: value for name, value in schema.items() if name != key} | option
+    return None
+
+
+def _kind(schema: dict[str, Any]) -> str:
     kind = schema.get("type")
     if isinstance(kind, list):
         kind = next((option for option in kind if option != "null"), "null")
-    if kind is None:
-        kind = "object" if "properties" in schema else ("array" if "items" in schema else "string")
-    if kind == "object":
-        return _object(schema, root, chance, words, depth)
-    if kind == "array":
-        return _array(schema, root, chance, name, words, depth)
-    if kind in {"integer", "number"}:
-        return _number(schema, chance, name, whole=kind == "integer")
-    if kind == "boolean":
-        return bool(below(2, *chance, name, "boolean"))
-    return None if kind == "null" else _text(schema, chance, name, words)
+    if isinstance(kind, str):
+        return kind
+    return "object" if "properties" in schema else ("array" if "items" in schema else "string")
 
 
 def _resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
@@ -94,40 +136,6 @@ def _resolved(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
             "required": [*schema.get("required", []), *whole.get("required", [])],
         }
     return schema
-
-
-def _object(
-    schema: dict[str, Any], root: dict[str, Any], chance: tuple[object, ...], words: tuple[str, ...], depth: int
-) -> dict[str, Any]:
-    """All required members; at the top also every second optional one, so that inputs look lived in."""
-    properties: dict[str, Any] = schema.get("properties") or {}
-    required = list(schema.get("required") or [])
-    value: dict[str, Any] = {}
-    for key, part in properties.items():
-        if key in required or (depth == 0 and not required and below(2, *chance, key, "optional") == 0):
-            value[key] = _build(part, root, (*chance, key), key, words, depth + 1)
-    for key in required:
-        if key not in value:
-            value[key] = _build(properties.get(key, {}), root, (*chance, key), key, words, depth + 1)
-    return value
-
-
-def _array(
-    schema: dict[str, Any],
-    root: dict[str, Any],
-    chance: tuple[object, ...],
-    name: str,
-    words: tuple[str, ...],
-    depth: int,
-) -> list[Any]:
-    fixed = schema.get("prefixItems") or []
-    least = max(int(schema.get("minItems", 0)), len(fixed), 0 if schema.get("maxItems") == 0 else 1)
-    items = []
-    for index in range(least):
-        part = fixed[index] if index < len(fixed) else schema.get("items", {"type": "string"})
-        value = _build(part, root, (*chance, index), name, words, depth + 1)
-        items.append(f"{value} {index + 1}" if schema.get("uniqueItems") and isinstance(value, str) and index else value)
-    return items
 
 
 def _number(schema: dict[str, Any], chance: tuple[object, ...], name: str, *, whole: bool) -> int | float:

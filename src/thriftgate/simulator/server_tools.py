@@ -1,7 +1,7 @@
 """The server-side web search, in its smallest form: one search, two made-up results, then the answer.
 
-Source: platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool and tool-use-with-prompt-caching, 2026-08: if any
-cache_control is present, the result gets a 5m breakpoint of its own between the iterations.
+Source: platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool and tool-use-with-prompt-caching,
+2026-08: if any cache_control is present, the result gets a 5m breakpoint of its own between the iterations.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A reply as server-sent events.
 
-Grammar: platform.claude.com/docs/en/build-with-claude/streaming, 2026-08: message_start (input side final, output a placeholder), a
-ping after the first content_block_start, deltas, message_delta with cumulative usage, message_stop.
+Grammar: platform.claude.com/docs/en/build-with-claude/streaming, 2026-08: message_start (input side final, output a
+placeholder), a ping after the first content_block_start, deltas, message_delta with cumulative usage, message_stop.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
+from thriftgate.simulator.call import Reply
 from thriftgate.simulator.draws import below
-from thriftgate.simulator.messages import Reply
 from thriftgate.simulator.usage import delta_usage, start_usage
 
 CHUNK = 24
@@ -31,7 +31,7 @@ class Event:
 
 def encode(payload: dict[str, Any]) -> bytes:
     """An event named after its payload's type."""
-    return b"event: " + payload["type"].encode() + b"\ndata: " + msgspec.json.encode(payload) + b"\n\n"
+    return b"event: " + str(payload["type"]).encode() + b"\ndata: " + msgspec.json.encode(payload) + b"\n\n"
 
 
 def events(reply: Reply) -> Iterator[Event]:

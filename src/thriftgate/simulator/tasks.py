@@ -1,7 +1,7 @@
 """Built-in task sets with known answers, so that quality can be measured against the simulator.
 
-The simulator recognises an item by reading the prompt itself and works out the truth from it; nothing is looked up. It answers
-right with this probability (plus `SimulatorConfig.accuracy_shift`), decided by a hash of (seed, model, task text):
+The simulator recognises an item by reading the prompt itself and works out the truth from it; nothing is looked up. It
+answers right with this probability (plus `SimulatorConfig.accuracy_shift`), decided by a hash of (seed, model, task text):
 
     ability of the model (tier)     easy (1)   middle (2)   hard (3)
     1  Haiku 4.5 and older            0.93        0.72         0.42
@@ -140,7 +140,8 @@ def _sentiment_make(index: int, seed: int) -> Item:
     if index % 3 == 2:
         review = f"Everyone told me the opposite, yet in the end the {thing} ({index}) was not bad at all, merely {word}."
     return _sentiment_item(
-        f"Classify the sentiment of this review as positive, negative or neutral. Reply with the label only.\n\nReview: {review}",
+        f"Classify the sentiment of this review as positive, negative or neutral. "
+        f"Reply with the label only.\n\nReview: {review}",
         review,
     )
 
@@ -197,7 +198,8 @@ def _ticket_read(text: str) -> Item | None:
 NAMES = ("Ada Moreau", "Ben Okafor", "Chiara Conti", "Deniz Kaya", "Emil Novak", "Farah Haddad")
 CITIES = ("Lyon", "Lagos", "Turin", "Izmir", "Brno", "Amman")
 EXTRACT = re.compile(
-    r"Note:\s*(?P<name>[A-Z]\w+ [A-Z]\w+) from (?P<city>[A-Z]\w+) ordered (?P<quantity>\d+) units of part (?P<part>[A-Z]+-\d+)"
+    r"Note:\s*(?P<name>[A-Z]\w+ [A-Z]\w+) from (?P<city>[A-Z]\w+) ordered (?P<quantity>\d+) units of "
+    r"part (?P<part>[A-Z]+-\d+)"
 )
 
 
@@ -246,9 +248,9 @@ def _problem_make(index: int, seed: int) -> Item:
     sold, more = below(crates * size // 2, "sold", seed, index) + 1, 1 + below(9, "more", seed, index)
     fruit = pick(("pears", "plums", "melons"), "fruit", seed, index)
     return _problem_item(
-        f"A market has {crates} crates with {size} {fruit} each. {sold} {fruit} are sold, then {more} more crates of the same "
-        f"size arrive. The rest is shared equally by {2 + below(7, 'shops', seed, index)} shops. How many whole {fruit} does "
-        "each shop get? Reply with the number only."
+        f"A market has {crates} crates with {size} {fruit} each. {sold} {fruit} are sold, then {more} more crates of the "
+        f"same size arrive. The rest is shared equally by {2 + below(7, 'shops', seed, index)} shops. How many whole "
+        f"{fruit} does each shop get? Reply with the number only."
     )
 
 

@@ -1,9 +1,10 @@
 """Thinking blocks: how they are sealed, and what happens when they come back.
 
-A seal (the `signature`) carries the model, the organisation, a hash of the prefix it was made from, the block before it and the
-true token count, protected by a keyed hash. On models that bind thinking to its prefix a block is valid only if tools, system
-and all earlier messages are what they were; cache_control never matters; thinking may be removed from the start, from the end
-or altogether, but not from the middle. Source: platform.claude.com/docs/en/build-with-claude/preserved-thinking, 2026-10.
+A seal (the `signature`) carries the model, the organisation, a hash of the prefix it was made from, the block before
+it and the true token count, protected by a keyed hash. On models that bind thinking to its prefix a block is valid
+only if tools, system and all earlier messages are what they were; cache_control never matters; thinking may be removed
+from the start, from the end or altogether, but not from the middle. Source:
+platform.claude.com/docs/en/build-with-claude/preserved-thinking, 2026-10.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Sealer:
     def __init__(self, seed: int) -> None:
         self._key = digest("thinking", seed, size=32)
 
-    def seal(self, text: str, tokens: int, model: Model, organization: str, prefix: bytes, previous: bytes) -> str:
+    def seal(self, text: str, tokens: int, *, model: Model, organization: str, prefix: bytes, previous: bytes) -> str:
         """The signature for a thinking block whose visible text is `text` and whose true length is `tokens`."""
         own = digest("block", prefix, text, tokens, size=8)
         payload = b"".join(
@@ -181,8 +182,9 @@ def _genuine(sealer: Sealer, item: Placed, latest: int, *, accept_foreign: bool)
 
 
 def _mismatch(seal: Seal, model: Model, organization: str) -> str | None:
-    """Blocks of binding models are lost on another model, except between Fable and Mythos 5.2; Sonnet 5.5 and Haiku 5.5 blocks
-    also on another account (preserved-thinking, 2026-10). That older models' blocks stay readable anywhere is assumed."""
+    """Blocks of binding models are lost on another model, except between Fable and Mythos 5.2; Sonnet 5.5 and Haiku
+    5.5 blocks also on another account (preserved-thinking, 2026-10). That older models' blocks stay readable anywhere
+    is assumed."""
 
     author = next((row for row in load_models().rows if digest(row.id, size=8) == seal.model), None)
     if author is None or author.binding == "none":

@@ -1,9 +1,9 @@
 """Token counts per block: deterministic and additive, so the count of a prefix is the sum over its blocks.
 
-Text is counted by the package `ctok` where it is installed (it reproduces the API's counts for plain text), otherwise by bytes
-times a ratio per tokenizer family. Structure costs fixed tokens: a turn, the tool-use system prompt, built-in tools, pictures
-(sources beside each figure). The whole frame of a one-message request (7, 11 or 6 tokens by family: ctok 1.3) is split into a
-part per turn and a tail after the last block; that split is assumed.
+Text is counted by the package `ctok` where it is installed (it reproduces the API's counts for plain text), otherwise
+by bytes times a ratio per tokenizer family. Structure costs fixed tokens: a turn, the tool-use system prompt, built-in
+tools, pictures (sources beside each figure). The whole frame of a one-message request (7, 11 or 6 tokens by family:
+ctok 1.3) is split into a part per turn and a tail after the last block; that split is assumed.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ BUILT_IN = {
     "web_search": (0, 0),
     "web_fetch": (0, 0),
 }
-"""tokens of a built-in tool definition (4.7 and later, older): about-claude/pricing, 2026-10. For the web tools the page gives
-none: assumed 0"""
+"""tokens of a built-in tool definition (4.7 and later, older): about-claude/pricing, 2026-10. For the web tools the
+page gives none: assumed 0"""
 CACHE_SIZE = 200_000
 
 

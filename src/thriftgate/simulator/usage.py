@@ -1,7 +1,7 @@
 """The usage object: the token buckets of one sampling step, and how they are written in replies.
 
-Fields: platform.claude.com/docs/en/api/messages and the SDK's `Usage`, 2026-08; section on streaming: message_start carries the
-whole input side and a placeholder for output, message_delta the cumulative totals without the 5m/1h split.
+Fields: platform.claude.com/docs/en/api/messages and the SDK's `Usage`, 2026-08; section on streaming: message_start
+carries the whole input side and a placeholder for output, message_delta the cumulative totals without the 5m/1h split.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One entry of `usage.iterations`: kind `message`, `compaction` or `fallback_message`; `billed` is ours, not the API's."""
+    """One entry of `usage.iterations`: kind `message`, `compaction` or `fallback_message`; `billed` is ours, not the
+    API's."""
 
     kind: str
     model: str

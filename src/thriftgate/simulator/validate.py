@@ -13,23 +13,90 @@ from thriftgate.simulator.render import Body
 
 VERSIONS = ("2023-06-01", "2026-10-21")
 KNOWN = frozenset(
-    "model max_tokens messages cache_control container inference_geo metadata output_config service_tier stop_sequences "
-    "stream system temperature thinking tool_choice tools top_k top_p context_management diagnostics fallback_credit_token "
-    "fallbacks mcp_servers output_format speed compaction cache_hint context_hint store previous_thread_event_id "
-    "research_preview_2026_02 image_transformations betas user_profile_id".split()
+    {
+        "model",
+        "max_tokens",
+        "messages",
+        "cache_control",
+        "container",
+        "inference_geo",
+        "metadata",
+        "output_config",
+        "service_tier",
+        "stop_sequences",
+        "stream",
+        "system",
+        "temperature",
+        "thinking",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_p",
+        "context_management",
+        "diagnostics",
+        "fallback_credit_token",
+        "fallbacks",
+        "mcp_servers",
+        "output_format",
+        "speed",
+        "compaction",
+        "cache_hint",
+        "context_hint",
+        "store",
+        "previous_thread_event_id",
+        "research_preview_2026_02",
+        "image_transformations",
+        "betas",
+        "user_profile_id",
+    }
 )
 BLOCK_TYPES = {
     "user": frozenset(
-        "text image document search_result tool_result container_upload web_search_tool_result mcp_tool_result".split()
+        {
+            "text",
+            "image",
+            "document",
+            "search_result",
+            "tool_result",
+            "container_upload",
+            "web_search_tool_result",
+            "mcp_tool_result",
+        }
     ),
     "assistant": frozenset(
-        "text thinking redacted_thinking tool_use server_tool_use web_search_tool_result web_fetch_tool_result "
-        "code_execution_tool_result bash_code_execution_tool_result text_editor_code_execution_tool_result "
-        "tool_search_tool_result container_upload advisor_tool_result mcp_tool_use mcp_tool_result compaction fallback "
-        "document image".split()
+        {
+            "text",
+            "thinking",
+            "redacted_thinking",
+            "tool_use",
+            "server_tool_use",
+            "web_search_tool_result",
+            "web_fetch_tool_result",
+            "code_execution_tool_result",
+            "bash_code_execution_tool_result",
+            "text_editor_code_execution_tool_result",
+            "tool_search_tool_result",
+            "container_upload",
+            "advisor_tool_result",
+            "mcp_tool_use",
+            "mcp_tool_result",
+            "compaction",
+            "fallback",
+            "document",
+            "image",
+        }
     ),
     "system": frozenset({"text", "tool_addition", "tool_removal", "output_config"}),
 }
+MEMBERS: dict[str, dict[str, type]] = {
+    "text": {"text": str},
+    "thinking": {"thinking": str, "signature": str},
+    "tool_use": {"id": str, "name": str, "input": dict},
+    "tool_result": {"tool_use_id": str},
+    "image": {"source": dict},
+    "document": {"source": dict},
+}
+"""members that a block must have"""
 
 
 def check_version(headers: dict[str, str]) -> str:
@@ -145,25 +212,15 @@ def _check_block(where: str, block: object, role: str, version: str) -> None:
         raise invalid(
             f"{where}: Input tag '{kind}' found using 'type' does not match any of the expected tags for role {role}"
         )
-    if kind == "text":
-        if not isinstance(block.get("text"), str):
-            raise invalid(f"{where}.text.text: Field required")
-        if not block["text"] and "cache_control" not in block:
-            raise invalid("messages: text content blocks must be non-empty")
-        if version == "2026-10-21" and role == "user" and block.get("citations"):
-            raise invalid(f"{where}.text.citations: Extra inputs are not permitted")
-    elif kind == "thinking":
-        for name in ("thinking", "signature"):
-            if not isinstance(block.get(name), str):
-                raise invalid(f"{where}.thinking.{name}: Field required")
-    elif kind == "tool_use":
-        _need(where, block, {"id": str, "name": str, "input": dict})
-    elif kind == "tool_result":
-        _need(where, block, {"tool_use_id": str})
+    _need(where, block, MEMBERS.get(kind, {}))
+    if kind == "text" and not block["text"] and "cache_control" not in block:
+        raise invalid("messages: text content blocks must be non-empty")
+    if kind == "tool_result":
         _check_nested(where, block.get("content"))
-    elif kind in {"image", "document"}:
-        _need(where, block, {"source": dict})
-        if kind == "document" and role == "assistant" and version == "2026-10-21":
+    if version == "2026-10-21":
+        if kind == "text" and role == "user" and block.get("citations"):
+            raise invalid(f"{where}.text.citations: Extra inputs are not permitted")
+        if kind == "document" and role == "assistant":
             raise invalid(f"{where}: Input tag 'document' is not permitted in assistant messages")
 
 
@@ -219,6 +276,22 @@ def _unanswered(number: int, names: list[str]) -> Exception:
 
 
 def _check_small_members(body: Body, version: str) -> None:
+    _check_sampling(body, version)
+    for name in ("thinking", "tool_choice", "output_config", "metadata", "context_management", "diagnostics"):
+        if body.get(name) is not None and not isinstance(body[name], dict):
+            raise invalid(f"{name}: Input should be a valid dictionary")
+    stops = body.get("stop_sequences") or []
+    if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
+        raise invalid("stop_sequences: Input should be a valid list of strings")
+    if any(not stop.strip() for stop in stops):
+        raise invalid("stop_sequences: each stop sequence must contain non-whitespace")
+    _check_choice(body.get("tool_choice") or {}, body.get("tools") or [])
+    if body.get("service_tier") not in {None, "auto", "standard_only"}:
+        raise invalid("service_tier: Input should be 'auto' or 'standard_only'")
+
+
+def _check_sampling(body: Body, version: str) -> None:
+    """Version 2026-10-21 knows no sampling parameters at all (api/migration-2026-10-21, 2026-11)."""
     for name in ("temperature", "top_p", "top_k"):
         value = body.get(name)
         if value is None:
@@ -229,20 +302,14 @@ def _check_small_members(body: Body, version: str) -> None:
             raise invalid(f"{name}: Input should be a valid number")
         if name != "top_k" and not 0 <= value <= 1:
             raise invalid(f"{name}: range: 0..1")
-    for name in ("thinking", "tool_choice", "output_config", "metadata", "context_management", "diagnostics"):
-        if body.get(name) is not None and not isinstance(body[name], dict):
-            raise invalid(f"{name}: Input should be a valid dictionary")
-    stops = body.get("stop_sequences") or []
-    if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
-        raise invalid("stop_sequences: Input should be a valid list of strings")
-    if any(not stop.strip() for stop in stops):
-        raise invalid("stop_sequences: each stop sequence must contain non-whitespace")
-    choice = body.get("tool_choice") or {}
-    if choice and choice.get("type") not in {"auto", "any", "tool", "none"}:
+
+
+def _check_choice(choice: dict[str, Any], tools: list[dict[str, Any]]) -> None:
+    if not choice:
+        return
+    if choice.get("type") not in {"auto", "any", "tool", "none"}:
         raise invalid("tool_choice.type: Input should be 'auto', 'any', 'tool' or 'none'")
-    if choice and not body.get("tools") and choice.get("type") in {"any", "tool"}:
+    if not tools and choice["type"] in {"any", "tool"}:
         raise invalid("tool_choice: may only be specified while providing tools")
-    if choice.get("type") == "tool" and choice.get("name") not in {tool.get("name") for tool in body.get("tools") or []}:
+    if choice["type"] == "tool" and choice.get("name") not in {tool.get("name") for tool in tools}:
         raise invalid(f"Tool '{choice.get('name')}' not found in provided tools")
-    if body.get("service_tier") not in {None, "auto", "standard_only"}:
-        raise invalid("service_tier: Input should be 'auto' or 'standard_only'")

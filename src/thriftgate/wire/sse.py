@@ -37,7 +37,7 @@ class SseDecoder:
         self._tail = b""
         names = b"|".join(re.escape(name) for name in only) if only is not None else b""
         # A newline inside JSON data is escaped, so a line that begins with "event:" is never part of somebody's text.
-        self._start = re.compile(rb"(?:\A|[\r\n])event: ?(?:" + names + rb")[\r\n]") if names else None
+        self._start = re.compile(rb"(?<![^\r\n])event: ?(?:" + names + rb")[\r\n]") if names else None
 
     def feed(self, chunk: bytes) -> list[Event]:
         data = self._tail + chunk if self._tail else chunk
@@ -72,7 +72,7 @@ class SseDecoder:
         found = self._start.search(data, position)
         if found is None:
             return None
-        return max(position, _last_end(data, found.start() + 1))
+        return max(position, _last_end(data, found.start()))
 
 
 def _last_end(data: bytes, before: int | None = None) -> int:

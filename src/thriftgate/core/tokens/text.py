@@ -1,6 +1,6 @@
 """Tokens of a text from the statistics of its bytes, at C speed.
 
-Each byte falls into one of 16 classes (`weights.CLASS_OF`); each pair of neighbouring bytes then has one of 256 pair codes,
+Each byte falls into one of 16 classes (`classes.py`); each pair of neighbouring bytes then has one of 256 pair codes,
 and each code a weight, fitted against a tokenizer. The estimate is the sum of the weights: no Python loop over bytes.
 
     translate -> a class per byte -> one big integer, or-ed with itself shifted by four bits -> a pair code per byte
@@ -18,7 +18,8 @@ from zlib import adler32
 from msgspec import Struct
 
 from thriftgate.core.models import TokenizerFamily
-from thriftgate.core.tokens.weights import CLASS_OF, WEIGHTS
+from thriftgate.core.tokens.classes import CLASS_OF
+from thriftgate.core.tokens.weights import WEIGHTS
 
 Family = TokenizerFamily
 """`claude3` up to the 4.6 models, `claude47` from 4.7 on, about 30 % more tokens for the same text
@@ -55,10 +56,10 @@ def estimate_text(data: bytes | memoryview, family: Family) -> Estimate:
         return NOTHING
     sample = bytes(data) if total <= _WHOLE_BYTES else _windows(data)
     scale = total / len(sample)
-    pairs = _pair_codes(sample)
+    pairs = pair_codes(sample)
     if _UNICODE_ESCAPE in pairs and sample.isascii():
         sample = _spell_out(sample)
-        pairs = _pair_codes(sample)
+        pairs = pair_codes(sample)
     weights = WEIGHTS[family]
     units = _byte_sum(pairs.translate(weights.pair_weight)) / weights.pair_unit
     margin = weights.margin
@@ -82,7 +83,7 @@ def _windows(data: bytes | memoryview) -> bytes:
     return b"".join([view[at * last // gaps : at * last // gaps + _WINDOW_BYTES] for at in range(gaps + 1)])
 
 
-def _pair_codes(sample: bytes) -> bytes:
+def pair_codes(sample: bytes) -> bytes:
     """Class of each byte in the low four bits, class of the byte after it in the high four."""
     classes = int.from_bytes(sample.translate(CLASS_OF), "little")
     return (classes | classes >> 4).to_bytes(len(sample), "little")

@@ -1,12 +1,20 @@
-"""Fitted constants."""
+"""Weights of the text estimate, one set per tokenizer family. Written by `benchmarks/tokens/fit.py`; do not edit by hand.
+
+Fitted with ctok 1.3.0 as the truth, on segments of 20 to 20,000 characters, half of them as JSON writes them, from: Python's
+standard library and packages' documentation, JSON, YAML, HTML, XML, CSS, JavaScript, TypeScript, C, Perl, shell and CSV
+files of a Debian system, gettext catalogues in some 90 languages, the Universal Declaration of Human Rights in about 200,
+tool definitions made from library signatures, and made-up identifiers, numbers, logs, tables, emoji and runs.
+"""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
+from thriftgate.core.models import TokenizerFamily
+
 
 class Weights(Struct, frozen=True):
-    """Of one family."""
+    """Weights are integers of 0 to 127 in units of 1/`…_unit` tokens; margins are parts of the expected tokens."""
 
     pair_weight: bytes
     pair_unit: float
@@ -20,18 +28,7 @@ class Weights(Struct, frozen=True):
     margin_least: float = 3.0
 
 
-CLASS_OF = bytes.fromhex(
-    "0000000000000000000202000002000000000000000000000000000000000000"
-    "010b090c0c0c0c0909090c0c0b0e0b0e070707070707070707070b0b090c090b"
-    "0c06060606060606060606060606060606060606060606060606060908090c0e"
-    "09030504040a05050403050504040f0a04050f0f0f030505050505090c090c00"
-    "0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d"
-    "0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d"
-    "0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d"
-    "0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0000000000000000000000"
-)
-
-WEIGHTS = {
+WEIGHTS: dict[TokenizerFamily, Weights] = {
     "claude3": Weights(
         pair_weight=bytes.fromhex(
             "0e0e0e0e0e0e0e0e0e000e0e0e0e0e0e0e0319530901332626000808000a0717"

@@ -1,0 +1,5 @@
+"""`python -m thriftgate`."""
+
+from thriftgate.cli import main
+
+main()

@@ -1,0 +1,46 @@
+"""The command line, one file per verb, each thin: parse, call one room, print. May import: everything.
+
+Verbs are named here and loaded when called, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from thriftgate import __version__
+from thriftgate.core.errors import ConfigError, InputError, ThriftgateError
+
+VERBS: tuple[tuple[str, str], ...] = (
+    ("serve", "Run the gateway."),
+    ("simulate", "Run the simulator: a fake Claude API, no key needed."),
+    ("demo", "Watch real client calls get cheaper, without a key or a network."),
+    ("price", "Price a call."),
+    ("count", "Count the tokens of a request."),
+    ("report", "What was spent and saved, from the ledger."),
+    ("explain", "One call, line by line."),
+    ("doctor", "Check the installation, the settings and the ledger."),
+)
+
+app = App(name="thriftgate", help="Cut a Claude API bill and prove every cent of it.", version=__version__)
+for _verb, _help in VERBS:
+    app.command(f"thriftgate.cli.{_verb}:{_verb}", name=_verb, help=_help)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a verb and exit: 0 done, 1 refused or fell short, 2 bad usage."""
+    try:
+        result = app(arguments, exit_on_error=False, result_action="return_value")
+    except CycloptsError:
+        sys.exit(2)  # printed already, in words
+    except (ConfigError, InputError) as error:
+        print(f"thriftgate: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except ThriftgateError as error:
+        print(f"thriftgate: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(result if isinstance(result, int) else 0)

@@ -1,0 +1,46 @@
+"""How verbs print: one JSON document on stdout with `--json`, tables for people otherwise; all else goes to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from thriftgate.core.money import usd_from_pico
+
+
+def print_json(document: object) -> None:
+    """Exactly one JSON document and a newline."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
+
+
+def note(text: str) -> None:
+    """A remark for people, out of the way of `--json`."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", footer: Sequence[str] = ()
+) -> None:
+    """A table whose first column is text and whose others are numbers."""
+    table = Table(title=title or None, title_justify="left", show_footer=bool(footer), pad_edge=False, box=None)
+    for at, name in enumerate(columns):
+        table.add_column(name, footer[at] if footer else "", justify="left" if at == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
+def dollars(pico: int) -> str:
+    """Rounded for people: cents for large amounts, six digits for small ones. `--json` has the exact figure."""
+    usd = Decimal(usd_from_pico(pico))
+    return f"${usd:,.2f}" if abs(usd) >= 100 else f"${usd:,.6f}"
+
+
+def percent(part: int, whole: int) -> str:
+    """`-` where there is no whole."""
+    return f"{100 * part / whole:.1f} %" if whole else "-"

@@ -1,0 +1,43 @@
+"""`thriftgate serve`: the gateway."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from thriftgate.cli.options import Config, LedgerPath, settings_for
+from thriftgate.cli.output import note
+from thriftgate.cli.serving import bind, serve_app
+from thriftgate.core.errors import ConfigError
+from thriftgate.gateway.app import Gateway
+
+
+def serve(
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    upstream: Annotated[str | None, Parameter(help="Origin of the provider's API.")] = None,
+    ledger: LedgerPath = None,
+    workers: Annotated[int, Parameter(help="Processes; more than one needs PostgreSQL, which is not there yet.")] = 1,
+    config: Config = None,
+) -> int:
+    """Run the gateway: point ANTHROPIC_BASE_URL at it.
+
+    Parameters
+    ----------
+    host
+        Address to listen on.
+    port
+        Port to listen on; 0 picks a free one.
+    """
+    if workers != 1:
+        raise ConfigError("--workers: one process on SQLite is all there is yet; several need PostgreSQL")
+    settings = settings_for(config, server__host=host, server__port=port, upstream__url=upstream, ledger__path=ledger)
+    bound = bind(settings.server.host, settings.server.port)
+
+    def ready(url: str) -> None:
+        note(f"thriftgate is listening on {url} -> {settings.upstream.url}; ledger {settings.ledger.path}")
+        note(f"  point a client at it: export ANTHROPIC_BASE_URL={url}")
+
+    return serve_app(Gateway(settings), bound, shutdown_s=settings.server.shutdown_s, ready=ready)
