@@ -7,6 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from thriftgate.providers.transport import Headers
+from thriftgate.wire.dialect import Dialect
 
 
 class Call(Struct, frozen=True):
@@ -18,6 +19,7 @@ class Call(Struct, frozen=True):
     query: str
     headers: Headers
     body: bytes
+    dialect: Dialect
     credential: str = ""
     cost_limit_pico: int | None = None
 

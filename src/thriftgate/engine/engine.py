@@ -17,17 +17,18 @@ from thriftgate.core.generations import Generations
 from thriftgate.core.money import usd_from_pico
 from thriftgate.core.plan import Plan, Policy
 from thriftgate.core.planner import make_plan
-from thriftgate.core.request import parse_request
+from thriftgate.core.request import Request
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.engine.call import Call, Reply, WholeReply
 from thriftgate.engine.retry import RetryPolicy, attempts_allowed, retry_wait_s
 from thriftgate.engine.settle import Ending, Prepared, entry_for, learn_residency
-from thriftgate.engine.snapshot import Knowledge
+from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.engine.tasks import Tasks
 from thriftgate.ledger.entries import Entry, Hold, Ledger, Outcome, balanced
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Incoming, Outgoing, Timeouts, Transport, header
-from thriftgate.wire.meter import Reading, StreamMeter, read_message
+from thriftgate.wire.anthropic_messages import count_body, read_count
+from thriftgate.wire.meter import Reading
 
 # Of the answer's headers, those that belong to one connection or that the server makes anew.
 _HOP = frozenset(b"connection keep-alive proxy-authenticate te trailer transfer-encoding upgrade content-length".split())
@@ -45,11 +46,12 @@ class Limits(Struct, frozen=True):
 
 
 class _Opened(NamedTuple):
-    """A call that has a name: its id, when it came (microseconds since 1970), whose it is."""
+    """A call that has a name: its id, when it came (microseconds since 1970), whose it is, in which dialect."""
 
     id: str
     opened_us: int
     key: str
+    endpoint: str
 
 
 class _Sent(NamedTuple):
@@ -155,7 +157,7 @@ class Engine:
                     settled_us=self._now_us(),
                     key=hold.key,
                     model=hold.model,
-                    endpoint="messages",
+                    endpoint="",
                     outcome="lost",
                     resolution="expire",
                     usage_source="estimated",
@@ -185,21 +187,43 @@ class Engine:
 
     async def _prepare(self, call: Call) -> Prepared:
         now_s = self.clock.now_s()
-        opened = _Opened(self._new_id(), int(now_s * 1e6), self.key_of(call.credential))
+        opened = _Opened(self._new_id(), int(now_s * 1e6), self.key_of(call.credential), call.dialect.name)
         model = ""
         plan: Plan | None = None
         try:
-            request = parse_request(call.body)
+            request = call.dialect.parse(call.body)
             model = request.model
+            policy = self._policy(call)
             snapshot = self.knowledge.snapshot(request, opened.key, now_s)
-            plan = make_plan(request, snapshot.state, self._policy(call))
+            plan = make_plan(request, snapshot.state, policy)
+            if plan.refusal is not None and await self._counted(call, request, snapshot):
+                snapshot = self.knowledge.snapshot(request, opened.key, now_s)
+                plan = make_plan(request, snapshot.state, policy)
             if plan.refusal is not None:
-                raise PolicyRefusal(plan.refusal)
+                _refuse(plan.refusal)
         except ThriftgateError as error:
             await self.ledger.settle(self._refused(opened, model, plan, error))
             error.call_id = opened.id
             raise
-        return Prepared(opened.id, opened.opened_us, opened.key, "messages", request, snapshot, plan)
+        return Prepared(opened.id, opened.opened_us, opened.key, request, snapshot, plan, call.dialect)
+
+    async def _counted(self, call: Call, request: Request, snapshot: Snapshot) -> bool:
+        """Have the provider count a prompt that our upper bound would refuse: free, and only worth a round trip here.
+
+        True when the count is known now. Any failure leaves the estimate standing: money fails closed.
+        """
+        if not self.provider.count_path or not snapshot.state.prefix.chain:
+            return False
+        try:
+            body = count_body(request)
+            reply = await self.forward(replace(call, path=self.provider.count_path, body=body))
+        except ThriftgateError:
+            return False
+        tokens = read_count(reply.body) if reply.status == 200 else None
+        if tokens is None:
+            return False
+        self.knowledge.tokens.learn(snapshot.state.capability.id, snapshot.state.prefix.chain[-1], tokens)
+        return True
 
     def _policy(self, call: Call) -> Policy:
         limits = [limit for limit in (self.policy.cost_limit_pico, call.cost_limit_pico) if limit is not None]
@@ -239,7 +263,7 @@ class Engine:
             raise
         finally:
             incoming.close()
-        reading = read_message(body)
+        reading = prepared.dialect.read(body)
         outcome: Outcome = "answered" if reading.complete else "garbage"
         ending = ending._replace(outcome=outcome, reading=reading, latency_ms=self._since(started))
         entry = await self._settle(prepared, ending)
@@ -273,7 +297,7 @@ class Engine:
             settled_us=self._now_us(),
             key=draft.key,
             model=model,
-            endpoint="messages",
+            endpoint=draft.endpoint,
             outcome="refused",
             resolution="void",
             usage_source="none",
@@ -307,7 +331,7 @@ class StreamReply:
         self._incoming = incoming
         self._ending = ending
         self._started = started
-        self._meter = StreamMeter()
+        self._meter = prepared.dialect.meter()
         self._source = incoming.chunks()
         self._settled = False
 
@@ -361,6 +385,10 @@ class StreamReply:
         latency_ms = self._engine._since(self._started)  # noqa: SLF001  the engine's other half
         ending = self._ending._replace(outcome=outcome, reading=reading, note=note, latency_ms=latency_ms)
         await self._engine._settle_shielded(self._prepared, ending)  # noqa: SLF001
+
+
+def _refuse(message: str) -> None:
+    raise PolicyRefusal(message)
 
 
 def _reply_headers(headers: Headers, prepared: Prepared, entry: Entry | None) -> Headers:

@@ -17,6 +17,7 @@ from thriftgate.core.request import Request
 from thriftgate.core.usage import Usage
 from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.ledger.entries import Entry, Outcome, Posting, Resolution, UsageSource, balanced
+from thriftgate.wire.dialect import Dialect
 from thriftgate.wire.meter import Reading
 
 BYTES_PER_OUTPUT_TOKEN = 3  # low on purpose: an estimate shall not undercount
@@ -28,10 +29,10 @@ class Prepared(Struct, frozen=True):
     id: str
     opened_us: int
     key: str
-    endpoint: str
     request: Request
     snapshot: Snapshot
     plan: Plan
+    dialect: Dialect
 
 
 class Ending(NamedTuple):
@@ -72,7 +73,7 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
         settled_us=settled_us,
         key=prepared.key,
         model=prepared.request.model,
-        endpoint=prepared.endpoint,
+        endpoint=prepared.dialect.name,
         outcome=ending.outcome,
         resolution=_resolution(source),
         usage_source=source,

@@ -13,8 +13,10 @@ from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
 from thriftgate.gateway.messages import forward, messages
 from thriftgate.settings import Settings
+from thriftgate.wire import DIALECTS
 
 log = structlog.get_logger("thriftgate")
+DIALECT = DIALECTS[0]
 Handler = Callable[[Engine, Settings, Scope, Receive, Send], Awaitable[None]]
 
 
@@ -51,20 +53,23 @@ class Gateway:
 
         try:
             handler = ROUTES.get((scope["method"], scope["path"])) or _by_prefix(scope)
-            if self._engine is None:
-                raise LedgerError("the gateway is not ready")
-            await handler(self._engine, self.settings, scope, receive, tracked)
+            await handler(self._ready_engine(), self.settings, scope, receive, tracked)
         except ClientGone:
             return
         except ThriftgateError as error:
             if started:
                 raise StreamBroken(str(error)) from None
-            await send_error(send, error)
+            await send_error(send, error, DIALECT)
         except Exception as error:
             log.exception("request failed", path=scope["path"], error=type(error).__name__)
             if started:
                 raise
-            await send_error(send, ThriftgateError("thriftgate failed on this request; its log tells more"))
+            await send_error(send, ThriftgateError("thriftgate failed on this request; its log tells more"), DIALECT)
+
+    def _ready_engine(self) -> Engine:
+        if self._engine is None:
+            raise LedgerError("the gateway is not ready")
+        return self._engine
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -76,7 +81,7 @@ class Gateway:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._engine.close()
+        await self._ready_engine().close()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from thriftgate.core.errors import InputError, ThriftgateError, TooLarge
 from thriftgate.providers.transport import Headers
+from thriftgate.wire.dialect import Dialect
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -62,17 +63,11 @@ async def send_json(send: Send, status: int, document: object, headers: Headers 
     await send_whole(send, status, ((b"content-type", b"application/json"), *headers), body)
 
 
-async def send_error(send: Send, error: ThriftgateError) -> None:
-    """Answer in Anthropic's error shape (platform.claude.com/docs/en/api/errors, 2026-08), so that SDKs raise what their
-    users catch. `thriftgate-error` tells that it is ours and not the provider's."""
-    document = {
-        "type": "error",
-        "error": {"type": error.error_type, "message": str(error)},
-        "request_id": error.call_id or None,
-    }
-    headers: Headers = ((b"thriftgate-error", error.label.encode()),)
+async def send_error(send: Send, error: ThriftgateError, dialect: Dialect) -> None:
+    """One of our own errors; `thriftgate-error` tells that it is not the provider's."""
+    headers: Headers = ((b"content-type", b"application/json"), (b"thriftgate-error", error.label.encode()))
     if error.call_id:
         headers = (*headers, (b"thriftgate-request-id", error.call_id.encode()), (b"request-id", error.call_id.encode()))
     if error.status_hint < 500:
         headers = (*headers, (b"x-should-retry", b"false"))
-    await send_json(send, error.status_hint, document, headers)
+    await send_whole(send, error.status_hint, headers, dialect.error(error))

@@ -8,6 +8,7 @@ from thriftgate.engine.call import Call, Reply
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import Receive, Scope, Send, read_body, send_whole
 from thriftgate.settings import Settings
+from thriftgate.wire import DIALECTS
 
 
 async def messages(engine: Engine, settings: Settings, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,6 +66,7 @@ async def _call(scope: Scope, receive: Receive, settings: Settings) -> Call:
         query=scope["query_string"].decode("latin-1"),
         headers=headers,
         body=await read_body(scope, receive, settings.server.body_bytes_max),
+        dialect=DIALECTS[0],
         credential=credential,
         cost_limit_pico=limit_pico,
     )

@@ -21,6 +21,7 @@ class Anthropic:
     without one they pass through. Raises ConfigError for what is no http(s) URL."""
 
     name = "anthropic"
+    count_path = "/v1/messages/count_tokens"
 
     def __init__(self, url: str = DEFAULT_URL, api_key: str = "") -> None:
         if not url.startswith(("http://", "https://")):

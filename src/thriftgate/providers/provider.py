@@ -14,6 +14,10 @@ class Provider(Protocol):
     def name(self) -> str:
         """Never renamed: it stands in the ledger."""
 
+    @property
+    def count_path(self) -> str:
+        """Where tokens can be counted for free; "" where they cannot."""
+
     def __init__(self, url: str, api_key: str = "") -> None: ...
 
     def prepare(self, method: str, path: str, query: str, headers: Headers, body: bytes) -> Outgoing:

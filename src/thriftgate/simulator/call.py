@@ -17,7 +17,7 @@ from thriftgate.simulator.usage import Envelope, Step, Usage
 
 @dataclass(slots=True)
 class Call:
-    """A request that was accepted and has started."""
+    """A request that was accepted and has started. The last three fields are set when its first byte is ready."""
 
     body: Body
     model: Model
@@ -36,6 +36,9 @@ class Call:
     applied: list[dict[str, Any]]
     compact: dict[str, Any] | None
     diagnostics: dict[str, Any] | None = None
+    message_id: str = ""
+    answered_at: float = 0.0
+    usable_from: float | None = None
 
     @property
     def usage(self) -> Usage:

@@ -33,9 +33,7 @@ DEFAULT_FALLBACKS = ({"model": "claude-opus-5"}, {"model": "claude-opus-4-8"})
 """assumed: what `fallbacks: "default"` tries"""
 
 
-def searched(
-    service: MessageService, call: Call, message_id: str, answer: Answer, now: float, usable_from: float | None
-) -> Reply:
+def searched(service: MessageService, call: Call, answer: Answer) -> Reply:
     """Two iterations around a web search; the second reads what the first wrote."""
     blocks = search_blocks(answer.search or "", service.ids.make("srvtoolu"), service.config.seed, answer.search_tool)
     first = [piece for piece in answer.pieces if piece.block["type"] == "thinking"]
@@ -49,43 +47,41 @@ def searched(
     positions = (*call.rendered.positions, *extra)
     scope = (call.caller.organization, call.caller.workspace, call.model.id)
     chain = prefixes(scope, positions, call.salts, collapse_runs=service.config.rules.collapse_runs)
-    lookup = service.cache.look(chain, marks, service.minimum(call.model), now)
-    service.commit(lookup, now, usable_from)
+    lookup = service.cache.look(chain, marks, service.minimum(call.model), call.answered_at)
+    service.commit(call, lookup)
     one = call.usage.with_output(sum(piece.tokens for piece in first) + found[0].tokens, answer.thinking_tokens)
     total = call.rendered.total + sum(position.tokens for position in extra)
     two = replace(usage_of(lookup, total), output=sum(piece.tokens for piece in rest), web_searches=1)
     answer.pieces = [*first, found[0], Piece(found[1].block, 0), *rest]
     steps = [Step("message", call.model.id, one), Step("message", call.model.id, two)]
-    return service.reply(call, message_id, answer, steps, show=True)
+    return service.reply(call, answer, steps, show=True)
 
 
-def compacted(
-    service: MessageService, call: Call, message_id: str, answer: Answer, edit: dict[str, Any], now: float
-) -> Reply:
+def compacted(service: MessageService, call: Call, answer: Answer, edit: dict[str, Any]) -> Reply:
     """build-with-claude/compaction, 2026-08: a compaction iteration outside the top-level usage, then the answer."""
     summary, step = _summary(service, call)
     if edit.get("pause_after_compaction"):
         paused = Answer([summary], stop_reason="compaction")
-        return service.reply(call, message_id, paused, [step], show=True)
+        return service.reply(call, paused, [step], show=True)
     last = max(item.message for item in call.placed)
     kept = [Placed(-1, 0, "assistant", summary.block), *(item for item in call.placed if item.message == last)]
     rendered = render(call.body, kept, call.model, service.counter, {})
     scope = (call.caller.organization, call.caller.workspace, call.model.id)
     chain = prefixes(scope, rendered.positions, call.salts, collapse_runs=service.config.rules.collapse_runs)
     marks = find_marks(call.body, rendered.positions, grant_1h=service.config.rules.grant_1h)
-    lookup = service.cache.look(chain, marks, service.minimum(call.model), now)
-    service.commit(lookup, now, None)
+    lookup = service.cache.look(chain, marks, service.minimum(call.model), call.answered_at)
+    service.commit(call, lookup)
     service.finish_blocks(call, answer)
     usage = usage_of(lookup, rendered.total).with_output(answer.output_tokens, answer.thinking_tokens)
     answer.pieces.insert(0, Piece(summary.block, 0))
     steps = [step, Step("message", call.model.id, usage)]
-    return service.reply(call, message_id, answer, steps, show=True)
+    return service.reply(call, answer, steps, show=True)
 
 
-def summarized(service: MessageService, call: Call, message_id: str) -> Reply:
+def summarized(service: MessageService, call: Call) -> Reply:
     """On-demand compaction: top-level usage 0/0, the cost stands only in iterations (compaction page, 2026-09)."""
     summary, step = _summary(service, call)
-    return service.reply(call, message_id, Answer([summary], stop_reason="compaction"), [step], show=True)
+    return service.reply(call, Answer([summary], stop_reason="compaction"), [step], show=True)
 
 
 def _summary(service: MessageService, call: Call) -> tuple[Piece, Step]:
@@ -96,17 +92,19 @@ def _summary(service: MessageService, call: Call) -> tuple[Piece, Step]:
     return Piece(block, 0), Step("compaction", call.model.id, call.usage.with_output(tokens))
 
 
-def refused(service: MessageService, call: Call, message_id: str, answer: Answer, now: float) -> Reply:
+def refused(service: MessageService, call: Call, answer: Answer) -> Reply:
     category = (answer.stop_details or {}).get("category")
-    billed = now < REFUSALS_FREE_SINCE or (now >= REFUSALS_BILLED_SINCE and category in BILLED_REFUSALS)
+    billed = call.answered_at < REFUSALS_FREE_SINCE or (
+        call.answered_at >= REFUSALS_BILLED_SINCE and category in BILLED_REFUSALS
+    )
     step = Step("message", call.model.id, call.usage, billed=billed)
     fallbacks = call.body.get("fallbacks")
     if fallbacks and not call.batch:
-        return _fall_back(service, call, message_id, step, fallbacks, now)
-    return service.reply(call, message_id, answer, [step], outcome="refused" if billed else "refused_unbilled")
+        return _fall_back(service, call, step, fallbacks)
+    return service.reply(call, answer, [step], outcome="refused" if billed else "refused_unbilled")
 
 
-def _fall_back(service: MessageService, call: Call, message_id: str, refused: Step, fallbacks: object, now: float) -> Reply:
+def _fall_back(service: MessageService, call: Call, refused: Step, fallbacks: object) -> Reply:
     """build-with-claude/refusals-and-fallback, 2026-10: the next model answers; each attempt is an iteration of
     its own."""
     options = list(DEFAULT_FALLBACKS) if fallbacks == "default" else fallbacks
@@ -114,8 +112,9 @@ def _fall_back(service: MessageService, call: Call, message_id: str, refused: St
         raise invalid('fallbacks: Input should be "default" or a list of up to 3 models')
     changed = {**call.body, **options[0]}
     changed.pop("fallbacks", None)
-    second = service.prepare(changed, call.caller, version="2023-06-01", now=now)
-    service.commit(second.lookup, now, None)
+    second = service.prepare(changed, call.caller, version="2023-06-01", now=call.answered_at)
+    second.message_id, second.answered_at = call.message_id, call.answered_at
+    service.commit(call, second.lookup)
     plain = [item for item in second.placed if "[[sim: refuse" not in str(item.content.get("text", ""))]
     room = second.model.context - second.rendered.total
     answer = answers.compose(second.body, plain, second.model, service.author, room=room)
@@ -124,7 +123,7 @@ def _fall_back(service: MessageService, call: Call, message_id: str, refused: St
     hop = {"type": "fallback", "from": {"model": call.model.id}, "to": {"model": second.model.id}}
     answer.pieces.insert(0, Piece(hop, 0))
     steps = [refused, Step("fallback_message", second.model.id, usage)]
-    reply = service.reply(second, message_id, answer, steps, show=True)
+    reply = service.reply(second, answer, steps, show=True)
     reply.usage = usage  # the top level tells the serving attempt only
     reply.message["usage"] = final_usage(usage, second.envelope, steps)
     return reply

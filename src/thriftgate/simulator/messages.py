@@ -108,37 +108,38 @@ class MessageService:
 
     def answer(self, call: Call, now: float, usable_from: float | None = None) -> Reply:
         """The reply, whose first byte leaves at `now`. Cache entries become readable then, or at `usable_from`."""
-        self.commit(call.lookup, now, usable_from)
-        message_id = self.ids.make("msg")
+        call.message_id, call.answered_at, call.usable_from = self.ids.make("msg"), now, usable_from
+        self.commit(call, call.lookup)
         if call.body.get("diagnostics") is not None:
             self.diagnostics.remember(
                 call.caller.organization,
                 call.caller.workspace,
-                message_id,
+                call.message_id,
                 fingerprint(call.model.id, call.rendered, call.salts),
             )
         if call.body.get("max_tokens") == 0:
             step = Step("message", call.model.id, call.usage)
             empty = Answer(stop_reason="max_tokens")
-            return self.reply(call, message_id, empty, [step], outcome="prewarm", show=True)
+            return self.reply(call, empty, [step], outcome="prewarm", show=True)
         if (call.body.get("compaction") or {}).get("type") == "summarize":
-            return iterations.summarized(self, call, message_id)
+            return iterations.summarized(self, call)
         room = call.model.context - call.rendered.total
         answer = answers.compose(call.body, call.placed, call.model, self.author, room=room)
         if answer.stop_reason == "refusal":
-            return iterations.refused(self, call, message_id, answer, now)
+            return iterations.refused(self, call, answer)
         if call.compact is not None:
-            return iterations.compacted(self, call, message_id, answer, call.compact, now)
+            return iterations.compacted(self, call, answer, call.compact)
         if answer.search is not None:
-            return iterations.searched(self, call, message_id, answer, now, usable_from)
+            return iterations.searched(self, call, answer)
         self.finish_blocks(call, answer)
         usage = call.usage.with_output(answer.output_tokens, answer.thinking_tokens)
-        return self.reply(call, message_id, answer, [Step("message", call.model.id, usage)])
+        return self.reply(call, answer, [Step("message", call.model.id, usage)])
 
-    def commit(self, lookup: Lookup, now: float, usable_from: float | None) -> None:
+    def commit(self, call: Call, lookup: Lookup) -> None:
+        """Makes what a step of `call` wrote readable from its first byte on, or from when the rules or the call say."""
+        usable_from, delay = call.usable_from, self.config.rules.readable_after_s
         if usable_from is None:
-            delay = self.config.rules.readable_after_s
-            usable_from = now if delay is None else max(now, lookup.started_at + delay)
+            usable_from = call.answered_at if delay is None else max(call.answered_at, lookup.started_at + delay)
         self.cache.commit(lookup, usable_from)
 
     def _compare(self, call: Call) -> None:
@@ -173,7 +174,6 @@ class MessageService:
     def reply(
         self,
         call: Call,
-        message_id: str,
         answer: Answer,
         steps: list[Step],
         *,
@@ -192,7 +192,7 @@ class MessageService:
         if call.transformations:
             extra["input_transformations"] = call.transformations
         message: dict[str, Any] = {
-            "id": message_id,
+            "id": call.message_id,
             "type": "message",
             "role": "assistant",
             "model": call.model.id,
