@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -42,7 +43,7 @@ async def _compare(targets: list[Target], work: Path, arguments: argparse.Namesp
         outcome = await session.run()
     summaries = {name: report.summarise(figures) for name, figures in outcome.figures.items()}
     errors = sum(sum(each.errors.values()) for each in summaries.values())
-    judged = goals.judge(summaries, outcome.booked, errors) if "thriftgate" in arguments.targets else []
+    judged = goals.judge(summaries, outcome.books, errors) if "thriftgate" in arguments.targets else []
     print(report.tables(summaries, outcome))
     print("\n" + "\n".join(_goal_line(goal) for goal in judged))
     if arguments.json:
@@ -62,11 +63,11 @@ async def _profile(targets: list[Target], work: Path, arguments: argparse.Namesp
     if outcome.skipped:
         return 1
     figures = outcome.figures["thriftgate"]
-    print(f"errors: {dict(figures.errors) or 0}; calls {figures.calls}, booked {outcome.booked}")
+    print(f"errors: {dict(figures.errors) or 0}; {figures.calls} calls; {outcome.books}")
     if arguments.json:
         document = {case: {"cpu_us": run.us_per_call, "calls": run.calls} for case, run in runs.items()}
         print(msgspec.json.encode({"benchmark": "gateway-profile", "seed": arguments.seed, "cases": document}).decode())
-    return 1 if figures.errors or outcome.booked != figures.calls else 0
+    return 1 if figures.errors or outcome.books is None or outcome.books.wrong(figures.calls) else 0
 
 
 def _goal_line(goal: goals.Goal) -> str:
@@ -90,7 +91,7 @@ def _document(
         "targets": {name: report.target_document(each) for name, each in summaries.items()},
         "ratios": report.ratios(summaries),
         "skipped": outcome.skipped,
-        "booked": outcome.booked,
+        "books": None if outcome.books is None else asdict(outcome.books),
         "goals": [
             {"name": goal.name, "limit": goal.limit, "at_most": goal.at_most, "value": goal.value, "passed": goal.passed}
             for goal in judged

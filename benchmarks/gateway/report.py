@@ -167,6 +167,8 @@ def tables(summaries: dict[str, Summary], outcome: Outcome) -> str:
         for name, each in summaries.items()
         if each.calls != each.upstream_calls
     ]
+    if outcome.books is not None:
+        notes.append(f"thriftgate's ledger after its load: {outcome.books}")
     notes += [f"{name}: SKIPPED: {reason}" for name, reason in outcome.skipped.items()]
     notes += [f"{name}: {n} x {error}" for name, each in summaries.items() for error, n in each.errors.items()]
     if not outcome.fifo:

@@ -18,7 +18,7 @@ from benchmarks.gateway.load import Endpoint, Result, closed_loop, open_loop
 from benchmarks.gateway.mock import EVENT_GAP_S, EVENTS, FIRST_BYTE_S
 from benchmarks.gateway.process import Child, StartError
 from benchmarks.gateway.sampler import Sampler
-from benchmarks.gateway.targets import Started, Target, Thriftgate, UnavailableError
+from benchmarks.gateway.targets import Books, Started, Target, Thriftgate, UnavailableError
 
 STREAMS = 200  # how many paced streams are open at once
 STREAM_S = FIRST_BYTE_S + (EVENTS - 1) * EVENT_GAP_S
@@ -90,7 +90,7 @@ class Outcome:
 
     figures: dict[str, Figures] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
-    booked: int | None = None
+    books: Books | None = None
     fifo: bool = False
 
 
@@ -346,7 +346,7 @@ class Session:
         for target in self._targets:
             if isinstance(target, Thriftgate) and target.name in self._running:
                 self._stop(self._running.pop(target.name).child)
-                self.outcome.booked = target.booked()
+                self.outcome.books = target.books()
 
 
 def say(text: str) -> None:

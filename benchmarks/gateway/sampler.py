@@ -13,6 +13,7 @@ from benchmarks.gateway.process import Child
 
 _SHOWN = 22
 _PACKAGE = "(thriftgate/"
+_WAITS = ("PyThread_acquire_lock_timed", "pthread_cond_timedwait", "pthread_cond_wait", "sem_wait", "sem_timedwait")
 
 
 class Sampler:
@@ -49,10 +50,12 @@ def shares(raw: str) -> str:
     for line in raw.splitlines():
         stack, _, number = line.rpartition(" ")
         frames = [_function(frame.strip()) for frame in stack.split(";")]
+        if any(frame.startswith(_WAITS) for frame in frames[-4:]):
+            continue  # a thread that waits for a lock, a queue or the interpreter costs nothing
         ours = [frame for frame in frames if _PACKAGE in frame]
         count = int(number)
         total += count
-        rooms[_room(ours[-1]) if ours else "outside the package: server, loop, kernel"] += count
+        rooms[_room(ours[-1]) if ours else "threads of others"] += count
         own[frames[-1]] += count
         with_callees.update(dict.fromkeys(ours, count))
     if not total:
@@ -66,8 +69,9 @@ def shares(raw: str) -> str:
 
 
 def _room(function: str) -> str:
-    """The folder or file of the package that a function lives in."""
-    return function.rpartition(_PACKAGE)[2].rstrip(")").split("/")[0]
+    """The folder or file of the package that a function lives in; the server runs below the command line's frames."""
+    room = function.rpartition(_PACKAGE)[2].rstrip(")").split("/")[0]
+    return "the HTTP server and its loop" if room == "cli" else room
 
 
 def _function(frame: str) -> str:

@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from thriftgate.core.money import usd_from_pico
 
@@ -24,21 +25,34 @@ def note(text: str) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", footer: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str = "",
+    footer: Sequence[str] = (),
+    left: int = 1,
 ) -> None:
-    """A table whose first column is text and whose others are numbers."""
-    table = Table(title=title or None, title_justify="left", show_footer=bool(footer), pad_edge=False, box=None)
+    """A table whose first `left` columns are text and whose others are numbers. Nothing in it is read as markup."""
+    if title:
+        print(title)  # noqa: T201
+    table = Table(show_header=any(columns), show_footer=bool(footer), pad_edge=False, box=None)
     for at, name in enumerate(columns):
-        table.add_column(name, footer[at] if footer else "", justify="left" if at == 0 else "right", overflow="fold")
+        end = Text(footer[at]) if footer else ""
+        table.add_column(Text(name), end, justify="left" if at < left else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))
     Console(highlight=False).print(table)
 
 
 def dollars(pico: int) -> str:
     """Rounded for people: cents for large amounts, six digits for small ones. `--json` has the exact figure."""
-    usd = Decimal(usd_from_pico(pico))
-    return f"${usd:,.2f}" if abs(usd) >= 100 else f"${usd:,.6f}"
+    usd = Decimal(usd_from_pico(abs(pico)))
+    return f"{'-' * (pico < 0)}${usd:,.2f}" if usd >= 100 else f"{'-' * (pico < 0)}${usd:,.6f}"
+
+
+def dollars_exact(pico: int) -> str:
+    """To the last digit."""
+    return f"{'-' * (pico < 0)}${usd_from_pico(abs(pico))}"
 
 
 def percent(part: int, whole: int) -> str:

@@ -13,75 +13,74 @@ import msgspec
 from msgspec import Raw, Struct
 
 from thriftgate.core.errors import InputError
+from thriftgate.core.splice import Member, object_members
 
 Ttl = Literal["5m", "1h"]
 
 _S = TypeVar("_S", str, int, bool)
-_NONE = Raw()
 _TOP = msgspec.json.Decoder(dict[str, Raw])
-_LIST = msgspec.json.Decoder(list[Raw])
 
 
 class Request(Struct, frozen=True):
-    """One Messages request. `members` maps each top-level key to its raw JSON, in document order.
+    """One Messages request. `members` tells where each top-level member stands in `body`.
 
-    `max_tokens` is 0 both for a pre-warm call and where the endpoint needs none (count_tokens).
+    `max_tokens` is 0 both for a pre-warm call and where the endpoint needs none (count_tokens). `automatic` is the TTL of a
+    top-level `cache_control`; `has_marks` says that one stands anywhere.
     """
 
     body: bytes
-    members: Mapping[str, Raw]
+    members: Mapping[str, Member]
     model: str
     max_tokens: int
     stream: bool
-    tools: tuple[Raw, ...]
-    system: Raw
-    messages: tuple[Raw, ...]
-    tool_choice: bytes
     mode: Literal["standard", "fast"]
     geo: str
     automatic: Ttl | None
     has_marks: bool
+
+    def raw(self, key: str) -> bytes:
+        """The raw JSON of a top-level member; b"" where there is none."""
+        member = self.members.get(key)
+        return self.body[member.start : member.end] if member is not None else b""
 
 
 def parse_request(body: bytes, *, needs_max_tokens: bool = True) -> Request:
     """Read a Messages (or count_tokens) body.
 
     Raises InputError, worded like the API's own errors (`max_tokens: Field required`), for what cannot be planned or
-    priced: no JSON object, or a wrong type of model, max_tokens, stream, tools or messages. Anything else is the
+    priced: no JSON object, a key that stands twice, or a wrong type of model, max_tokens or stream. Anything else is the
     provider's to judge and passes through.
     """
     try:
-        members = _TOP.decode(body)
+        values = _TOP.decode(body)
     except msgspec.ValidationError:
         raise InputError("the request body must be a JSON object") from None
     except msgspec.DecodeError as error:
         raise InputError(f"the request body is not valid JSON: {error}") from None
     except UnicodeDecodeError:
         raise InputError("the request body is not valid UTF-8") from None
-    model = _member(members, "model", str)
+    except RecursionError:
+        raise InputError("the request body is nested too deeply") from None
+    model = _scalar(values, "model", str)
     if not model:
         raise InputError("model: Field required" if model is None else "model: must not be empty")
-    max_tokens = _member(members, "max_tokens", int)
+    max_tokens = _scalar(values, "max_tokens", int)
     if max_tokens is None and needs_max_tokens:
         raise InputError("max_tokens: Field required")
     if max_tokens is not None and max_tokens < 0:
         raise InputError("max_tokens: Input should be greater than or equal to 0")
-    if "messages" not in members:
+    if "messages" not in values:
         raise InputError("messages: Field required")
     has_marks = b'"cache_control"' in body
     return Request(
         body=body,
-        members=members,
+        members=object_members(body, body.index(b"{"), len(body.rstrip()), values),
         model=model,
         max_tokens=max_tokens or 0,
-        stream=_member(members, "stream", bool) or False,
-        tools=_items(members.get("tools", _NONE), "tools"),
-        system=members.get("system", _NONE),
-        messages=_items(members["messages"], "messages"),
-        tool_choice=bytes(members.get("tool_choice", _NONE)),
-        mode="fast" if _member(members, "speed", str) == "fast" else "standard",
-        geo=_member(members, "inference_geo", str) or "",
-        automatic=read_mark(members["cache_control"]) if has_marks and "cache_control" in members else None,
+        stream=_scalar(values, "stream", bool) or False,
+        mode="fast" if _scalar(values, "speed", str) == "fast" else "standard",
+        geo=_scalar(values, "inference_geo", str) or "",
+        automatic=read_mark(values["cache_control"]) if has_marks and "cache_control" in values else None,
         has_marks=has_marks,
     )
 
@@ -90,7 +89,7 @@ class CacheControl(Struct):
     """`{"type": "ephemeral", "ttl": "5m" | "1h"}`."""
 
     type: str = ""
-    ttl: str = "5m"
+    ttl: str | None = None
 
 
 _MARK = msgspec.json.Decoder(CacheControl | None)
@@ -100,7 +99,7 @@ def read_mark(raw: Raw) -> Ttl | None:
     """The TTL a `cache_control` value asks for; None for null or a form this module does not know."""
     try:
         mark = _MARK.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     if mark is None or mark.type != "ephemeral":
         return None
@@ -115,20 +114,11 @@ _SCALARS: dict[type, msgspec.json.Decoder[object]] = {
 _WORDS = {str: "string", int: "integer", bool: "boolean"}
 
 
-def _member(members: Mapping[str, Raw], key: str, kind: type[_S]) -> _S | None:
-    raw = members.get(key)
+def _scalar(values: Mapping[str, Raw], key: str, kind: type[_S]) -> _S | None:
+    raw = values.get(key)
     if raw is None:
         return None
     try:
         return _SCALARS[kind].decode(raw)  # type: ignore[return-value]
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise InputError(f"{key}: Input should be a valid {_WORDS[kind]}") from None
-
-
-def _items(raw: Raw, key: str) -> tuple[Raw, ...]:
-    if raw is _NONE or raw == b"null":
-        return ()
-    try:
-        return tuple(_LIST.decode(raw))
-    except msgspec.DecodeError:
-        raise InputError(f"{key}: Input should be a valid list") from None

@@ -46,38 +46,35 @@ class Member(NamedTuple):
 def object_members(data: bytes, start: int, end: int, values: Mapping[str, Raw] | None = None) -> dict[str, Member]:
     """Spans of the members of the object at data[start:end]; `values` are its members where they are decoded already.
 
-    Raises InputError when it is no object or names a key twice: such a document cannot be edited unambiguously.
+    Raises InputError when it is no object or names a key twice: such a document cannot be edited unambiguously. The
+    decoder folds such members into the last of them, so each value is held against the bytes where it should stand.
     """
     if values is None:
         values = _decode(_OBJECT, data, start, end)
+    view = memoryview(data)
     found: dict[str, Member] = {}
     position = _SPACE.match(data, start + 1).end()  # type: ignore[union-attr]  # \s* always matches
     separator = None
     for key, raw in values.items():
         head = _KEY.match(data, position)
-        if head is None:
+        value_end = head.end() + len(raw) if head is not None else 0
+        if head is None or Raw(view[head.end() : value_end]) != raw:
             raise _ambiguous(start)
-        value_end = head.end() + len(raw)
         found[key] = Member(head.start(1), head.end(), value_end)
         separator = _SEPARATOR.match(data, value_end)
         if separator is None:
             raise _ambiguous(start)
         position = separator.end()
-    if separator is not None and data[separator.start(1)] != 0x7D:  # a member the decoder folded away: a key stands twice
+    if separator is not None and separator.start(1) != end - 1:
         raise _ambiguous(start)
     return found
 
 
-def array_items(data: bytes, start: int, end: int, values: Sequence[Raw] | None = None) -> list[tuple[int, int]]:
-    """Spans of the items of the array at data[start:end]; `values` are its items where they are decoded already.
-
-    Raises InputError when it is no array.
-    """
-    if values is None:
-        values = _decode(_ARRAY, data, start, end)
+def array_items(data: bytes, start: int, end: int) -> list[tuple[int, int]]:
+    """Spans of the items of the array at data[start:end]. Raises InputError when it is no array."""
     spans: list[tuple[int, int]] = []
     position = _SPACE.match(data, start + 1).end()  # type: ignore[union-attr]
-    for raw in values:
+    for raw in _decode(_ARRAY, data, start, end):
         item_end = position + len(raw)
         spans.append((position, item_end))
         separator = _SEPARATOR.match(data, item_end)
@@ -88,14 +85,15 @@ def array_items(data: bytes, start: int, end: int, values: Sequence[Raw] | None 
 
 
 class Known(NamedTuple):
-    """What of the document is decoded already, so that it is not read twice: top-level members and arrays by key."""
+    """Where things stand, as far as that is known already: top-level members, and items of top-level arrays by key."""
 
-    members: Mapping[str, Raw]
-    arrays: Mapping[str, Sequence[Raw]]
+    members: Mapping[str, Member]
+    arrays: Mapping[str, Sequence[tuple[int, int]]]
 
 
 def apply(data: bytes, edits: Sequence[Edit], known: Known | None = None) -> bytes:
-    """The document with the edits made. No edits: the very same object. Edits must not overlap (ValueError).
+    """The document with the edits made. No edits: the very same object. Edits must not overlap, and take members out of
+    objects only (ValueError).
 
     Raises InputError when a path leads through something that is not there or cannot be edited.
     """
@@ -130,11 +128,12 @@ class _Document:
 
     def __init__(self, data: bytes, known: Known | None) -> None:
         self.data = data
-        self._known = known
         start = _SPACE.match(data).end()  # type: ignore[union-attr]
         self._spans: dict[Path, tuple[int, int]] = {(): (start, len(data.rstrip()))}
-        self._objects: dict[Path, dict[str, Member]] = {}
-        self._arrays: dict[Path, list[tuple[int, int]]] = {}
+        self._objects: dict[Path, Mapping[str, Member]] = {(): known.members} if known else {}
+        self._arrays: dict[Path, Sequence[tuple[int, int]]] = {}
+        if known:
+            self._arrays.update({(key,): spans for key, spans in known.arrays.items()})
 
     def span(self, path: Path) -> tuple[int, int]:
         known = self._spans.get(path)
@@ -151,9 +150,13 @@ class _Document:
         """Replacements (start, end, bytes) that make the edits, all of them to members of one container."""
         if isinstance(edits[0].path[-1], int):
             for edit in edits:
-                yield (*self.span(edit.path), edit.value or b"null")
+                if edit.value is None:
+                    raise ValueError(f"{_dotted(edit.path)} is an item of an array: removing it would renumber the others")
+                yield (*self.span(edit.path), edit.value)
             return
         members = self._object(parent)
+        if len({edit.path for edit in edits}) < len(edits):
+            raise ValueError(f"two edits of one member: {[edit.path for edit in edits]}")
         removed: set[str] = set()
         added: list[bytes] = []
         for edit in edits:
@@ -171,16 +174,14 @@ class _Document:
             yield at, at, (b"," if kept else b"") + b",".join(added)
         yield from _removals(list(members.items()), removed)
 
-    def _object(self, path: Path) -> dict[str, Member]:
+    def _object(self, path: Path) -> Mapping[str, Member]:
         if path not in self._objects:
-            values = self._known.members if self._known and not path else None
-            self._objects[path] = object_members(self.data, *self.span(path), values)
+            self._objects[path] = object_members(self.data, *self.span(path))
         return self._objects[path]
 
-    def _array(self, path: Path) -> list[tuple[int, int]]:
+    def _array(self, path: Path) -> Sequence[tuple[int, int]]:
         if path not in self._arrays:
-            values = self._known.arrays.get(str(path[0])) if self._known and len(path) == 1 else None
-            self._arrays[path] = array_items(self.data, *self.span(path), values)
+            self._arrays[path] = array_items(self.data, *self.span(path))
         return self._arrays[path]
 
 
@@ -206,7 +207,7 @@ def _removals(members: list[tuple[str, Member]], removed: set[str]) -> Iterable[
 def _decode(decoder: msgspec.json.Decoder[_T], data: bytes, start: int, end: int) -> _T:
     try:
         return decoder.decode(memoryview(data)[start:end])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"cannot edit the JSON at byte {start}: {error}") from None
 
 

@@ -11,8 +11,9 @@ from importlib.util import find_spec
 
 from thriftgate.core.tokens import Family, TextCounter, estimate_text
 
-_VERSIONS: dict[Family, str] = {"claude3": "3.0", "claude47": "4.8"}
-"""The vocabulary that ctok is asked for. Opus 4.7 shares the one of 4.8; only its message frame is longer."""
+_VERSIONS: dict[Family, tuple[str, int]] = {"claude3": ("3.0", 7), "claude47": ("4.8", 6)}
+"""The vocabulary that ctok is asked for, and the frame of a message that it adds (its README, 2026-09). Opus 4.7 shares the
+vocabulary of 4.8; only its frame is longer."""
 
 
 class EstimatingCounter:
@@ -33,17 +34,15 @@ class CtokCounter:
     def __init__(self) -> None:
         self.method = f"ctok {metadata.version('ctok')}"
         self._count: Callable[[str, str], int] | None = None
-        self._frame: dict[Family, int] = {}
 
     def count(self, text: str, family: Family) -> int:
         """Tokens of the text alone, without the frame of a message that ctok adds."""
+        if not text:
+            return 0
         if self._count is None:
             self._count = import_module("ctok").token_count
-        version = _VERSIONS[family]
-        frame = self._frame.get(family)
-        if frame is None:
-            frame = self._frame[family] = self._count("", version)
-        return max(0, self._count(text, version) - frame)
+        version, frame = _VERSIONS[family]
+        return self._count(text, version) - frame
 
 
 def best_counter() -> TextCounter:

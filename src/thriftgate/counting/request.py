@@ -8,7 +8,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from thriftgate.core.errors import InputError
 from thriftgate.core.models import Capabilities
 from thriftgate.core.tokens import Estimate, Family, Measure, TextCounter, estimate_block, framing_tokens
-from thriftgate.core.tokens.blocks import BRACKET, QUOTE, opens_with, spaced_json
+from thriftgate.core.tokens.blocks import BRACKET, QUOTE, is_null, opens_with, spaced_json
 from thriftgate.counting.counters import best_counter
 
 _EXACT_SLACK = 200  # an exact count is given one token in so many, for text the reconstruction was never measured on
@@ -80,7 +80,7 @@ def _framing(request: _Request, capability: Capabilities) -> Estimate:
 
 def _blocks(content: Raw | UnsetType) -> list[Raw]:
     """The blocks of `system` or of a message: a plain string is one block of text."""
-    if content is UNSET or content == b"null":
+    if content is UNSET or is_null(content):
         return []
     return _ITEMS.decode(content) if opens_with(content, BRACKET) else [content]
 

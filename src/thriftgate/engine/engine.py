@@ -12,7 +12,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from thriftgate.clock import Clock
-from thriftgate.core.errors import PolicyRefusal, ThriftgateError, Unreachable, UpstreamError, UpstreamTimeout
+from thriftgate.core.errors import (
+    BrokenReply,
+    InputError,
+    LedgerError,
+    PolicyRefusal,
+    ThriftgateError,
+    Unreachable,
+    UpstreamError,
+    UpstreamTimeout,
+)
 from thriftgate.core.generations import Generations
 from thriftgate.core.money import usd_from_pico
 from thriftgate.core.plan import Plan, Policy
@@ -55,12 +64,21 @@ class _Opened(NamedTuple):
 
 
 class _Sent(NamedTuple):
-    """The answer's head, or a whole error answer (`error_body`), and how it was got."""
+    """The answer's head, or a whole answer of another kind than success (`other_body`), and when it began."""
 
     incoming: Incoming
-    error_body: bytes | None
-    attempts: int
+    other_body: bytes | None
     began_monotonic_s: float
+
+
+class _Tries:
+    """How often a call was sent so far, and whether the provider may be working on it right now."""
+
+    __slots__ = ("in_flight", "n")
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.in_flight = False
 
 
 class Engine:
@@ -98,44 +116,47 @@ class Engine:
         LedgerError (nothing sent, or the answer is withheld because it could not be booked).
         """
         prepared = await self._prepare(call)
-        await self.ledger.hold(
-            Hold(
-                id=prepared.id,
-                opened_us=prepared.opened_us,
-                key=prepared.key,
-                model=prepared.request.model,
-                worst_pico=prepared.plan.forecast.worst_pico,
-                forecast_pico=prepared.plan.forecast.pico,
-            )
-        )
-        started = self.clock.monotonic_s()
-        outgoing = self.provider.prepare(call.method, call.path, call.query, call.headers, prepared.plan.body)
         try:
-            sent = await self._send(outgoing, attempts_allowed(self.limits.retry, call.headers))
-        except BaseException as error:
-            await self._settle_shielded(prepared, self._failed(error, started))
+            return await self._held(call, prepared)
+        except ThriftgateError as error:
+            error.call_id = prepared.id
+            raise
+
+    async def _held(self, call: Call, prepared: Prepared) -> Reply:
+        """The call between its hold and its entry: whatever ends it, it is settled."""
+        started = self.clock.monotonic_s()
+        tries = _Tries()
+        try:
+            await self._hold(prepared)
+            outgoing = self.provider.prepare(call.method, call.path, call.query, call.headers, prepared.plan.body)
+            sent = await self._send(outgoing, attempts_allowed(self.limits.retry, call.headers), tries)
+        except LedgerError:
+            raise  # there is no hold, and nothing was sent
+        except BaseException as error:  # a hold whose taker is cancelled is taken all the same
+            await self._settle_shielded(prepared, self._failed(error, started, tries))
             raise
         incoming = sent.incoming
         ending = Ending(
             "answered",
             status=incoming.status,
-            attempts=sent.attempts,
+            attempts=tries.n,
             upstream_request_id=header(incoming.headers, b"request-id"),
             ttfb_ms=_ms(sent.began_monotonic_s - started),
         )
-        learn_residency(prepared, self.clock.now_s(), self.knowledge) if incoming.status == 200 else None
-        if sent.error_body is not None:
-            entry = await self._settle(prepared, ending._replace(outcome="failed", latency_ms=self._since(started)))
-            return WholeReply(incoming.status, _reply_headers(incoming.headers, prepared, entry), sent.error_body)
+        if sent.other_body is not None:
+            ending = ending._replace(outcome="failed", latency_ms=self._since(started))
+            entry = await self._settle(prepared, ending)
+            return WholeReply(incoming.status, _reply_headers(incoming.headers, prepared, entry), sent.other_body)
+        learn_residency(prepared, self.clock.now_s(), self.knowledge)
         if header(incoming.headers, b"content-type").startswith("text/event-stream"):
             return StreamReply(self, prepared, incoming, ending, started)
-        return await self._whole(prepared, incoming, ending, started)
+        return await self._whole(prepared, incoming, ending, started, tries)
 
     async def forward(self, call: Call) -> WholeReply:
         """Send a free call (token counting, model list) on as it is. Raises UpstreamError."""
         outgoing = self.provider.prepare(call.method, call.path, call.query, call.headers, call.body)
-        sent = await self._send(outgoing, attempts_allowed(self.limits.retry, call.headers))
-        body = sent.error_body
+        sent = await self._send(outgoing, attempts_allowed(self.limits.retry, call.headers), _Tries())
+        body = sent.other_body
         if body is None:
             try:
                 body = await sent.incoming.read()
@@ -201,10 +222,14 @@ class Engine:
                 plan = make_plan(request, snapshot.state, policy)
             if plan.refusal is not None:
                 _refuse(plan.refusal)
-        except ThriftgateError as error:
-            await self.ledger.settle(self._refused(opened, model, plan, error))
+        except Exception as raised:
+            error = _as_refusal(raised)
             error.call_id = opened.id
+            await self.ledger.settle(self._refused(opened, model, plan, error))
+            if isinstance(error, InputError):
+                raise error from None
             raise
+        self.knowledge.memory.see(snapshot.state.prefix.chain, now_s)
         return Prepared(opened.id, opened.opened_us, opened.key, request, snapshot, plan, call.dialect)
 
     async def _counted(self, call: Call, request: Request, snapshot: Snapshot) -> bool:
@@ -229,36 +254,52 @@ class Engine:
         limits = [limit for limit in (self.policy.cost_limit_pico, call.cost_limit_pico) if limit is not None]
         return replace(self.policy, cost_limit_pico=min(limits)) if call.cost_limit_pico is not None else self.policy
 
-    async def _send(self, outgoing: Outgoing, attempts_max: int) -> _Sent:
+    async def _hold(self, prepared: Prepared) -> None:
+        forecast = prepared.plan.forecast
+        hold = Hold(
+            id=prepared.id,
+            opened_us=prepared.opened_us,
+            key=prepared.key,
+            model=prepared.request.model,
+            worst_pico=forecast.worst_pico,
+            forecast_pico=forecast.pico,
+        )
+        await self.ledger.hold(hold)
+
+    async def _send(self, outgoing: Outgoing, attempts_max: int, tries: _Tries) -> _Sent:
         """Send, and send again where that is safe and promises anything."""
-        attempt = 0
         policy = self.limits.retry
         while True:
-            attempt += 1
+            tries.n += 1
+            tries.in_flight = True
             try:
                 incoming = await self.transport.send(outgoing, self.limits.timeouts)
                 began = self.clock.monotonic_s()
-                if incoming.status < 400:
-                    return _Sent(incoming, None, attempt, began)
+                if 200 <= incoming.status < 300:
+                    return _Sent(incoming, None, began)
+                tries.in_flight = False  # an error or a redirect is no answer of a model, and is not billed
                 try:
                     body = await incoming.read()
                 finally:
                     incoming.close()
             except Unreachable:
-                if attempt >= policy.attempts_max or policy.mode == "never":
+                tries.in_flight = False
+                if tries.n >= policy.attempts_max or policy.mode == "never":
                     raise
-                await self.clock.sleep(0.1 * 2 ** (attempt - 1))
+                await self.clock.sleep(0.1 * 2 ** (tries.n - 1))
                 continue
-            wait_s = retry_wait_s(incoming.status, incoming.headers, body, attempt, policy)
-            if wait_s is None or attempt >= attempts_max:
-                return _Sent(incoming, body, attempt, began)
+            wait_s = retry_wait_s(incoming.status, incoming.headers, body, tries.n, policy)
+            if wait_s is None or tries.n >= attempts_max:
+                return _Sent(incoming, body, began)
             await self.clock.sleep(wait_s)
 
-    async def _whole(self, prepared: Prepared, incoming: Incoming, ending: Ending, started: float) -> WholeReply:
+    async def _whole(
+        self, prepared: Prepared, incoming: Incoming, ending: Ending, started: float, tries: _Tries
+    ) -> WholeReply:
         try:
             body = await incoming.read()
         except BaseException as error:
-            failed = self._failed(error, started)
+            failed = self._failed(error, started, tries, began=True)
             await self._settle_shielded(prepared, failed._replace(status=ending.status, ttfb_ms=ending.ttfb_ms))
             raise
         finally:
@@ -267,11 +308,16 @@ class Engine:
         outcome: Outcome = "answered" if reading.complete else "garbage"
         ending = ending._replace(outcome=outcome, reading=reading, latency_ms=self._since(started))
         entry = await self._settle(prepared, ending)
+        if _is_no_message(reading, incoming.headers):
+            raise BrokenReply(
+                f"the provider answered {incoming.status} with {len(body)} bytes that are no message; "
+                f"the call may have been billed and is booked as {prepared.id}"
+            )
         return WholeReply(incoming.status, _reply_headers(incoming.headers, prepared, entry), body)
 
-    def _failed(self, error: BaseException, started: float) -> Ending:
-        """How a call ended that brought no answer."""
-        outcome: Outcome = "cut"
+    def _failed(self, error: BaseException, started: float, tries: _Tries, *, began: bool = False) -> Ending:
+        """How a call ended that brought no answer, or (`began`) no whole one."""
+        outcome: Outcome = "cut" if began else "garbage"
         if isinstance(error, Unreachable):
             outcome = "unreachable"
         elif isinstance(error, UpstreamTimeout):
@@ -279,7 +325,9 @@ class Engine:
         elif isinstance(error, asyncio.CancelledError):
             outcome = "left"
         note = str(error) if isinstance(error, UpstreamError) else type(error).__name__
-        return Ending(outcome, note=note, latency_ms=self._since(started))
+        return Ending(
+            outcome, note=note, attempts=tries.n, may_be_billed=tries.in_flight, latency_ms=self._since(started)
+        )
 
     async def _settle(self, prepared: Prepared, ending: Ending) -> Entry:
         entry = entry_for(prepared, ending, self.provider.name, self._now_us(), self.knowledge)
@@ -344,6 +392,9 @@ class StreamReply:
         except asyncio.CancelledError:
             await self._end("left", "cancelled")
             raise
+        except BaseException as error:
+            await self._end("cut", type(error).__name__)
+            raise
         if not chunk:
             await self._end("cut", "the stream ended without message_stop")
         elif self._meter.feed(chunk) and not self._settled:
@@ -352,7 +403,9 @@ class StreamReply:
 
     async def leave(self) -> None:
         """Read on in the background until the final usage came or a drain limit is reached, then settle."""
-        if not self._settled:
+        if self._settled:
+            self._incoming.close()
+        else:
             await asyncio.shield(self._engine.tasks.spawn(self._drain()))
 
     async def _drain(self) -> None:
@@ -369,6 +422,8 @@ class StreamReply:
             note = f"the client left; not drained to the end within {limits.drain_s:g} s"
         except UpstreamError as error:
             note = f"the client left; {error}"
+        except asyncio.CancelledError:
+            note = "the client left; not drained to the end before thriftgate was stopped"
         await self._end("left", note)
 
     async def _end(self, outcome: Outcome, note: str) -> None:
@@ -389,6 +444,22 @@ class StreamReply:
 
 def _refuse(message: str) -> None:
     raise PolicyRefusal(message)
+
+
+def _as_refusal(raised: Exception) -> ThriftgateError:
+    """What the books say of a call that could not be planned."""
+    if isinstance(raised, ThriftgateError):
+        return raised
+    if isinstance(raised, RecursionError):
+        return InputError("the request body is nested too deeply")
+    return ThriftgateError(f"thriftgate failed to plan this call: {type(raised).__name__}")
+
+
+def _is_no_message(reading: Reading, headers: Headers) -> bool:
+    """A successful answer in which nothing looks like a message: no client could make sense of it. One that is compressed
+    against our wish cannot be judged."""
+    seen = reading.complete or reading.usage is not None or reading.message_id or reading.error
+    return not seen and header(headers, b"content-encoding") in ("", "identity")
 
 
 def _reply_headers(headers: Headers, prepared: Prepared, entry: Entry | None) -> Headers:

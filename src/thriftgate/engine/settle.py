@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from thriftgate.core import cache
 from thriftgate.core.attribution import settle as attribute
@@ -21,6 +21,7 @@ from thriftgate.wire.dialect import Dialect
 from thriftgate.wire.meter import Reading
 
 BYTES_PER_OUTPUT_TOKEN = 3  # low on purpose: an estimate shall not undercount
+TOKENS_MAX = 10**9  # more in one call is no usage but nonsense, and would not fit into a ledger's 64 bits once priced
 
 
 class Prepared(Struct, frozen=True):
@@ -36,12 +37,13 @@ class Prepared(Struct, frozen=True):
 
 
 class Ending(NamedTuple):
-    """How the call went on the wire."""
+    """How the call went on the wire. `may_be_billed`: the provider may have been at work when it ended."""
 
     outcome: Outcome
     status: int = 0
     reading: Reading | None = None
     attempts: int = 1
+    may_be_billed: bool = True
     upstream_request_id: str = ""
     note: str = ""
     ttfb_ms: int = 0
@@ -59,10 +61,11 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
     """The immutable entry of a call that was sent, or tried. Teaches the memories what the usage tells."""
     reading = ending.reading
     source: UsageSource
-    if reading is not None and reading.complete and reading.usage is not None:
-        usage, source = reading.usage.usage(), "exact"
+    told = _told(reading)
+    if reading is not None and reading.complete and told is not None:
+        usage, source = told, "exact"
         _learn(prepared, usage, reading, knowledge)
-    elif ending.outcome in ("failed", "unreachable"):
+    elif _was_not_served(ending):
         usage, source = Usage(), "none"
     else:
         usage, source = _estimated(prepared, reading), "estimated"
@@ -96,6 +99,23 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
         ttfb_ms=ending.ttfb_ms,
         latency_ms=ending.latency_ms,
     )
+
+
+def _told(reading: Reading | None) -> Usage | None:
+    """The usage the provider told; None where it told none, or nonsense."""
+    if reading is None or reading.usage is None:
+        return None
+    try:
+        usage = reading.usage.usage()
+    except ValueError:
+        return None
+    counts = [sum(astuple(one.tokens)) for one in usage.iterations]
+    return usage if max([sum(astuple(usage.total)), usage.web_searches, *counts]) <= TOKENS_MAX else None
+
+
+def _was_not_served(ending: Ending) -> bool:
+    """Whether surely no model worked on the call, so that there is nothing to bill."""
+    return ending.outcome in ("failed", "unreachable") or not ending.may_be_billed
 
 
 def _resolution(source: UsageSource) -> Resolution:
@@ -132,7 +152,7 @@ def _billed_terms(prepared: Prepared, reading: Reading | None) -> Terms:
 
 def _is_free(ending: Ending, usage: Usage, day: int) -> bool:
     reading = ending.reading
-    if ending.outcome in ("failed", "unreachable"):
+    if _was_not_served(ending):
         return True
     return (
         reading is not None
@@ -149,10 +169,11 @@ def _estimated(prepared: Prepared, reading: Reading | None) -> Usage:
     expected = prepared.plan.forecast.tokens
     if reading is None:
         return Usage(expected)
-    seen = reading.usage.usage().total if reading.usage is not None else None
-    output = max(reading.output_bytes // BYTES_PER_OUTPUT_TOKEN, seen.output if seen is not None else 0)
+    told = _told(reading)
+    seen = told.total if told is not None else expected
+    output = max(reading.output_bytes // BYTES_PER_OUTPUT_TOKEN, told.total.output if told is not None else 0)
     output = min(output, max(prepared.request.max_tokens, 1))
-    return Usage(replace(seen if seen is not None else expected, output=output, thinking=0))
+    return Usage(replace(seen, output=output, thinking=0), told.web_searches if told is not None else 0)
 
 
 def _learn(prepared: Prepared, usage: Usage, reading: Reading, knowledge: Knowledge) -> None:

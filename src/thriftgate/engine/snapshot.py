@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from thriftgate.core.cache import CacheRules
+from thriftgate.core.memo import PartMemo
 from thriftgate.core.models import Capabilities, ModelTable
-from thriftgate.core.prefix import PartMemo, Prefix, read_prefix
+from thriftgate.core.prefix import Prefix, read_prefix
 from thriftgate.core.prices import PriceBook
 from thriftgate.core.request import Request
 from thriftgate.core.state import State
@@ -57,9 +58,12 @@ class Knowledge:
 
 def _framing(prefix: Prefix, request: Request, capability: Capabilities) -> list[int]:
     """Tokens the provider adds just before each block: once a request, once a message, and with any tool its own prompt."""
-    forced = b'"any"' in request.tool_choice or b'"tool"' in request.tool_choice
+    choice = request.raw("tool_choice")
+    forced = b'"any"' in choice or b'"tool"' in choice
     tool_prompt = capability.tool_prompt_forced_tokens if forced else capability.tool_prompt_tokens
-    fixed = framing_tokens(capability.tokenizer, messages=0, tool_prompt_tokens=tool_prompt if request.tools else 0).tokens
+    fixed = framing_tokens(
+        capability.tokenizer, messages=0, tool_prompt_tokens=tool_prompt if "tools" in request.members else 0
+    ).tokens
     message = (
         framing_tokens(capability.tokenizer, messages=1).tokens - framing_tokens(capability.tokenizer, messages=0).tokens
     )

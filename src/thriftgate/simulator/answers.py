@@ -15,7 +15,7 @@ import msgspec
 from thriftgate.simulator.directives import Directives, read_directives, strip_directives
 from thriftgate.simulator.draws import below, digest, pick, unit
 from thriftgate.simulator.models import Model
-from thriftgate.simulator.render import Body, Placed, blocks_of, effort_of, identity, output_format, thinking_mode
+from thriftgate.simulator.render import Body, Placed, effort_of, identity, output_format, thinking_mode, visible_system
 from thriftgate.simulator.schema import instance
 from thriftgate.simulator.tasks import recognise, solve
 from thriftgate.simulator.thinking import THINKING
@@ -122,12 +122,14 @@ def visible_key(body: Body, placed: list[Placed]) -> bytes:
     state = digest("visible")
     for tool in body.get("tools") or []:
         state = digest(state, identity(tool))
-    for block in blocks_of(body.get("system")):
+    for _, block in visible_system(body):
         state = digest(state, identity(block))
     for item in placed:
         if item.content.get("type") not in THINKING:
-            shown = {name: value for name, value in item.content.items() if name not in {"id", "tool_use_id"}}
-            state = digest(state, item.role, identity(shown))
+            mark = item.mark
+            if "id" in item.content or "tool_use_id" in item.content:
+                mark = identity({name: part for name, part in item.content.items() if name not in {"id", "tool_use_id"}})
+            state = digest(state, item.role, mark)
     return state
 
 

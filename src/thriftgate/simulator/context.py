@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from thriftgate.simulator.errors import invalid
-from thriftgate.simulator.render import Body, Placed
+from thriftgate.simulator.render import Body, Placed, identity
 from thriftgate.simulator.thinking import THINKING
 
 CLEARED = "[Old tool result content cleared]"
@@ -122,7 +122,12 @@ def _clear_tool_uses(
 
 def _cleared(item: Placed, old: set[str], calls: set[str], *, inputs: bool) -> Placed:
     if item.label in old:
-        return replace(item, content={**item.content, "content": CLEARED})
+        return _with(item, content=CLEARED)
     if inputs and item.content.get("type") == "tool_use" and item.content.get("id") in calls:
-        return replace(item, content={**item.content, "input": {}})
+        return _with(item, input={})
     return item
+
+
+def _with(item: Placed, **members: object) -> Placed:
+    content = {**item.content, **members}
+    return replace(item, content=content, mark=identity(content))

@@ -17,7 +17,6 @@ from thriftgate.simulator.bill import BilledCall
 from thriftgate.simulator.call import Call, Reply
 from thriftgate.simulator.draws import unit
 from thriftgate.simulator.errors import ApiError, internal, overloaded, rate_limited
-from thriftgate.simulator.faults import ConnectionDropped
 from thriftgate.simulator.http import Request, decode
 from thriftgate.simulator.identity import NOBODY, Caller
 from thriftgate.simulator.limits import counted_input
@@ -74,7 +73,8 @@ class Delivery:
         body = decode(raw)
         stream = isinstance(body, dict) and body.get("stream") is True
         fault = simulator.faults.pick(simulator.messages, stream=stream)
-        await self._fail_early(fault)
+        if await self._fail_early(fault):
+            return
         simulator.limiter.check_spend(caller)
         call = simulator.service.prepare(body, caller, version=version, betas=self.request.betas, now=simulator.now())
         used = call.usage
@@ -89,11 +89,12 @@ class Delivery:
         else:
             await self._plain(reply, fault)
 
-    async def _fail_early(self, fault: str | None) -> None:
-        """The faults that strike before anything was generated, so nothing is billed."""
+    async def _fail_early(self, fault: str | None) -> bool:
+        """The faults that strike before anything was generated, so nothing is billed. True if the connection is gone."""
         faults = self.simulator.faults
         if fault == "reset_before_headers":
-            raise ConnectionDropped("simulated reset before the headers")
+            await http.drop(self._send, "simulated reset before the headers")
+            return True
         if fault == "rate_limit":
             raise rate_limited("Simulated rate limit", faults.retry_after_s)
         if fault == "rate_limit_bare":
@@ -102,6 +103,7 @@ class Delivery:
             raise internal()
         if fault == "overloaded":
             raise overloaded()
+        return False
 
     async def _wait(self, call: Call, fault: str | None) -> None:
         """Time to the first byte. Even with no latency set the event loop gets a turn, so that calls overlap."""
@@ -124,7 +126,7 @@ class Delivery:
         elif fault == "wrong_length":
             await http.start(self._send, 200, headers | {"content-length": str(len(body) + 100)})
             await http.chunk(self._send, body, more=True)
-            raise ConnectionDropped("simulated: the body is shorter than its content-length")
+            await http.drop(self._send, "simulated: the body is shorter than its content-length")
         else:
             await http.whole(self._send, 200, headers, body)
 
@@ -176,7 +178,8 @@ class Delivery:
     async def _break(self, fault: str | None) -> bool:
         """Does what the fault does; True if the stream is over."""
         if fault == "reset_mid_stream":
-            raise ConnectionDropped("simulated reset in mid-stream")
+            await http.drop(self._send, "simulated reset in mid-stream")
+            return True
         if fault == "garbage_sse":
             await http.chunk(self._send, b'event: content_block_delta\ndata: {"type": "content_bl\n\n', more=True)
             return False

@@ -1,9 +1,9 @@
 """Things that go wrong on purpose, seeded: the same run breaks in the same places.
 
 Every Messages request has an ordinal; for each kind of fault a draw from (seed, ordinal, kind) decides. At most one fault
-per request: the first kind in the order of the fields below. Over ASGI a "reset" cannot send a TCP reset: the application
-raises `ConnectionDropped`, and a server such as uvicorn then closes the connection (before the headers it answers 500 unless
-`Simulator` runs under `thriftgate simulate`; the body below says so). What each faulty call was billed stands in the bill.
+per request: the first kind in the order of the fields below. A dropped connection: under uvicorn the transport is aborted (a
+reset on the wire); elsewhere the application raises `ConnectionDropped`. What each faulty call was billed
+stands in the bill.
 """
 
 from __future__ import annotations

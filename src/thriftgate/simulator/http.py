@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from thriftgate.simulator.errors import invalid
+from thriftgate.simulator.faults import ConnectionDropped
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -88,6 +89,15 @@ class Gone:
 
 async def _receive(receive: Receive) -> Message:
     return await receive()
+
+
+async def drop(send: Send, why: str) -> None:
+    """Breaks the connection off. uvicorn resets it; any other server or test client gets ConnectionDropped."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is None:
+        raise ConnectionDropped(why)
+    transport.abort()
+    await asyncio.sleep(0.01)  # real time, so that the server notices before the application returns
 
 
 async def start(send: Send, status: int, headers: dict[str, str]) -> None:

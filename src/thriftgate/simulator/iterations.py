@@ -64,14 +64,17 @@ def compacted(service: MessageService, call: Call, answer: Answer, edit: dict[st
         paused = Answer([summary], stop_reason="compaction")
         return service.reply(call, paused, [step], show=True)
     last = max(item.message for item in call.placed)
-    kept = [Placed(-1, 0, "assistant", summary.block), *(item for item in call.placed if item.message == last)]
+    kept = [
+        Placed(-1, 0, "assistant", summary.block, identity(summary.block)),
+        *(item for item in call.placed if item.message == last),
+    ]
     rendered = render(call.body, kept, call.model, service.counter, {})
     scope = (call.caller.organization, call.caller.workspace, call.model.id)
     chain = prefixes(scope, rendered.positions, call.salts, collapse_runs=service.config.rules.collapse_runs)
     marks = find_marks(call.body, rendered.positions, grant_1h=service.config.rules.grant_1h)
     lookup = service.cache.look(chain, marks, service.minimum(call.model), call.answered_at)
     service.commit(call, lookup)
-    service.finish_blocks(call, answer)
+    service.finish_blocks(call, answer, kept[:1])
     usage = usage_of(lookup, rendered.total).with_output(answer.output_tokens, answer.thinking_tokens)
     answer.pieces.insert(0, Piece(summary.block, 0))
     steps = [step, Step("message", call.model.id, usage)]

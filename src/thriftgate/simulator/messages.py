@@ -21,8 +21,8 @@ from thriftgate.simulator.gates import check_gates
 from thriftgate.simulator.identity import Caller, Ids
 from thriftgate.simulator.marks import check_marks, find_marks
 from thriftgate.simulator.models import Model, ModelTable
-from thriftgate.simulator.render import flatten, render, salts
-from thriftgate.simulator.thinking import Sealer, check_thinking, last_seal, prefix_before, strip_old_thinking
+from thriftgate.simulator.render import Placed, render, salts
+from thriftgate.simulator.thinking import Sealer, check_thinking, last_seal, prefix_of, strip_old_thinking
 from thriftgate.simulator.tokens import TokenCounter
 from thriftgate.simulator.usage import Step, Usage, final_usage
 from thriftgate.simulator.validate import check_body
@@ -87,7 +87,7 @@ class MessageService:
             passed,
             now,
             batch,
-            flatten(body),
+            after_compaction(checked.placed),
             edited.placed,
             rendered,
             chain,
@@ -150,8 +150,9 @@ class MessageService:
                 call.caller.organization, call.caller.workspace, asked, now, call.rendered
             )
 
-    def finish_blocks(self, call: Call, answer: Answer) -> None:
-        """Gives tool calls their ids and seals the thinking."""
+    def finish_blocks(self, call: Call, answer: Answer, sent: list[Placed] | None = None) -> None:
+        """Gives tool calls their ids and seals the thinking. `sent` = the prompt's blocks, if not those of the call."""
+        sent = call.sent if sent is None else sent
         for piece in answer.pieces:
             if piece.block["type"] == "tool_use":
                 block = piece.block
@@ -167,8 +168,8 @@ class MessageService:
                     piece.tokens,
                     model=call.model,
                     organization=call.caller.organization,
-                    prefix=prefix_before(call.body, call.sent, len(call.sent)),
-                    previous=last_seal(self.sealer, call.sent),
+                    prefix=prefix_of(call.body, sent),
+                    previous=last_seal(self.sealer, sent),
                 )
 
     def reply(

@@ -18,17 +18,19 @@ from thriftgate.simulator.models import Model
 from thriftgate.simulator.tokens import FORMAT_PROMPT, FRAME, TURN, TokenCounter
 
 TTL_S = {"5m": 300, "1h": 3600}
+ATTRIBUTION = "x-anthropic-billing-header:"
 Body = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """One content block of a message: which message, which block, whose turn."""
+    """One content block of a message: which message, which block, whose turn, and the hash of what the model sees of it."""
 
     message: int
     block: int
     role: str
     content: dict[str, Any]
+    mark: bytes
 
     @property
     def label(self) -> str:
@@ -73,7 +75,7 @@ def blocks_of(content: object) -> list[dict[str, Any]]:
 def flatten(body: Body) -> list[Placed]:
     """All message blocks in order."""
     return [
-        Placed(number, index, message["role"], block)
+        Placed(number, index, message["role"], block, identity(block))
         for number, message in enumerate(body["messages"])
         for index, block in enumerate(blocks_of(message.get("content")))
     ]
@@ -120,6 +122,13 @@ def visible_tools(body: Body) -> list[tuple[int, dict[str, Any]]]:
     return [(index, tool) for index, tool in enumerate(tools) if not tool.get("defer_loading")]
 
 
+def visible_system(body: Body) -> list[tuple[int, dict[str, Any]]]:
+    """The system blocks that are part of the prompt. Claude Code's attribution block is taken out where it stands first and
+    unmodified (gateway protocol reference, 2026-10); anywhere else it is an ordinary block."""
+    blocks = list(enumerate(blocks_of(body.get("system"))))
+    return blocks[1:] if blocks and str(blocks[0][1].get("text", "")).startswith(ATTRIBUTION) else blocks
+
+
 def render(body: Body, placed: list[Placed], model: Model, counter: TokenCounter, seals: dict[str, int]) -> Rendered:
     """The prompt of `body` with the message blocks `placed` (those that are left after the server's own edits).
 
@@ -135,7 +144,7 @@ def render(body: Body, placed: list[Placed], model: Model, counter: TokenCounter
                 positions.append(
                     _position(f"tools.{index}", level, role="", kind="tool", block=tool, mark=mark, tokens=tokens)
                 )
-    for index, block in enumerate(blocks_of(body.get("system"))):
+    for index, block in visible_system(body):
         mark = identity(block)
         tokens = counter.block(model, block, mark)
         positions.append(
@@ -146,15 +155,14 @@ def render(body: Body, placed: list[Placed], model: Model, counter: TokenCounter
     first = len(positions)
     role = ""
     for item in placed:
-        mark = identity(item.content)
         tokens = seals.get(item.label, -1)
         if tokens < 0:
-            tokens = counter.block(model, item.content, mark)
+            tokens = counter.block(model, item.content, item.mark)
         kind = str(item.content.get("type"))
         turn = TURN if item.role != role else 0
         role = item.role
         positions.append(
-            _position(item.label, "messages", role=role, kind=kind, block=item.content, mark=mark, tokens=tokens + turn)
+            _position(item.label, "messages", role=role, kind=kind, block=item.content, mark=item.mark, tokens=tokens + turn)
         )
     _add(positions, first, _message_level_extra(body, model, counter))
     return Rendered(tuple(positions), FRAME[model.tokenizer] - TURN)

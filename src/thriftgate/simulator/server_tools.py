@@ -19,7 +19,7 @@ def search_blocks(query: str, tool_use_id: str, seed: int, name: str = "web_sear
     """The server_tool_use block and its result block; both depend only on seed and query (and the id)."""
     results = []
     for number in range(1, RESULTS + 1):
-        mark = digest("search", seed, query, number, size=96)
+        mark = digest("search", seed, query, number, size=64)
         results.append(
             {
                 "type": "web_search_result",

@@ -19,7 +19,7 @@ from thriftgate.simulator import errors
 from thriftgate.simulator.draws import digest
 from thriftgate.simulator.errors import invalid
 from thriftgate.simulator.models import Model, load_models
-from thriftgate.simulator.render import Body, Placed, blocks_of, flatten, identity, visible_tools
+from thriftgate.simulator.render import Body, Placed, flatten, identity, visible_system, visible_tools
 
 THINKING = frozenset({"thinking", "redacted_thinking"})
 NO_BLOCK = bytes(8)
@@ -91,17 +91,25 @@ class Sealer:
         return hmac.new(self._key, payload, "sha256").digest()[:16]
 
 
-def prefix_before(body: Body, placed: list[Placed], count: int) -> bytes:
-    """Hash of tools, system and the first `count` message blocks, thinking left out."""
+def prefix_of(body: Body, placed: list[Placed]) -> bytes:
+    """Hash of tools, system and the given message blocks, thinking left out."""
+    state = _prompt_start(body)
+    for item in placed:
+        state = _extended(state, item)
+    return state
+
+
+def _prompt_start(body: Body) -> bytes:
     state = digest("prefix")
     for _, tool in visible_tools(body):
         state = digest(state, "tool", identity(tool))
-    for block in blocks_of(body.get("system")):
+    for _, block in visible_system(body):
         state = digest(state, "system", identity(block))
-    for item in placed[:count]:
-        if item.content.get("type") not in THINKING:
-            state = digest(state, item.role, identity(item.content))
     return state
+
+
+def _extended(state: bytes, item: Placed) -> bytes:
+    return state if item.content.get("type") in THINKING else digest(state, item.role, item.mark)
 
 
 def last_seal(sealer: Sealer, placed: list[Placed]) -> bytes:
@@ -133,8 +141,12 @@ def check_thinking(
     tokens: dict[str, int] = {}
     notes: list[dict[str, str]] = []
     previous: bytes | None = None
+    state = _prompt_start(body)
     for item in everything:
+        if item.content.get("type") == "compaction":
+            state, previous = _prompt_start(body), None  # what a compaction replaced binds nothing any more
         if item.content.get("type") != "thinking":
+            state = _extended(state, item)
             kept.append(item)
             continue
         seal = _genuine(sealer, item, latest, accept_foreign=accept_foreign)
@@ -142,7 +154,9 @@ def check_thinking(
             kept.append(item)
             continue
         reason = _mismatch(seal, model, organization)
-        if reason is None and bound and not _in_place(seal, body, everything, item, previous):
+        # Removal from the start is allowed: then there is no block before. From the middle it is not.
+        in_place = seal.prefix == state and (previous is None or seal.previous == previous)
+        if reason is None and bound and not in_place:
             if not drop:
                 raise invalid(f"{item.label}: {errors.PREFIX_MISMATCH}")
             reason = "prefix_binding_mismatch"
@@ -194,9 +208,3 @@ def _mismatch(seal: Seal, model: Model, organization: str) -> str | None:
     if author.org_bound and seal.organization != digest(organization, size=8):
         return "organization_binding_mismatch"
     return None
-
-
-def _in_place(seal: Seal, body: Body, everything: list[Placed], item: Placed, previous: bytes | None) -> bool:
-    if previous is not None and seal.previous != previous:
-        return False  # something between the two was removed
-    return prefix_before(body, everything, everything.index(item)) == seal.prefix

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 EVENT_BYTES_MAX = 64 * 1024 * 1024  # a body of 32 MB can come back in one event; more is a broken peer
@@ -35,9 +36,7 @@ class SseDecoder:
 
     def __init__(self, only: Iterable[bytes] | None = None) -> None:
         self._tail = b""
-        names = b"|".join(re.escape(name) for name in only) if only is not None else b""
-        # A newline inside JSON data is escaped, so a line that begins with "event:" is never part of somebody's text.
-        self._start = re.compile(rb"(?<![^\r\n])event: ?(?:" + names + rb")[\r\n]") if names else None
+        self._start = _starts(tuple(only)) if only is not None else None
 
     def feed(self, chunk: bytes) -> list[Event]:
         data = self._tail + chunk if self._tail else chunk
@@ -69,10 +68,16 @@ class SseDecoder:
         """Where the next wanted event begins, from its first line on; None when none has begun."""
         if self._start is None:
             return position if position < len(data) else None
-        found = self._start.search(data, position)
-        if found is None:
-            return None
-        return max(position, _last_end(data, found.start()))
+        for found in self._start.finditer(data, position):
+            # A newline inside JSON data is escaped: "event:" at the start of a line is never part of somebody's text.
+            if not found.start() or data[found.start() - 1] in b"\r\n":
+                return max(position, _last_end(data, found.start()))
+        return None
+
+
+@lru_cache
+def _starts(only: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    return re.compile(rb"event: ?(?:" + b"|".join(re.escape(name) for name in only) + rb")[\r\n]")
 
 
 def _last_end(data: bytes, before: int | None = None) -> int:

@@ -16,11 +16,11 @@ traffic does (worst-case analysis over the cycle of gaps, for read prices of 0.1
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw, Struct
 
+from thriftgate.core.blocks import Block, Message
 from thriftgate.core.cache import Breakpoint, positions
 from thriftgate.core.plan import Draft, Policy, Proposal, Refuse, Skip
-from thriftgate.core.prefix import Block, Prefix
+from thriftgate.core.prefix import Prefix
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request, Ttl
 from thriftgate.core.splice import Edit
@@ -49,7 +49,7 @@ class CacheBreakpoints:
             return Skip("nothing here is likely to be sent again within five minutes")
         chosen = _keep(wanted, state)
         marks = _with_ttls(chosen, state)
-        edits = tuple(mark_edit(request, state.prefix.blocks[mark.at], mark.ttl) for mark in marks)
+        edits = tuple(mark_edit(request, state.prefix, state.prefix.blocks[mark.at], mark.ttl) for mark in marks)
         where = ", ".join(f"{wanted[mark.at]} ({mark.ttl})" for mark in marks)
         return Proposal(f"marked {where}", msgspec.structs.replace(draft, breakpoints=marks), edits)
 
@@ -75,9 +75,9 @@ def _candidates(request: Request, state: State) -> dict[int, str]:
     live = _deepest_live(state)
     if live is not None and tail is not None and _out_of_reach(prefix, live, tail, state):
         found[live] = "the live prefix, which look-back would not reach from the tail"
-    if tail is not None and (len(request.messages) > 1 or request.tools):
+    if tail is not None and (len(prefix.messages) > 1 or "tools" in request.members):
         found.setdefault(tail, "the end of the conversation, which its next turn repeats")
-    elif len(request.messages) == 1 and (document := _before_the_question(prefix)) is not None:
+    elif len(prefix.messages) == 1 and (document := _before_the_question(prefix)) is not None:
         found.setdefault(document, "the documents before the question")
     return found
 
@@ -130,17 +130,13 @@ def _with_ttls(chosen: list[int], state: State) -> tuple[Breakpoint, ...]:
     return tuple(reversed(marks))
 
 
-class _Content(Struct):
-    content: Raw
-
-
-def mark_edit(request: Request, block: Block, ttl: Ttl) -> Edit:
+def mark_edit(request: Request, prefix: Prefix, block: Block, ttl: Ttl) -> Edit:
     """The edit that sets a breakpoint on a block; plain-string content becomes the one text block it stands for."""
     if not block.part.is_string:
         return Edit((*block.path(), "cache_control"), _MARKS[ttl])
-    literal = (
-        bytes(request.system)
-        if block.section == "system"
-        else bytes(msgspec.json.decode(request.messages[block.index], type=_Content).content)
-    )
+    if block.section == "system":
+        literal = request.raw("system")
+    else:
+        start, end = prefix.messages[block.index]
+        literal = bytes(msgspec.json.decode(memoryview(request.body)[start:end], type=Message).content)
     return Edit(block.path(), b'[{"type":"text","text":' + literal + b',"cache_control":' + _MARKS[ttl] + b"}]")

@@ -1,6 +1,6 @@
 """How many tokens a request will cost: fast estimates for forecasts, minimum prefixes and money holds; never for billing.
 
-    text.py      bytes of text -> Estimate, at C speed        weights.py   its fitted constants
+    text.py      bytes of text -> Estimate, at C speed        classes.py, weights.py   its constants
     images.py    pixels -> tokens, by the published rule      blocks.py    a content block or tool definition -> Estimate
     memory.py    what was counted before, what `usage` taught: TokenMemory
 

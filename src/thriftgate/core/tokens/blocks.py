@@ -78,6 +78,7 @@ class _Source(Struct):
 
 _BLOCK = msgspec.json.Decoder(_Block)
 _SOURCE = msgspec.json.Decoder(_Source)
+_BLOCKS = msgspec.json.Decoder(list[_Block])
 _ITEMS = msgspec.json.Decoder(list[Raw])
 
 
@@ -149,6 +150,11 @@ def opens_with(raw: bytes | Raw, char: int) -> bool:
     return len(raw) > 0 and memoryview(raw)[0] == char
 
 
+def is_null(raw: bytes | Raw) -> bool:
+    """Whether a JSON value is null. A `Raw` never equals `bytes`, whatever it holds."""
+    return len(raw) == 4 and bytes(raw) == b"null"
+
+
 def spaced_json(raw: bytes | Raw) -> bytes:
     """JSON on one line, a blank after each comma and colon: how the API lays values out for the model, however they came.
 
@@ -169,7 +175,7 @@ def _whole(raw: bytes | Raw, reader: _Reader) -> Estimate:
 
 
 def _member(raw: Raw | UnsetType, reader: _Reader) -> Estimate:
-    return NOTHING if raw is UNSET or raw == b"null" else reader.measure(raw)
+    return NOTHING if raw is UNSET or is_null(raw) else reader.measure(raw)
 
 
 def _content(raw: Raw | UnsetType, reader: _Reader) -> Estimate:
@@ -177,6 +183,14 @@ def _content(raw: Raw | UnsetType, reader: _Reader) -> Estimate:
     if raw is UNSET or not opens_with(raw, BRACKET):
         return _member(raw, reader)
     total = NOTHING
+    try:
+        blocks = _BLOCKS.decode(raw)
+    except msgspec.DecodeError:
+        blocks = []
+    if blocks and all(block.type == "text" and block.text is not UNSET for block in blocks):  # one scan of the bytes less
+        for block in blocks:
+            total += _member(block.text, reader)
+        return total
     for item in _ITEMS.decode(raw):
         total += _read("", item, reader)
     return total

@@ -1,0 +1,95 @@
+"""`thriftgate explain`: one call, line by line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from thriftgate.cli.books import ask_books
+from thriftgate.cli.explanation import explain_document, missed_read, priced_again, remarks_on
+from thriftgate.cli.moments import text_from_micros
+from thriftgate.cli.nearest import nearest_calls
+from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
+from thriftgate.cli.output import dollars, dollars_exact, note, print_json, print_table
+from thriftgate.clock import SystemClock
+from thriftgate.core.prices import PriceBook
+from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
+from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.pricing.load import load_book
+
+
+def explain(
+    id: Annotated[str, Parameter(help="The call, as the header thriftgate-request-id named it.")],  # noqa: A002
+    /,
+    *,
+    ledger: LedgerPath = None,
+    json: Json = False,
+    config: Config = None,
+) -> int:
+    """One call, line by line: what each lever decided and why, the forecast, the bill, the postings.
+
+    The bill is priced again from the usage under the price book in force here; where the entry was booked under another
+    one, that is said.
+    """
+    settings = settings_for(config, ledger__path=ledger)
+    book = load_book(settings.prices)
+    entry = ask_books(settings.ledger.path, lambda books: _find(books, id))
+    if isinstance(entry, str):
+        note(f"thriftgate: {entry}")
+        return 1
+    if json:
+        print_json(explain_document(entry, book))
+    else:
+        _print(entry, book)
+    return 0
+
+
+async def _find(books: SqliteLedger, entry_id: str) -> Entry | str:
+    """The entry, or why there is none."""
+    entry = await books.entry(entry_id)
+    if entry is not None:
+        return entry
+    if any(hold.id == entry_id for hold in await books.open_holds()):
+        return f"{entry_id} is not settled: under way now, or cut off and closed when the gateway starts next"
+    near = await nearest_calls(books, entry_id, SystemClock().now_s())
+    return f"there is no call {entry_id!r} in {books.path}" + (f"; there are {', '.join(near)}" if near else "; it is empty")
+
+
+def _print(entry: Entry, book: PriceBook) -> None:
+    paid, baseline = -entry.posted(UPSTREAM), entry.posted(BASELINE)
+    served = f" (served by {entry.served_model})" if entry.served_model not in ("", entry.model) else ""
+    kind = "stream" if entry.stream else "one piece"
+    facts = [
+        ("call", entry.id),
+        ("model", f"{entry.model or '-'}{served}, {entry.mode}, {entry.geo}"),
+        ("outcome", f"{entry.outcome}, HTTP {entry.status or '-'}, {entry.stop_reason or 'no stop reason'}, {kind}"),
+        ("when", f"{text_from_micros(entry.opened_us)}, first byte {entry.ttfb_ms} ms, end {entry.latency_ms} ms later"),
+        ("key", f"{entry.key}, {entry.attempts} attempt{'' if entry.attempts == 1 else 's'}"),
+    ]
+    print_table(("", ""), facts, left=2)
+    decisions = [(d.lever, d.decision, dollars(d.forecast_pico), d.reason) for d in entry.decisions]
+    if decisions:
+        print_table(("lever", "decision", "expected to save", "because"), decisions, title="\nplan", left=4)
+    print_table(
+        ("", ""),
+        [("forecast", dollars(entry.forecast_pico)), ("cost", dollars(paid)), ("saved", dollars(baseline - paid))],
+        title="\nmoney",
+    )
+    cost = priced_again(entry, book)
+    if cost is not None and cost.lines:
+        lines = [
+            (f"{line.kind} {line.model}", f"{line.quantity:,}", dollars_exact(line.pico_per_mtok), dollars(line.pico))
+            for line in cost.lines
+        ]
+        print_table(
+            ("", "tokens", "per million", "cost"), lines, title="\nbill", footer=("", "", "", dollars_exact(cost.pico))
+        )
+    postings = [(one.account, dollars_exact(one.pico)) for one in entry.postings]
+    print_table(("", ""), postings, title="\npostings", footer=("sum", dollars_exact(entry.balance())))
+    miss = missed_read(entry, book)
+    if miss is not None:
+        note(f"cache miss: at least {miss.expected:,} tokens were expected to be read, {miss.actual:,} were")
+    for remark in [entry.note, *remarks_on(entry, cost, book)]:
+        if remark:
+            note(remark)

@@ -1,0 +1,111 @@
+"""`thriftgate report`: what was spent and saved, from the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from thriftgate.cli.books import ask_books
+from thriftgate.cli.moments import micros_from_text, text_from_micros
+from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
+from thriftgate.cli.output import dollars, note, percent, print_json, print_table
+from thriftgate.core.errors import InputError
+from thriftgate.core.money import usd_from_pico
+from thriftgate.ledger.entries import Group, Report
+
+FOREVER_US = 2**62
+
+
+def report(
+    *,
+    since: Annotated[str | None, Parameter(help="From this day or RFC 3339 time on (a day starts at midnight UTC).")] = None,
+    until: Annotated[str | None, Parameter(help="Before this day or RFC 3339 time.")] = None,
+    ledger: LedgerPath = None,
+    json: Json = False,
+    config: Config = None,
+) -> None:
+    """What was spent and saved, from the ledger: in all, by lever, by model, by key, by outcome.
+
+    A call counts by the time it came in. `--since 2026-11-01 --until 2026-12-01` is November.
+    """
+    since_us = micros_from_text(since, "--since") if since else 0
+    until_us = micros_from_text(until, "--until") if until else FOREVER_US
+    if since_us >= until_us:
+        raise InputError(f"--since {since} must lie before --until {until}")
+    path = settings_for(config, ledger__path=ledger).ledger.path
+    found = ask_books(path, lambda books: books.report(since_us=since_us, until_us=until_us))
+    if json:
+        print_json(report_document(found, since_us if since else None, until_us if until else None))
+        return
+    _print(found)
+
+
+def report_document(found: Report, since_us: int | None = None, until_us: int | None = None) -> dict[str, Any]:
+    """The report as `--json` prints it.
+
+    `gross_usd` is baseline minus paid. `net_usd` takes off what thriftgate itself spent; nothing it does costs money yet, so
+    the two are equal. `holdout` is empty until hold-outs exist.
+    """
+    gross = usd_from_pico(found.baseline_pico - found.paid_pico)
+    return {
+        "since": None if since_us is None else text_from_micros(since_us),
+        "until": None if until_us is None else text_from_micros(until_us),
+        "calls": found.calls,
+        "baseline_usd": usd_from_pico(found.baseline_pico),
+        "paid_usd": usd_from_pico(found.paid_pico),
+        "saved_usd": gross,
+        "levers": {lever: usd_from_pico(pico) for lever, pico in found.levers.items()},
+        "by_model": _groups("model", found.by_model),
+        "by_key": _groups("key", found.by_key),
+        "by_outcome": _groups("outcome", found.by_outcome),
+        "gross_usd": gross,
+        "net_usd": gross,
+        "holdout": {},
+        "estimated_calls": found.estimated,
+        "open_holds": found.open_holds,
+    }
+
+
+def _groups(name: str, groups: Iterable[Group]) -> list[dict[str, Any]]:
+    return [
+        {
+            name: group.name,
+            "calls": group.calls,
+            "baseline_usd": usd_from_pico(group.baseline_pico),
+            "paid_usd": usd_from_pico(group.paid_pico),
+            "saved_usd": usd_from_pico(group.baseline_pico - group.paid_pico),
+        }
+        for group in groups
+    ]
+
+
+def _print(found: Report) -> None:
+    saved = found.baseline_pico - found.paid_pico
+    columns = ("", "calls", "baseline", "paid", "saved", "")
+    total = Group("all calls", found.calls, found.baseline_pico, found.paid_pico)
+    print_table(columns, [_row(total)])
+    for title, groups in (("by model", found.by_model), ("by key", found.by_key), ("by outcome", found.by_outcome)):
+        if groups:
+            print_table(columns, [_row(group) for group in groups], title=f"\n{title}")
+    if found.levers:
+        rows = [(lever, dollars(pico), percent(pico, found.baseline_pico)) for lever, pico in found.levers.items()]
+        share = percent(saved, found.baseline_pico)
+        print_table(("", "saved", ""), rows, title="\nby lever", footer=("all", dollars(saved), share))
+    if found.estimated:
+        note(f"{found.estimated} of the calls broke off: their usage is an estimate")
+    if found.open_holds:
+        note(f"{found.open_holds} calls are open: under way now, or to be closed when the gateway starts next")
+
+
+def _row(group: Group) -> tuple[str, ...]:
+    saved = group.baseline_pico - group.paid_pico
+    return (
+        group.name,
+        f"{group.calls:,}",
+        dollars(group.baseline_pico),
+        dollars(group.paid_pico),
+        dollars(saved),
+        percent(saved, group.baseline_pico),
+    )

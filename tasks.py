@@ -1,0 +1,135 @@
+"""What can be done with this checkout, on a machine that has nothing but Python 3.11 or newer:
+
+    python3 tasks.py demo             watch real client calls get cheaper, without a key or a network
+    python3 tasks.py test [ARGS]      the whole test suite; ARGS go to pytest
+    python3 tasks.py lint             format, lint, types, import contracts
+    python3 tasks.py check            lint, then test
+    python3 tasks.py deep [ARGS]      the property tests with many more examples
+    python3 tasks.py kill [ARGS]      kill -9 in the middle of calls, fifty times, and count the books
+    python3 tasks.py bench NAME       one benchmark, such as: gateway
+    python3 tasks.py lock             resolve the dependencies anew into requirements.lock
+    python3 tasks.py install          only make .venv
+
+Every task first makes .venv from requirements.lock, with hashes, where it is missing or the lock has changed. With --here
+as the first argument the running interpreter's environment is used instead, and is not touched but by `install`.
+Nothing but the standard library is imported.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+if sys.version_info < (3, 11):  # noqa: UP036  the one file that is run before anything has checked
+    sys.exit("thriftgate needs Python 3.11 or newer; this is Python {}.{}.{}".format(*sys.version_info[:3]))
+
+ROOT = Path(__file__).resolve().parent
+LOCK = ROOT / "requirements.lock"
+VENV = ROOT / ".venv"
+STAMP = VENV / ".requirements-digest"
+
+Command = tuple[str, ...]
+
+PYTEST: Command = ("-m", "pytest", "-n", "2")
+STEPS: dict[str, tuple[Command, ...]] = {
+    "install": (
+        ("-m", "pip", "install", "--quiet", "--require-hashes", "-r", "requirements.lock"),
+        ("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", "."),
+    ),
+    "demo": (("-m", "thriftgate", "demo"),),
+    "format": (("-m", "ruff", "format", "--check", "."), ("-m", "ruff", "check", ".")),
+    "types": (("-m", "mypy", "src", "tests", "benchmarks", "tasks.py", "noxfile.py"),),
+    "imports": (("-c", "from importlinter.cli import lint_imports_command as run; run(['--no-cache', '--no-logo'])"),),
+    "test": (PYTEST,),
+    "deep": ((*PYTEST, "--hypothesis-profile=deep"),),
+    "kill": (("-m", "pytest", "-m", "slow", "-k", "kill"),),
+}
+"""What each task runs, as arguments of Python. The last step takes what else stood on the command line."""
+
+GROUPS = {"lint": ("format", "types", "imports"), "check": ("format", "types", "imports", "test")}
+ENVIRONMENT = {"kill": {"THRIFTGATE_KILLS": "50"}}
+"""Variables a task sets where the caller did not."""
+
+COMPILE = (
+    "pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --no-header --no-annotate "
+    "--no-emit-index-url --no-emit-find-links -p 3.11 -o requirements.lock"
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one task; its exit code, or 2 for a task that does not exist."""
+    here = arguments[:1] == ["--here"]
+    name, *rest = arguments[1:] if here else arguments or ["help"]
+    if name not in {*STEPS, *GROUPS, "bench", "lock"} or (name == "bench" and not rest):
+        print(__doc__)
+        return 0 if name in {"help", "--help", "-h"} else 2
+    python = sys.executable if here else str(ensure_venv())
+    if name == "install":
+        return run(python, name) if here else 0
+    if name == "lock":
+        return lock()
+    if name == "bench":
+        return call([python, "-m", f"benchmarks.{rest[0]}", *rest[1:]])
+    for task in GROUPS.get(name, (name,)):
+        failed = run(python, task, rest if task == name else [])
+        if failed:
+            return failed
+    return 0
+
+
+def run(python: str, task: str, rest: list[str] | None = None) -> int:
+    """The steps of one task in order, up to the first that fails."""
+    steps = STEPS[task]
+    for at, step in enumerate(steps):
+        last = at == len(steps) - 1
+        failed = call([python, *step, *((rest or []) if last else [])], ENVIRONMENT.get(task, {}))
+        if failed:
+            return failed
+    return 0
+
+
+def call(command: list[str], defaults: dict[str, str] | None = None) -> int:
+    """Run a command in the checkout, with its output going where ours goes."""
+    environment = {**(defaults or {}), **os.environ}
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def ensure_venv() -> Path:
+    """The Python of .venv, made or brought up to date with the lock where needed."""
+    python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    digest = lock_digest()
+    if python.exists() and STAMP.exists() and STAMP.read_text(encoding="utf-8") == digest:
+        return python
+    print("thriftgate: installing into .venv (once; again when requirements.lock changes)", file=sys.stderr, flush=True)
+    if not python.exists():
+        try:
+            venv.create(VENV, clear=VENV.exists(), with_pip=True, symlinks=os.name != "nt")
+        except (subprocess.CalledProcessError, ImportError):
+            shutil.rmtree(VENV, ignore_errors=True)
+            sys.exit("this Python cannot make virtual environments with pip; on Debian and Ubuntu: apt install python3-venv")
+    failed = run(str(python), "install")
+    if failed:
+        sys.exit(failed)
+    STAMP.write_text(digest, encoding="utf-8")
+    return python
+
+
+def lock_digest() -> str:
+    """What .venv was made from: the locked packages, and what says how this one is installed."""
+    return hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+
+
+def lock() -> int:
+    """Resolve anew. Existing pins stay where they can; delete the file first to move all of them."""
+    uv = shutil.which("uv", path=os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", "")]))
+    if uv is None:
+        print("the lock is made by uv, which is not installed here: pip install uv", file=sys.stderr)
+        return 2
+    return call([uv, "--quiet", *COMPILE.split()])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

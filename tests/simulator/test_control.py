@@ -1,0 +1,68 @@
+from typing import Any
+
+import pytest
+
+from thriftgate.simulator import SimulatorConfig
+from thriftgate.simulator.app import Simulator
+
+from .support import ask, body, call, simulator
+
+
+async def test_clock_over_http() -> None:
+    app = simulator()
+    assert (await call(app, "GET", "/_sim/clock")).json()["rfc3339"] == "2026-11-21T12:00:00.000000Z"
+    moved = (await call(app, "POST", "/_sim/clock", {"advance_s": 60})).json()
+    assert moved["rfc3339"] == "2026-11-21T12:01:00.000000Z"
+    moved = (await call(app, "POST", "/_sim/clock", {"set": "2026-12-01T00:00:00Z"})).json()
+    assert moved["now"] == app.now() == 1_796_083_200.0
+    assert (await call(app, "POST", "/_sim/clock", {"set": 5})).json()["now"] == 5.0
+
+
+@pytest.mark.parametrize(
+    "order", [{}, {"set": "noon"}, {"set": True}, {"advance_s": "x"}, {"set": 1, "advance_s": 1}, [], b"{"]
+)
+async def test_bad_clock_orders(order: Any) -> None:
+    assert (await call(simulator(), "POST", "/_sim/clock", order)).status == 400
+
+
+async def test_a_plain_function_cannot_be_set() -> None:
+    app = Simulator(SimulatorConfig(clock=lambda: 1_795_262_400.0, tokenizer="estimate"))
+    assert (await call(app, "GET", "/_sim/clock")).json()["now"] == 1_795_262_400.0
+    assert (await call(app, "POST", "/_sim/clock", {"advance_s": 1})).status == 400
+    assert (await ask(app, body())).status == 200
+
+
+async def test_bill_state_and_reset() -> None:
+    app = simulator()
+    await ask(app, body(system="x" * 9000, cache_control={"type": "ephemeral"}))
+    bill = (await call(app, "GET", "/_sim/bill")).json()
+    assert bill["simulated"] is True
+    assert bill["total_usd"] == bill["calls"][0]["cost_usd"] != "0"
+    assert bill["calls"][0]["workspace"] == "test"
+    state = (await call(app, "GET", "/_sim/state")).json()
+    assert (state["billed_calls"], state["cache_entries"], state["message_requests"]) == (1, 1, 1)
+    after = (await call(app, "POST", "/_sim/reset")).json()
+    assert (after["billed_calls"], after["cache_entries"], after["batches"]) == (0, 0, {})
+    assert (await call(app, "GET", "/_sim/bill")).json() == {"simulated": True, "calls": [], "total_usd": "0"}
+
+
+async def test_faults_over_http() -> None:
+    app = simulator()
+    shown = (await call(app, "POST", "/_sim/faults", {"overloaded": 1})).json()
+    assert shown["overloaded"] == 1.0
+    assert (await ask(app, body())).status == 529
+    assert (await call(app, "POST", "/_sim/faults", {"overload": 1})).status == 400
+    assert (await call(app, "POST", "/_sim/faults", {})).json()["overloaded"] == 0.0
+    assert (await ask(app, body())).status == 200
+
+
+async def test_unknown_control_endpoints() -> None:
+    assert (await call(simulator(), "GET", "/_sim/nothing")).status == 404
+    assert (await call(simulator(), "DELETE", "/_sim/bill")).status == 404
+
+
+async def test_moving_the_clock_runs_batches() -> None:
+    app = simulator()
+    await call(app, "POST", "/v1/messages/batches", {"requests": [{"custom_id": "a", "params": body()}]})
+    await call(app, "POST", "/_sim/clock", {"advance_s": 86_400})
+    assert len((await call(app, "GET", "/_sim/bill")).json()["calls"]) == 1

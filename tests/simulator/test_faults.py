@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from thriftgate.simulator import Faults
+from thriftgate.simulator.faults import KINDS, PLAIN_ONLY, STREAM_ONLY
+
+
+def test_no_faults_by_default() -> None:
+    assert all(Faults().pick(number, stream=True) is None for number in range(100))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_strikes_where_it_can(kind: str) -> None:
+    faults = Faults.parse({kind: 1})
+    assert (faults.pick(1, stream=True) == kind) is (kind not in PLAIN_ONLY)
+    assert (faults.pick(1, stream=False) == kind) is (kind not in STREAM_ONLY)
+
+
+def test_shares_and_repeatability() -> None:
+    faults = Faults(seed=3, overloaded=0.25)
+    struck = [faults.pick(number, stream=False) for number in range(2000)]
+    assert struck == [faults.pick(number, stream=False) for number in range(2000)]
+    assert 0.2 < struck.count("overloaded") / 2000 < 0.3
+    assert struck != [Faults(seed=4, overloaded=0.25).pick(number, stream=False) for number in range(2000)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("f.toml", "seed = 3\noverloaded = 0.5\nretry_after_s = 9\n"),
+        ("f.json", '{"seed": 3, "overloaded": 0.5, "retry_after_s": 9}'),
+    ],
+)
+def test_load(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    assert Faults.load(tmp_path / name) == Faults(seed=3, overloaded=0.5, retry_after_s=9)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("f.toml", "overload = 1", "unknown key 'overload'; did you mean overloaded?"),
+        ("f.toml", "zzz = 1", "unknown key 'zzz'; known: seed"),
+        ("f.toml", "overloaded = 'yes'", "overloaded must be a number"),
+        ("f.toml", "overloaded = true", "overloaded must be a number"),
+        ("f.toml", "overloaded = 1.5", "overloaded is a probability between 0 and 1"),
+        ("f.toml", "seed = 1.5", "seed must be a whole number"),
+        ("f.toml", "= 1", "f.toml: "),
+        ("f.json", "{", "f.json: "),
+        ("f.json", "[]", "expected a table"),
+        ("f.yaml", "a: 1", "must end in .toml or .json"),
+    ],
+)
+def test_clear_errors(tmp_path: Path, name: str, content: str, said: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=said.replace("?", r"\?").replace(".", r"\.")):
+        Faults.load(tmp_path / name)
