@@ -111,10 +111,8 @@ def price_book(book: PriceBook, models: ModelTable, today: int) -> Check:
     checked = max(day_from_iso(row.checked) for row in models.rows)
     age = today - checked
     fix = "update thriftgate: prices may have changed since" if age > BOOK_DAYS_MAX else ""
-    on = date.fromordinal(UNIX_EPOCH_ORDINAL + checked)
-    return fine(
-        "price book", f"{book.id}, {len(book.rows)} rows, last checked on {on}, {age} day{'s' * (age != 1)} ago", fix
-    )
+    when = f"{iso_from_day(checked)}, {age} day{'s' * (age != 1)} ago"
+    return fine("price book", f"{book.id}, {len(book.rows)} rows, last checked on {when}", fix)
 
 
 def priced_models(book: PriceBook, models: ModelTable, today: int) -> Check:
@@ -124,9 +122,8 @@ def priced_models(book: PriceBook, models: ModelTable, today: int) -> Check:
     detail = f"{len(models.rows) - len(unpriced)} of {len(models.rows)} models of the table are priced"
     if not live:
         return fine("models", detail)
-    return fine(
-        "models", detail, f"calls to {', '.join(live)} are refused; to allow them add a price under [[prices.models]]"
-    )
+    fix = f"calls to {', '.join(live)} are refused; to allow them add a price under [[prices.models]]"
+    return fine("models", detail, fix)
 
 
 def ledger(path: str) -> Check:

@@ -15,13 +15,26 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from thriftgate.core.errors import InputError
 from thriftgate.core.models import TokenizerFamily
 from thriftgate.core.request import Ttl, read_mark
-from thriftgate.core.splice import Path, without_member
+from thriftgate.core.splice import Edit, Path, apply, without_member
 from thriftgate.core.tokens import estimate_block
 
 Section = Literal["tools", "system", "messages"]
 DIGEST_BYTES = 16
 _T = TypeVar("_T")
-_UNMARKABLE = frozenset({"thinking", "redacted_thinking"})
+WEB_TOOL = "web_tool"
+"""Kind of the definition of web search or web fetch. The provider renders it with the system prompt: switching it leaves the
+tools level valid (prompt-caching page, table "What invalidates what")."""
+THINKING = frozenset({"thinking", "redacted_thinking"})
+# What may carry a breakpoint: the prompt-caching page, and each `*BlockParam` with a `cache_control` in anthropic-sdk-python
+# v2.11 `types/beta`. A kind that is not listed is never marked, since that could be a 400.
+_MARKABLE = frozenset(
+    {"tool", WEB_TOOL, "text", "image", "document", "search_result", "tool_use", "tool_result", "server_tool_use"}
+    | {"web_search_tool_result", "web_fetch_tool_result", "code_execution_tool_result", "tool_search_tool_result"}
+    | {"bash_code_execution_tool_result", "text_editor_code_execution_tool_result", "advisor_tool_result"}
+    | {"mcp_tool_use", "mcp_tool_result", "container_upload", "compaction", "tool_addition", "tool_removal"}
+)
+_WEB_TOOLS = ("web_search_", "web_fetch_")
+_ATTRIBUTION = b'"x-anthropic-billing-header:'
 
 
 class Part(Struct, frozen=True, gc=False):
@@ -55,6 +68,34 @@ class Block(Struct, frozen=True, gc=False):
         return (self.section, self.index)
 
 
+class Run(Struct, frozen=True):
+    """Blocks that are read together: the tool list, the system prompt, or one message.
+
+    `speaks` in a message of the user that is more than tool results; `thinks` where thinking was sent back, `compacts` where
+    a compaction block was: both decide what the provider leaves out of the prompt.
+    """
+
+    blocks: tuple[Block, ...] = ()
+    has_image: bool = False
+    cites: bool = False
+    speaks: bool = False
+    thinks: bool = False
+    compacts: bool = False
+
+
+def run_of(blocks: tuple[Block, ...], role: str = "") -> Run:
+    """The run of these blocks."""
+    kinds = {block.part.kind for block in blocks}
+    return Run(
+        blocks,
+        has_image=any(block.part.has_image for block in blocks),
+        cites=any(block.part.cites for block in blocks),
+        speaks=role == "user" and kinds > kinds & {"tool_result"},
+        thinks=not kinds.isdisjoint(THINKING),
+        compacts="compaction" in kinds,
+    )
+
+
 class Message(Struct):
     """The members of a message that are looked at."""
 
@@ -63,65 +104,90 @@ class Message(Struct):
 
 
 class _Citations(Struct):
-    enabled: bool = False
+    enabled: bool | None = None
 
 
 class _BlockHead(Struct):
-    type: str = ""
+    type: str | None = None
     text: Raw | UnsetType = UNSET
+    content: Raw | UnsetType = UNSET
     cache_control: Raw | UnsetType = UNSET
-    citations: Raw | UnsetType = UNSET
+    citations: _Citations | list[Raw] | None = None
     defer_loading: bool | None = None
 
 
 _MESSAGE = msgspec.json.Decoder(Message)
 _HEAD = msgspec.json.Decoder(_BlockHead)
 _LIST = msgspec.json.Decoder(list[Raw])
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def read_message(raw: bytes | Raw, at: int, family: TokenizerFamily) -> tuple[Block, ...]:
+def read_message(raw: bytes | Raw, at: int, family: TokenizerFamily) -> Run:
     """The blocks of message `at`. Raises InputError, naming the place, for what is no message."""
     try:
         message = _MESSAGE.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise InputError(f"messages.{at}: {error}") from None
     parts = _read_content(message.content, f"messages.{at}.content", family, message.role.encode())
-    return tuple(Block(part, "messages", at, item) for item, part in enumerate(parts))
+    return run_of(tuple(Block(part, "messages", at, item) for item, part in enumerate(parts)), message.role)
 
 
-def read_system(raw: bytes, family: TokenizerFamily) -> tuple[Block, ...]:
-    """The blocks of the `system` member, string or list. Raises InputError."""
-    return tuple(Block(part, "system", at) for at, part in enumerate(_read_content(Raw(raw), "system", family, b"")))
+def read_system(raw: bytes, family: TokenizerFamily) -> Run:
+    """The blocks of the `system` member, string or list. Raises InputError.
+
+    Claude Code's attribution block is left out: the provider takes it off before it looks into the cache, as long as it
+    stands first and unmodified (gateway protocol reference, 2026-10).
+    """
+    parts = _read_content(Raw(raw), "system", family, b"")
+    first = 1 if parts and _opens_with_attribution(raw) else 0
+    return run_of(tuple(Block(part, "system", at) for at, part in enumerate(parts) if at >= first))
 
 
-def read_tools(raw: bytes, family: TokenizerFamily) -> tuple[Block, ...]:
-    """The tool definitions of the `tools` member, one block each. Raises InputError."""
+def _opens_with_attribution(raw: bytes) -> bool:
+    if _ATTRIBUTION not in raw or raw.startswith(b'"'):
+        return raw.startswith(_ATTRIBUTION)
+    text = _HEAD.decode(_LIST.decode(raw)[0]).text
+    return text is not UNSET and bytes(text).startswith(_ATTRIBUTION)
+
+
+def read_tools(raw: bytes, family: TokenizerFamily) -> Run:
+    """The tool definitions of the `tools` member that are part of the prompt, one block each. Raises InputError.
+
+    A tool with `defer_loading` is not: the model gets it in the conversation once it has been searched for
+    (platform.claude.com/docs/en/agents-and-tools/tool-use/tool-search-tool, 2026-08).
+    """
     if raw == b"null":
-        return ()
+        return Run()
     try:
         tools = _LIST.decode(raw)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         raise InputError("tools: Input should be a valid list") from None
-    return tuple(Block(_read_block(tool, f"tools.{at}", "tool", family), "tools", at) for at, tool in enumerate(tools))
+    blocks: list[Block] = []
+    for at, tool in enumerate(tools):
+        head = _head(tool, f"tools.{at}")
+        if not head.defer_loading:
+            kind = WEB_TOOL if (head.type or "").startswith(_WEB_TOOLS) else "tool"
+            blocks.append(Block(_part(tool, head, kind, family, b""), "tools", at))
+    return run_of(tuple(blocks))
 
 
 def lenient(raw: bytes | Raw, kind: type[_T]) -> _T | None:
     """The value as `kind`, or None where it has another form: the provider will judge it."""
     try:
         return msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return None
 
 
 def _read_content(raw: Raw, where: str, family: TokenizerFamily, role: bytes) -> tuple[Part, ...]:
     first = bytes(memoryview(raw)[:1])
-    if not first or raw == b"null":
+    if not first or bytes(raw) in (b"null", b'""'):
         return ()
     if first == b'"':
         return (_text_part(raw, role, family, mark=None, is_string=True),)
     if first != b"[":
         raise InputError(f"{where}: Input should be a valid string or list of content blocks")
-    return tuple(_read_block(block, where, "", family, role) for block in _LIST.decode(raw))
+    return tuple(_read_block(block, where, family, role) for block in _LIST.decode(raw))
 
 
 def _text_part(literal: Raw, role: bytes, family: TokenizerFamily, *, mark: Ttl | None, is_string: bool) -> Part:
@@ -138,27 +204,50 @@ def _text_part(literal: Raw, role: bytes, family: TokenizerFamily, *, mark: Ttl 
     )
 
 
-def _read_block(raw: Raw, where: str, kind: str, family: TokenizerFamily, role: bytes = b"") -> Part:
+def _head(raw: Raw, where: str) -> _BlockHead:
     try:
-        head = _HEAD.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _HEAD.decode(raw)
+    except _UNREADABLE as error:
         raise InputError(f"{where}: not a valid content block or tool: {error}") from None
-    mark = read_mark(head.cache_control) if head.cache_control is not UNSET else None
-    if head.type == "text" and head.text is not UNSET and head.citations is UNSET:
+
+
+def _read_block(raw: Raw, where: str, family: TokenizerFamily, role: bytes) -> Part:
+    head = _head(raw, where)
+    if head.type == "text" and head.text is not UNSET and not head.citations:
+        mark = read_mark(head.cache_control) if head.cache_control is not UNSET else None
         return _text_part(head.text, role, family, mark=mark, is_string=False)
+    return _part(raw, head, head.type or "", family, role)
+
+
+def _part(raw: Raw, head: _BlockHead, kind: str, family: TokenizerFamily, role: bytes) -> Part:
     data = bytes(raw) if head.cache_control is UNSET else without_member(bytes(raw), "cache_control")
-    kind = kind or head.type
-    estimate = estimate_block(kind, data, family)
+    mark = read_mark(head.cache_control) if head.cache_control is not UNSET else None
+    inner: list[_BlockHead] = []
+    if kind == "tool_result" and head.content is not UNSET:
+        inner = lenient(head.content, list[_BlockHead]) or []
+        data, nested = _without_nested_marks(data, inner)
+        mark = mark or nested
+    estimate = estimate_block("tool" if kind == WEB_TOOL else kind, data, family)
     return Part(
         kind=kind,
         digest=digest_of(role, b"raw", data),
         tokens=estimate.tokens,
         upper=estimate.upper,
         mark=mark,
-        markable=kind not in _UNMARKABLE and not head.defer_loading,
-        has_image=kind == "image" or (kind == "tool_result" and b'"image"' in data),
-        cites=head.citations is not UNSET and bool((lenient(head.citations, _Citations) or _Citations()).enabled),
+        markable=kind in _MARKABLE,
+        has_image=kind == "image" or any(one.type == "image" for one in inner),
+        cites=isinstance(head.citations, _Citations) and bool(head.citations.enabled),
     )
+
+
+def _without_nested_marks(data: bytes, inner: list[_BlockHead]) -> tuple[bytes, Ttl | None]:
+    """A tool result without the breakpoints inside its content, and the last of these: it stands for one on the result
+    (accepted in practice; the page asks for the mark on the parent)."""
+    marks = [(at, one.cache_control) for at, one in enumerate(inner) if one.cache_control is not UNSET]
+    if not marks:
+        return data, None
+    nested = next((ttl for _, raw in reversed(marks) if (ttl := read_mark(raw))), None)
+    return apply(data, [Edit(("content", at, "cache_control"), None) for at, _ in marks]), nested
 
 
 def digest_of(*pieces: bytes) -> bytes:

@@ -9,7 +9,7 @@ leaves open is a switch in `CacheRules`, so that a belief can be corrected when 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -71,20 +71,6 @@ class CacheOutcome(Struct, frozen=True):
     hit: int | None = None
 
 
-def positions(prefix: Prefix, *, collapse_runs: bool) -> list[int]:
-    """The look-back position of each block: blocks count one each, runs of tool_use or tool_result count once."""
-    found: list[int] = []
-    position = -1
-    last = ""
-    for block in prefix.blocks:
-        kind = block.part.kind
-        if not (collapse_runs and kind == last and kind in _RUNS):
-            position += 1
-        last = kind
-        found.append(position)
-    return found
-
-
 def forecast(
     prefix: Prefix,
     cumulative: Sequence[int],
@@ -118,15 +104,30 @@ def forecast(
 def _deepest_hit(
     prefix: Prefix, marks: Sequence[Breakpoint], residency: Residency, now_s: float, rules: CacheRules
 ) -> int | None:
-    place = positions(prefix, collapse_runs=rules.collapse_runs)
+    if not residency:
+        return None
     for mark in reversed(marks):
-        for at in range(mark.at, -1, -1):
-            if place[mark.at] - place[at] >= rules.lookback_positions:
-                break
+        for at in within_reach(prefix, mark.at, rules):
             entry = residency.get(prefix.chain[at])
             if entry is not None and entry.live(now_s):
                 return at
     return None
+
+
+def within_reach(prefix: Prefix, at: int, rules: CacheRules) -> Iterator[int]:
+    """The blocks that look-back from a breakpoint on block `at` reaches, deepest first. Blocks count one position each;
+    a run of tool_use, or of tool_result, blocks counts once where `collapse_runs` holds."""
+    left = rules.lookback_positions
+    after = ""
+    while at >= 0:
+        kind = prefix.blocks[at].part.kind
+        if not (rules.collapse_runs and kind == after and kind in _RUNS):
+            left -= 1
+            if left < 0:
+                return
+        yield at
+        after = kind
+        at -= 1
 
 
 def _entries(

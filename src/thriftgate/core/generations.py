@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 _K = TypeVar("_K")
@@ -43,7 +43,10 @@ class Generations(Generic[_K, _V]):
         self._new.pop(key, None)
         self._old.pop(key, None)
 
-    def among(self, keys: Iterable[_K]) -> dict[_K, _V]:
-        """The known ones of these keys."""
-        found = ((key, self.get(key)) for key in keys)
-        return {key: value for key, value in found if value is not None}
+    def among(self, keys: Sequence[_K]) -> dict[_K, _V]:
+        """The known ones of these keys. Does not count as use, so that it costs one look-up a key."""
+        new, old = self._new, self._old
+        found = {key: new[key] for key in keys if key in new}
+        if old and len(found) < len(keys):
+            found.update({key: old[key] for key in keys if key in old})
+        return found

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Raw
 
-from thriftgate.core.blocks import Block, read_message
+from thriftgate.core.blocks import Run, read_message
 from thriftgate.core.errors import InputError
 from thriftgate.core.models import TokenizerFamily
 
@@ -25,18 +25,19 @@ _LIST = msgspec.json.Decoder(list[Raw])
 _COMMA = re.compile(rb"\s*,\s*")
 _SPACE = re.compile(rb"\s*")
 
-Reader = Callable[[bytes, TokenizerFamily], tuple[Block, ...]]
+Reader = Callable[[bytes, TokenizerFamily], Run]
 
 
 class Turn:
-    """One message: its bytes, with the comma and white space before it, and its blocks. Shared between conversations."""
+    """One message: its bytes, with the comma and white space (`lead` bytes) before it, and its blocks. Shared between
+    conversations."""
 
-    __slots__ = ("blocks", "lead", "text")
+    __slots__ = ("lead", "run", "text")
 
-    def __init__(self, text: bytes, lead: int, blocks: tuple[Block, ...]) -> None:
+    def __init__(self, text: bytes, lead: int, run: Run) -> None:
         self.text = text
         self.lead = lead
-        self.blocks = blocks
+        self.run = run
 
 
 class Conversation:
@@ -57,7 +58,7 @@ class PartMemo:
     def __init__(self, bytes_max: int = 24 * 1024 * 1024) -> None:
         self.bytes_max = bytes_max
         self._bytes = 0
-        self._members: OrderedDict[tuple[int, TokenizerFamily], list[tuple[bytes, tuple[Block, ...]]]] = OrderedDict()
+        self._members: OrderedDict[tuple[int, TokenizerFamily], list[tuple[bytes, Run]]] = OrderedDict()
         self._conversations: OrderedDict[tuple[bytes, TokenizerFamily], list[Conversation]] = OrderedDict()
 
     @property
@@ -65,21 +66,21 @@ class PartMemo:
         """Length of the texts held."""
         return self._bytes
 
-    def member(self, raw: bytes, family: TokenizerFamily, read: Reader) -> tuple[Block, ...]:
+    def member(self, raw: bytes, family: TokenizerFamily, read: Reader) -> Run:
         """The blocks of a whole `tools` or `system` member."""
         key = (len(raw), family)
         same_length = self._members.setdefault(key, [])
         self._members.move_to_end(key)
-        for text, blocks in same_length:
+        for text, run in same_length:
             if text == raw:
-                return blocks
-        blocks = read(raw, family)
-        same_length.insert(0, (raw, blocks))
+                return run
+        run = read(raw, family)
+        same_length.insert(0, (raw, run))
         self._bytes += len(raw)
         if len(same_length) > _SIBLINGS_MAX:
             self._bytes -= len(same_length.pop()[0])
         self._forget()
-        return blocks
+        return run
 
     def conversation(self, body: bytes, start: int, end: int, family: TokenizerFamily) -> Conversation:
         """The messages array at body[start:end]. Raises InputError where it is no list of messages."""
@@ -147,7 +148,7 @@ def _read_turns(body: bytes, position: int, end: int, at: int, family: Tokenizer
         rest_start = comma.end()
     try:
         raws = _LIST.decode(b"[" + memoryview(body)[rest_start:end])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise InputError("messages: Input should be a valid list") from None
     turns: list[Turn] = []
     for number, raw in enumerate(raws):

@@ -45,7 +45,7 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
             draft, current = outcome.draft, after
             edits += outcome.edits
     try:
-        body = apply(request.body, edits, Known(request.members, {"messages": state.prefix.messages}))
+        body = apply(request.body, edits, _where(request, state)) if edits else request.body
     except InputError as error:
         without = tuple(lever for lever in levers if lever.id not in {d.lever for d in decisions if d.decision == "applied"})
         plan = make_plan(request, state, policy, without)
@@ -87,3 +87,7 @@ def _ask(lever: Lever, request: Request, draft: Draft, state: State, policy: Pol
         return lever.propose(request, draft, state, policy)
     except Exception as error:  # noqa: BLE001  law 4: a lever that raises becomes a skip, whatever it raised
         return Skip(f"failed with {type(error).__name__}: {error}")
+
+
+def _where(request: Request, state: State) -> Known:
+    return Known(request.members, {"messages": state.prefix.message_spans()})

@@ -9,20 +9,33 @@ from __future__ import annotations
 from hashlib import sha256
 from itertools import chain as chained
 
+import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from thriftgate.core.blocks import DIGEST_BYTES, Block, lenient, read_system, read_tools
-from thriftgate.core.memo import Conversation, PartMemo
+from thriftgate.core.blocks import DIGEST_BYTES, THINKING, WEB_TOOL, Block, Run, lenient, read_system, read_tools
+from thriftgate.core.memo import Conversation, PartMemo, Turn
 from thriftgate.core.models import Capabilities
 from thriftgate.core.request import Request, Ttl
 
 
 class Prefix(Struct, frozen=True):
-    """All blocks, the digest of everything up to and including each of them, and where each message stands in the body."""
+    """All blocks, the digest of everything up to and including each of them, and the messages, which stand in the body from
+    byte `turns_start` on."""
 
     blocks: tuple[Block, ...]
     chain: tuple[bytes, ...]
-    messages: tuple[tuple[int, int], ...] = ()
+    turns: tuple[Turn, ...] = ()
+    turns_start: int = 0
+
+    def message_spans(self) -> list[tuple[int, int]]:
+        """Where each message stands in the request's body."""
+        spans: list[tuple[int, int]] = []
+        position = self.turns_start
+        for turn in self.turns:
+            end = position + len(turn.text)
+            spans.append((position + turn.lead, end))
+            position = end
+        return spans
 
     def marks(self) -> tuple[tuple[int, Ttl], ...]:
         """The breakpoints the client set itself, as (block index, TTL)."""
@@ -50,21 +63,38 @@ def read_prefix(request: Request, capability: Capabilities, memo: PartMemo, scop
     InputError where tools, system or a message has a form that is no Messages content.
     """
     family = capability.tokenizer
-    tools = memo.member(request.raw("tools"), family, read_tools) if "tools" in request.members else ()
-    system = memo.member(request.raw("system"), family, read_system) if "system" in request.members else ()
+    tools = memo.member(request.raw("tools"), family, read_tools) if "tools" in request.members else Run()
+    system = memo.member(request.raw("system"), family, read_system) if "system" in request.members else Run()
     _, start, end = request.members["messages"]
     conversation = memo.conversation(request.body, start, end, family)
-    turns = conversation.turns
-    spoken = tuple(chained.from_iterable([turn.blocks for turn in turns]))
-    blocks = tools + system + spoken
+    turns = tuple(conversation.turns)
+    spoken = [turn.run for turn in turns]
+    web = tuple([block for block in tools.blocks if block.part.kind == WEB_TOOL])
+    defined = tuple([block for block in tools.blocks if block.part.kind != WEB_TOOL]) if web else tools.blocks
+    instructed = web + system.blocks
     rolling = sha256(b"\0".join((scope, capability.id.encode(), request.mode.encode()))).digest()
-    rolling, head_chain = _roll(_level(rolling, b"tools"), tools)
-    if system:
-        cites = b"+cites" if any(block.part.cites for block in blocks) else b""
-        rolling, system_chain = _roll(_level(rolling, b"system" + cites), system)
-        head_chain += system_chain
-    seed = _level(rolling, b"messages" + _message_level(blocks, request, capability))
-    return Prefix(blocks, (*head_chain, *_message_chain(conversation, seed)), _spans(conversation, start + 1))
+    rolling, tools_chain = _roll(_level(rolling, b"tools"), defined)
+    cites = system.cites or any([run.cites for run in spoken])  # noqa: C419  twice as fast as a generator
+    rolling, system_chain = _roll(_level(rolling, b"system+cites" if cites else b"system"), instructed)
+    has_image = system.has_image or any([run.has_image for run in spoken])  # noqa: C419
+    seed = _level(rolling, b"messages" + _message_level(request, capability, has_image=has_image))
+    said = tuple(chained.from_iterable([run.blocks for run in spoken]))
+    left = _left_by_provider(spoken, said, capability)
+    message_chain = _message_chain(conversation, seed) if left is said else _roll(seed, left)[1]
+    return Prefix((*defined, *instructed, *left), (*tools_chain, *system_chain, *message_chain), turns, start + 1)
+
+
+def _left_by_provider(spoken: list[Run], said: tuple[Block, ...], capability: Capabilities) -> tuple[Block, ...]:
+    """The message blocks that reach the model: a compaction block stands for everything before it, and models that keep
+    only the last turn's thinking lose what came before the user last spoke (…/build-with-claude/compaction and …/thinking,
+    2026-08)."""
+    if any([run.compacts for run in spoken]):  # noqa: C419
+        compactions = [at for at, block in enumerate(said) if block.part.kind == "compaction"]
+        said = said[compactions[-1] :]
+    if not capability.keeps_thinking and any([run.thinks for run in spoken]):  # noqa: C419
+        last = max((at for at, run in enumerate(spoken) if run.speaks), default=-1)
+        said = tuple([block for block in said if block.index > last or block.part.kind not in THINKING])
+    return said
 
 
 def _level(rolling: bytes, salt: bytes) -> bytes:
@@ -88,54 +118,65 @@ def _message_chain(conversation: Conversation, seed: bytes) -> list[bytes]:
     chains = conversation.chains
     rolling = next((digests[-1] for digests in reversed(chains) if digests), seed)
     for turn in conversation.turns[len(chains) :]:
-        rolling, digests = _roll(rolling, turn.blocks)
+        rolling, digests = _roll(rolling, turn.run.blocks)
         chains.append(digests)
     return list(chained.from_iterable(chains))
 
 
-def _spans(conversation: Conversation, position: int) -> tuple[tuple[int, int], ...]:
-    spans: list[tuple[int, int]] = []
-    for turn in conversation.turns:
-        end = position + len(turn.text)
-        spans.append((position + turn.lead, end))
-        position = end
-    return tuple(spans)
-
-
-class _ToolChoice(Struct):
+class _ToolChoice(Struct, omit_defaults=True):
     type: str = "auto"
-    name: str = ""
-    disable_parallel_tool_use: bool = False
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
 
 
-class _Thinking(Struct):
+class _Thinking(Struct, omit_defaults=True):
     type: str = ""
-    budget_tokens: int = 0
+    budget_tokens: int | None = None
 
 
 class _OutputConfig(Struct):
-    effort: str = ""
+    effort: str | None = None
     format: Raw | UnsetType = UNSET
     task_budget: Raw | UnsetType = UNSET
 
 
-def _message_level(blocks: tuple[Block, ...], request: Request, capability: Capabilities) -> bytes:
-    """Parameters that invalidate the messages level; at their default they equal being absent."""
+def _message_level(request: Request, capability: Capabilities, *, has_image: bool) -> bytes:
+    """Parameters that invalidate the messages level; at their default, or null, they equal being absent."""
     members = request.members
     salt: list[bytes] = []
-    if "tool_choice" in members and lenient(request.raw("tool_choice"), _ToolChoice) != _ToolChoice():
-        salt.append(b"choice" + request.raw("tool_choice"))
+    if "tool_choice" in members:
+        salt.append(_tool_choice(request.raw("tool_choice")))
     if "thinking" in members:
-        thinking = lenient(request.raw("thinking"), _Thinking)
-        default = "adaptive" if capability.thinking_default_on else "disabled"
-        if thinking is None or thinking.type != default:
-            salt.append(b"thinking" + request.raw("thinking"))
+        salt.append(_thinking(request.raw("thinking"), capability))
     if "output_config" in members:
         config = lenient(request.raw("output_config"), _OutputConfig) or _OutputConfig()
-        if config.effort not in ("", capability.effort_default):
+        if config.effort not in (None, "", capability.effort_default):
             salt.append(b"effort" + config.effort.encode())
-        salt += [b"format" + bytes(config.format)] if config.format is not UNSET else []
-        salt += [b"budget" + bytes(config.task_budget)] if config.task_budget is not UNSET else []
-    if any(block.part.has_image for block in blocks):
+        salt += [_unless_null(b"format", bytes(config.format))] if config.format is not UNSET else []
+        salt += [_unless_null(b"budget", bytes(config.task_budget))] if config.task_budget is not UNSET else []
+    if "output_format" in members:  # the older place of `output_config.format`
+        salt.append(_unless_null(b"format", request.raw("output_format")))
+    if has_image:
         salt.append(b"images")
-    return b"\0".join(salt)
+    return b"\0".join(filter(None, salt))
+
+
+def _tool_choice(raw: bytes) -> bytes:
+    choice = lenient(raw, _ToolChoice)
+    if choice is None:
+        return _unless_null(b"choice", raw)
+    if not choice.disable_parallel_tool_use:
+        choice.disable_parallel_tool_use = None
+    return b"choice" + msgspec.json.encode(choice) if choice != _ToolChoice() else b""
+
+
+def _thinking(raw: bytes, capability: Capabilities) -> bytes:
+    thinking = lenient(raw, _Thinking)
+    if thinking is None:
+        return _unless_null(b"thinking", raw)
+    default = "adaptive" if capability.thinking_default_on else "disabled"
+    return b"thinking" + msgspec.json.encode(thinking) if thinking != _Thinking(default) else b""
+
+
+def _unless_null(name: bytes, raw: bytes) -> bytes:
+    return name + raw if raw != b"null" else b""

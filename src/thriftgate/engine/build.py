@@ -9,6 +9,7 @@ from thriftgate.core.cache import CacheRules
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
 from thriftgate.engine.engine import Engine, Limits
+from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.ledger.sqlite import SqliteLedger
@@ -38,7 +39,7 @@ async def build_engine(settings: Settings, *, transport: Transport | None = None
         limits=Limits(
             timeouts=Timeouts(upstream.connect_timeout_s, upstream.read_timeout_s),
             retry=RetryPolicy(upstream.retry, upstream.attempts_max, upstream.retry_wait_s_max),
-            drain_s=settings.server.drain_s,
+            drain=Drain(settings.server.drain_s),
             shutdown_s=settings.server.shutdown_s,
         ),
         clock=clock,

@@ -27,7 +27,7 @@ class Call(Struct, frozen=True):
 class Reply(Protocol):
     """What goes back to the client. `body` is the whole answer, or None for a stream.
 
-    A stream must be read to its end or abandoned with `leave`: either settles the call.
+    A stream must be read to its end or abandoned with `leave`: either settles the call. `leave` after the end is harmless.
     """
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from hmac import digest as hmac_digest
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from thriftgate.core.planner import make_plan
 from thriftgate.core.request import Request
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.engine.call import Call, Reply, WholeReply
+from thriftgate.engine.reply import Drain, StreamReply, forwarded, reply_headers
 from thriftgate.engine.retry import RetryPolicy, attempts_allowed, retry_wait_s
 from thriftgate.engine.settle import Ending, Prepared, entry_for, learn_residency
 from thriftgate.engine.snapshot import Knowledge, Snapshot
@@ -39,18 +40,13 @@ from thriftgate.providers.transport import Headers, Incoming, Outgoing, Timeouts
 from thriftgate.wire.anthropic_messages import count_body, read_count
 from thriftgate.wire.meter import Reading
 
-# Of the answer's headers, those that belong to one connection or that the server makes anew.
-_HOP = frozenset(b"connection keep-alive proxy-authenticate te trailer transfer-encoding upgrade content-length".split())
-
 
 class Limits(Struct, frozen=True):
-    """How long and how far to go. `drain_s` and `drain_bytes` bound how much of an answer is read on after its client left:
-    the final usage stands at its end."""
+    """How long and how far to go."""
 
     timeouts: Timeouts = Timeouts()
     retry: RetryPolicy = RetryPolicy()
-    drain_s: float = 60.0
-    drain_bytes: int = 8 * 1024 * 1024
+    drain: Drain = Drain()
     shutdown_s: float = 30.0
 
 
@@ -146,10 +142,14 @@ class Engine:
         if sent.other_body is not None:
             ending = ending._replace(outcome="failed", latency_ms=self._since(started))
             entry = await self._settle(prepared, ending)
-            return WholeReply(incoming.status, _reply_headers(incoming.headers, prepared, entry), sent.other_body)
+            return WholeReply(incoming.status, reply_headers(incoming.headers, prepared, entry), sent.other_body)
         learn_residency(prepared, self.clock.now_s(), self.knowledge)
         if header(incoming.headers, b"content-type").startswith("text/event-stream"):
-            return StreamReply(self, prepared, incoming, ending, started)
+
+            def settle(end: Ending) -> Awaitable[Entry]:
+                return self._settle_shielded(prepared, end._replace(latency_ms=self._since(started)))
+
+            return StreamReply(prepared, incoming, ending, settle=settle, tasks=self.tasks, drain=self.limits.drain)
         return await self._whole(prepared, incoming, ending, started, tries)
 
     async def forward(self, call: Call) -> WholeReply:
@@ -162,7 +162,7 @@ class Engine:
                 body = await sent.incoming.read()
             finally:
                 sent.incoming.close()
-        return WholeReply(sent.incoming.status, _forwarded(sent.incoming.headers), body)
+        return WholeReply(sent.incoming.status, forwarded(sent.incoming.headers), body)
 
     async def recover(self) -> int:
         """Close the holds a killed process left open: booked as lost, at their forecast, flagged as estimated.
@@ -313,7 +313,7 @@ class Engine:
                 f"the provider answered {incoming.status} with {len(body)} bytes that are no message; "
                 f"the call may have been billed and is booked as {prepared.id}"
             )
-        return WholeReply(incoming.status, _reply_headers(incoming.headers, prepared, entry), body)
+        return WholeReply(incoming.status, reply_headers(incoming.headers, prepared, entry), body)
 
     def _failed(self, error: BaseException, started: float, tries: _Tries, *, began: bool = False) -> Ending:
         """How a call ended that brought no answer, or (`began`) no whole one."""
@@ -325,9 +325,7 @@ class Engine:
         elif isinstance(error, asyncio.CancelledError):
             outcome = "left"
         note = str(error) if isinstance(error, UpstreamError) else type(error).__name__
-        return Ending(
-            outcome, note=note, attempts=tries.n, may_be_billed=tries.in_flight, latency_ms=self._since(started)
-        )
+        return Ending(outcome, note=note, attempts=tries.n, may_be_billed=tries.in_flight, latency_ms=self._since(started))
 
     async def _settle(self, prepared: Prepared, ending: Ending) -> Entry:
         entry = entry_for(prepared, ending, self.provider.name, self._now_us(), self.knowledge)
@@ -365,83 +363,6 @@ class Engine:
         return _ms(self.clock.monotonic_s() - started)
 
 
-class StreamReply:
-    """A streamed answer. The bytes go out as they come; the last piece waits for the books, so that a reply the client has
-    received whole is in the ledger, whatever is killed when."""
-
-    body: bytes | None = None
-
-    def __init__(self, engine: Engine, prepared: Prepared, incoming: Incoming, ending: Ending, started: float) -> None:
-        self.status = incoming.status
-        self.headers = _reply_headers(incoming.headers, prepared, None)
-        self._engine = engine
-        self._prepared = prepared
-        self._incoming = incoming
-        self._ending = ending
-        self._started = started
-        self._meter = prepared.dialect.meter()
-        self._source = incoming.chunks()
-        self._settled = False
-
-    async def read(self) -> bytes:
-        try:
-            chunk = await anext(self._source, b"")
-        except UpstreamError as error:
-            await self._end("cut", str(error))
-            raise
-        except asyncio.CancelledError:
-            await self._end("left", "cancelled")
-            raise
-        except BaseException as error:
-            await self._end("cut", type(error).__name__)
-            raise
-        if not chunk:
-            await self._end("cut", "the stream ended without message_stop")
-        elif self._meter.feed(chunk) and not self._settled:
-            await self._settle("answered")
-        return chunk
-
-    async def leave(self) -> None:
-        """Read on in the background until the final usage came or a drain limit is reached, then settle."""
-        if self._settled:
-            self._incoming.close()
-        else:
-            await asyncio.shield(self._engine.tasks.spawn(self._drain()))
-
-    async def _drain(self) -> None:
-        limits = self._engine.limits
-        note = "the client left"
-        try:
-            async with asyncio.timeout(limits.drain_s):
-                read = 0
-                async for chunk in self._source:
-                    read += len(chunk)
-                    if self._meter.feed(chunk) or read > limits.drain_bytes:
-                        break
-        except TimeoutError:
-            note = f"the client left; not drained to the end within {limits.drain_s:g} s"
-        except UpstreamError as error:
-            note = f"the client left; {error}"
-        except asyncio.CancelledError:
-            note = "the client left; not drained to the end before thriftgate was stopped"
-        await self._end("left", note)
-
-    async def _end(self, outcome: Outcome, note: str) -> None:
-        """Give the connection back and settle, if that was not done when the message ended."""
-        self._incoming.close()
-        if not self._settled:
-            await self._settle(outcome, note)
-
-    async def _settle(self, outcome: Outcome, note: str = "") -> None:
-        self._settled = True
-        reading: Reading = self._meter.reading()
-        if reading.error:
-            note = f"{note}; the stream reported {reading.error}".removeprefix("; ")
-        latency_ms = self._engine._since(self._started)  # noqa: SLF001  the engine's other half
-        ending = self._ending._replace(outcome=outcome, reading=reading, note=note, latency_ms=latency_ms)
-        await self._engine._settle_shielded(self._prepared, ending)  # noqa: SLF001
-
-
 def _refuse(message: str) -> None:
     raise PolicyRefusal(message)
 
@@ -460,26 +381,6 @@ def _is_no_message(reading: Reading, headers: Headers) -> bool:
     against our wish cannot be judged."""
     seen = reading.complete or reading.usage is not None or reading.message_id or reading.error
     return not seen and header(headers, b"content-encoding") in ("", "identity")
-
-
-def _reply_headers(headers: Headers, prepared: Prepared, entry: Entry | None) -> Headers:
-    """The provider's headers and ours. What a stream costs is known only at its end, so it tells a forecast."""
-    plan = prepared.plan
-    ours = [
-        (b"thriftgate-request-id", prepared.id.encode()),
-        (b"thriftgate-plan", (",".join(plan.applied()) or "none").encode()),
-        (b"thriftgate-forecast-usd", usd_from_pico(plan.forecast.pico).encode()),
-    ]
-    if entry is not None:
-        paid = -entry.posted("upstream")
-        ours.append((b"thriftgate-cost-usd", usd_from_pico(paid).encode()))
-        ours.append((b"thriftgate-saved-usd", usd_from_pico(entry.posted("baseline") - paid).encode()))
-        ours.append((b"thriftgate-usage-source", entry.usage_source.encode()))
-    return (*_forwarded(headers), *ours)
-
-
-def _forwarded(headers: Headers) -> Headers:
-    return tuple((name, value) for name, value in headers if name not in _HOP)
 
 
 def _ms(seconds: float) -> int:

@@ -69,6 +69,6 @@ def retry_wait_s(status: int, headers: Headers, body: bytes, attempt: int, polic
 def _is_spend_limit(body: bytes) -> bool:
     try:
         error = msgspec.json.decode(body, type=_ErrorBody).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return error.details is not None and error.details.error_code == "enforced_spend_limit_reached"

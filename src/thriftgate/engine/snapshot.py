@@ -52,7 +52,6 @@ class Knowledge:
             sightings=self.memory.sightings_of(prefix.chain),
             rules=self.rules,
         )
-        self.memory.see(prefix.chain, now_s)
         return Snapshot(state, estimate)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import structlog
 
@@ -26,13 +27,23 @@ class Tasks:
         return task
 
     async def finish(self, timeout_s: float) -> None:
-        """Wait until all are done, at most `timeout_s`; then cancel the rest and wait for that."""
-        if self._running:
-            await asyncio.wait(set(self._running), timeout=timeout_s)
+        """Wait until all are done, at most `timeout_s`; then cancel the rest and wait for what they still do, as long again.
+
+        One that has not taken its first step is left to run: cancelled there it could not even settle.
+        """
+        await self._wait(timeout_s)
         for task in set(self._running):
-            task.cancel()
-        if self._running:
-            await asyncio.wait(set(self._running), timeout=timeout_s)
+            if inspect.getcoroutinestate(cast("Coroutine[Any, Any, Any]", task.get_coro())) != inspect.CORO_CREATED:
+                task.cancel()
+        await self._wait(timeout_s)
+
+    async def _wait(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._running:  # those that the running ones start count too
+                    await asyncio.wait(set(self._running))
+        except TimeoutError:
+            return
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

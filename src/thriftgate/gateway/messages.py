@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from thriftgate.core.errors import InputError
 from thriftgate.core.money import pico_from_usd
 from thriftgate.engine.call import Call, Reply
@@ -29,21 +31,26 @@ async def forward(engine: Engine, settings: Settings, scope: Scope, receive: Rec
 async def _stream(engine: Engine, reply: Reply, receive: Receive, send: Send) -> None:
     """Relay what comes as it comes. When the client goes, the rest is read for the books only."""
 
-    async def client_gone() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    watch = engine.tasks.spawn(client_gone())
+    watch: asyncio.Task[None] | None = None
+    await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
     try:
-        await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
         while chunk := await reply.read():
-            if watch.done():
+            if watch is None:  # not before the first piece: short answers are over by then
+                watch = engine.tasks.spawn(_client_gone(receive))
+            elif watch.done():
                 await reply.leave()
                 return
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     finally:
-        watch.cancel()
+        if watch is not None:
+            watch.cancel()
+
+
+async def _client_gone(receive: Receive) -> None:
+    """Ends when the client closes its connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _call(scope: Scope, receive: Receive, settings: Settings) -> Call:

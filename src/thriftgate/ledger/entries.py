@@ -131,7 +131,8 @@ class Report(Struct, frozen=True):
 class Ledger(Protocol):
     """Where the books are kept. All verbs raise LedgerError when the books cannot be written or read.
 
-    `hold` and `settle` return once the rows are durable. A hold id is used once; an entry resolves the hold of its id, and
+    `hold` and `settle` return once the rows are durable; they hand the rows over before they first wait, so a caller that is
+    cancelled while it waits has still written them. A hold id is used once; an entry resolves the hold of its id, and
     the second entry for an id is an error: no call is booked twice.
     """
 

@@ -46,7 +46,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Lookup:
-    """What one request reads and writes. `written` becomes readable only by `CacheOracle.commit`."""
+    """What one request reads and writes. The three lists take effect only by `CacheOracle.commit`."""
 
     started_at: float
     read: int = 0
@@ -54,6 +54,8 @@ class Lookup:
     write_1h: int = 0
     hit: int | None = None
     written: list[tuple[Prefix, int, bytes | None]] = field(default_factory=list)
+    renewed: list[bytes] = field(default_factory=list)
+    upgraded: list[bytes] = field(default_factory=list)
 
     @property
     def covered(self) -> int:
@@ -97,7 +99,8 @@ class CacheOracle:
         self._entries.clear()
 
     def look(self, chain: list[Prefix], marks: list[Mark], minimum: int, now: float) -> Lookup:
-        """Reads for a request that starts `now`: renews what was hit, and works out what will be written."""
+        """What a request that starts `now` reads, renews and will write. Changes nothing: a request that is then refused (429)
+        leaves no trace."""
         result = Lookup(now)
         usable = [mark for mark in marks if chain[mark.index].tokens >= minimum]
         if not usable:
@@ -105,13 +108,17 @@ class CacheOracle:
         result.hit = self._find(chain, usable, now)
         if result.hit is not None:
             result.read = chain[result.hit].tokens
-            self._renew(chain, usable, result.hit, now)
+            self._plan_renewal(chain, usable, result.hit, result)
         self._plan_writes(chain, usable, result)
         return result
 
     def commit(self, lookup: Lookup, usable_from: float) -> None:
-        """Makes the entries of `lookup` readable from `usable_from` on: call it when the response begins."""
+        """Renews what `lookup` hit and makes what it wrote readable from `usable_from` on: call it when the response begins."""
         self._purge(lookup.started_at)
+        for key in lookup.renewed:
+            if (known := self._entries.get(key)) is not None:
+                known.ttl_s = HOUR_S if key in lookup.upgraded else known.ttl_s
+                known.expires_at = max(known.expires_at, lookup.started_at + known.ttl_s)
         for prefix, ttl_s, built_on in lookup.written:
             fresh = Entry(prefix.tokens, ttl_s, lookup.started_at + ttl_s, usable_from, built_on)
             known = self._entries.get(prefix.key)
@@ -138,21 +145,16 @@ class CacheOracle:
             return False
         return entry.built_on is None or self._live(entry.built_on, now)
 
-    def _renew(self, chain: list[Prefix], marks: list[Mark], hit: int, now: float) -> None:
+    def _plan_renewal(self, chain: list[Prefix], marks: list[Mark], hit: int, result: Lookup) -> None:
         """A hit renews the entry's own life from the start of this request, for free; for shallower ones see `refresh`."""
         indexes = {hit}
         if self.rules.refresh == "hit_and_marked":
             indexes |= {mark.index for mark in marks if mark.index < hit}
         elif self.rules.refresh == "ancestors":
             indexes |= set(range(hit))
-        for index in indexes:
-            if self._live(chain[index].key, now):
-                entry = self._entries[chain[index].key]
-                entry.expires_at = max(entry.expires_at, now + entry.ttl_s)
-        for mark in marks:
-            if self.rules.in_place_upgrade and mark.index == hit and mark.ttl_s == HOUR_S:
-                entry = self._entries[chain[hit].key]
-                entry.ttl_s, entry.expires_at = HOUR_S, now + HOUR_S
+        result.renewed = [chain[index].key for index in indexes if self._live(chain[index].key, result.started_at)]
+        if self.rules.in_place_upgrade and any(mark.index == hit and mark.ttl_s == HOUR_S for mark in marks):
+            result.upgraded = [chain[hit].key]
 
     def _plan_writes(self, chain: list[Prefix], marks: list[Mark], result: Lookup) -> None:
         """A = hit, B = deepest 1h breakpoint beyond A, C = last breakpoint: 1h pays B − A, 5m pays C − B."""

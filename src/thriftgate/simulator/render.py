@@ -15,7 +15,7 @@ import msgspec
 
 from thriftgate.simulator.draws import digest
 from thriftgate.simulator.models import Model
-from thriftgate.simulator.tokens import FORMAT_PROMPT, FRAME, TURN, TokenCounter
+from thriftgate.simulator.tokens import FORMAT_PROMPT, FRAME, TOOL_PROMPT_TAIL, TURN, TokenCounter
 
 TTL_S = {"5m": 300, "1h": 3600}
 ATTRIBUTION = "x-anthropic-billing-header:"
@@ -150,8 +150,6 @@ def render(body: Body, placed: list[Placed], model: Model, counter: TokenCounter
         positions.append(
             _position(f"system.{index}", "system", role="system", kind="text", block=block, mark=mark, tokens=tokens)
         )
-    if body.get("tools"):
-        _add(positions, 0, model.tool_prompt[0])
     first = len(positions)
     role = ""
     for item in placed:
@@ -164,6 +162,11 @@ def render(body: Body, placed: list[Placed], model: Model, counter: TokenCounter
         positions.append(
             _position(item.label, "messages", role=role, kind=kind, block=item.content, mark=item.mark, tokens=tokens + turn)
         )
+    if body.get("tools"):
+        after = next(index for index, position in enumerate(positions) if position.level != "tools")
+        behind = min(TOOL_PROMPT_TAIL, model.tool_prompt[0]) if after else 0
+        _add(positions, 0, model.tool_prompt[0] - behind)
+        _add(positions, after, behind)
     _add(positions, first, _message_level_extra(body, model, counter))
     return Rendered(tuple(positions), FRAME[model.tokenizer] - TURN)
 

@@ -55,5 +55,5 @@ def read_count(body: bytes) -> int | None:
     """The answer of `count_tokens`; None where it is no count."""
     try:
         return msgspec.json.decode(body, type=_Count).input_tokens
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

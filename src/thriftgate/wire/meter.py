@@ -78,7 +78,7 @@ def read_message(body: bytes) -> Reading:
     """Meter a whole JSON answer. One that is not a message (garbage, an error body) is not `complete`."""
     try:
         message = _MESSAGE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Reading(complete=False, output_bytes=len(body))
     if message.error is not None:
         return Reading(complete=False, error=message.error.type)
@@ -150,5 +150,5 @@ class StreamMeter:
                 self._complete = True
             else:
                 self._error = _ERROR.decode(event.data).error.type or "unknown"
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._error = "unreadable_event"

@@ -18,7 +18,7 @@ from __future__ import annotations
 import msgspec
 
 from thriftgate.core.blocks import Block, Message
-from thriftgate.core.cache import Breakpoint, positions
+from thriftgate.core.cache import Breakpoint
 from thriftgate.core.plan import Draft, Policy, Proposal, Refuse, Skip
 from thriftgate.core.prefix import Prefix
 from thriftgate.core.prices import Terms
@@ -75,15 +75,17 @@ def _candidates(request: Request, state: State) -> dict[int, str]:
     live = _deepest_live(state)
     if live is not None and tail is not None and _out_of_reach(prefix, live, tail, state):
         found[live] = "the live prefix, which look-back would not reach from the tail"
-    if tail is not None and (len(prefix.messages) > 1 or "tools" in request.members):
+    if tail is not None and (len(prefix.turns) > 1 or "tools" in request.members):
         found.setdefault(tail, "the end of the conversation, which its next turn repeats")
-    elif len(prefix.messages) == 1 and (document := _before_the_question(prefix)) is not None:
+    elif len(prefix.turns) == 1 and (document := _before_the_question(prefix)) is not None:
         found.setdefault(document, "the documents before the question")
     return found
 
 
 def _deepest_seen(state: State) -> int | None:
     """The longest markable prefix that was sent within the last hour."""
+    if not state.sightings:
+        return None
     for at in reversed(range(len(state.prefix.chain))):
         sighting = state.sightings.get(state.prefix.chain[at])
         if sighting is not None and state.now_s - sighting.last_s <= HOUR_S and state.prefix.blocks[at].part.markable:
@@ -92,6 +94,8 @@ def _deepest_seen(state: State) -> int | None:
 
 
 def _deepest_live(state: State) -> int | None:
+    if not state.residency:
+        return None
     for at in reversed(range(len(state.prefix.chain))):
         entry = state.residency.get(state.prefix.chain[at])
         if entry is not None and entry.live(state.now_s):
@@ -100,9 +104,8 @@ def _deepest_live(state: State) -> int | None:
 
 
 def _out_of_reach(prefix: Prefix, live: int, tail: int, state: State) -> bool:
-    # Counted without collapsing runs, the shorter reach of the two readings of the documentation.
-    place = positions(prefix, collapse_runs=False)
-    return place[tail] - place[live] >= state.rules.lookback_positions and prefix.blocks[live].part.markable
+    # Every block counted as a position of its own: the shorter reach of the two readings of the documentation.
+    return tail - live >= state.rules.lookback_positions and prefix.blocks[live].part.markable
 
 
 def _before_the_question(prefix: Prefix) -> int | None:
@@ -137,6 +140,6 @@ def mark_edit(request: Request, prefix: Prefix, block: Block, ttl: Ttl) -> Edit:
     if block.section == "system":
         literal = request.raw("system")
     else:
-        start, end = prefix.messages[block.index]
+        start, end = prefix.message_spans()[block.index]
         literal = bytes(msgspec.json.decode(memoryview(request.body)[start:end], type=Message).content)
     return Edit(block.path(), b'[{"type":"text","text":' + literal + b',"cache_control":' + _MARKS[ttl] + b"}]")

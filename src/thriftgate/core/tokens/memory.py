@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from math import ceil
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 from msgspec import Raw, Struct
 
+from thriftgate.core.generations import Generations
 from thriftgate.core.tokens.blocks import estimate_block
 from thriftgate.core.tokens.images import ImageTier
 from thriftgate.core.tokens.text import Estimate, Family
-
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
 _RATIO_LOW, _RATIO_HIGH = 0.5, 2.0  # a correction beyond these is not believed
 _STEP = 0.25  # one odd call moves the ratio as if it had been this far off at most
@@ -57,11 +55,6 @@ class PromptTokens(Struct, frozen=True, gc=False):
         """Expected tokens of the whole prompt."""
         return self.cumulative[-1] if self.cumulative else 0
 
-    @property
-    def tokens_upper(self) -> int:
-        """Upper bound for the whole prompt."""
-        return self.upper[-1] if self.upper else 0
-
 
 class Correction(Struct, frozen=True, gc=False):
     """How exact counts compare to guesses for one model. `ratio` multiplies a guess; `spread` the mean distance."""
@@ -81,39 +74,6 @@ class Correction(Struct, frozen=True, gc=False):
         moved = self.ratio + rate * (off if self.calls == 0 else max(-_STEP, min(_STEP, off)))
         spread = self.spread + rate * (min(abs(off), 1.0) - self.spread) if self.calls else 0.0
         return Correction(max(_RATIO_LOW, min(_RATIO_HIGH, moved)), spread, self.calls + 1)
-
-
-class Generations(Generic[_K, _V]):
-    """A bounded map that forgets what was not used for long: two dicts, the older one dropped when the newer is full.
-
-    Cheaper than an ordered LRU, since a hit in the newer half writes nothing.
-    """
-
-    __slots__ = ("_half", "_new", "_old")
-
-    def __init__(self, entries_max: int) -> None:
-        if entries_max < 2:
-            raise ValueError(f"entries_max must be at least 2, not {entries_max}")
-        self._half = entries_max // 2
-        self._new: dict[_K, _V] = {}
-        self._old: dict[_K, _V] = {}
-
-    def __len__(self) -> int:
-        return len(self._new) + len(self._old)
-
-    def get(self, key: _K) -> _V | None:
-        value = self._new.get(key)
-        if value is None:
-            value = self._old.pop(key, None)
-            if value is not None:
-                self[key] = value
-        return value
-
-    def __setitem__(self, key: _K, value: _V) -> None:
-        if len(self._new) >= self._half and key not in self._new:
-            self._old, self._new = self._new, {}
-        self._old.pop(key, None)
-        self._new[key] = value
 
 
 class TokenMemory:
@@ -138,10 +98,6 @@ class TokenMemory:
             known = estimate_block(kind, raw, family, tier)
             self._blocks[key] = known
         return known
-
-    def put_block(self, digest: bytes, family: Family, estimate: Estimate) -> None:
-        """Remember a better count of a block, say an exact one made in a thread."""
-        self._blocks[digest, family] = estimate
 
     def correction(self, model: str) -> Correction:
         return self._corrections.get(model) or Correction()

@@ -1,0 +1,135 @@
+"""What goes back: the reply's headers, and a streamed answer on its way to the client and into the books."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+
+from thriftgate.core.errors import UpstreamError
+from thriftgate.core.money import usd_from_pico
+from thriftgate.engine.settle import Ending, Prepared
+from thriftgate.engine.tasks import Tasks
+from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry, Outcome
+from thriftgate.providers.transport import Headers, Incoming
+from thriftgate.wire.meter import Reading
+
+# Of the answer's headers, those that belong to one connection or that the server makes anew.
+_HOP = frozenset(b"connection keep-alive proxy-authenticate te trailer transfer-encoding upgrade content-length".split())
+
+
+class Drain(Struct, frozen=True):
+    """How much of an answer is read on after its client left: the final usage stands at its end."""
+
+    seconds: float = 60.0
+    bytes_max: int = 8 * 1024 * 1024
+
+
+class StreamReply:
+    """A streamed answer. The bytes go out as they come; the last piece waits for the books, so that a reply the client has
+    received whole is in the ledger, whatever is killed when. `settle` must be safe against cancellation."""
+
+    body: bytes | None = None
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        incoming: Incoming,
+        ending: Ending,
+        *,
+        settle: Callable[[Ending], Awaitable[Entry]],
+        tasks: Tasks,
+        drain: Drain,
+    ) -> None:
+        self.status = incoming.status
+        self.headers = reply_headers(incoming.headers, prepared, None)
+        self._incoming = incoming
+        self._ending = ending
+        self._book = settle
+        self._tasks = tasks
+        self._limits = drain
+        self._meter = prepared.dialect.meter()
+        self._source = incoming.chunks()
+        self._settled = False
+        self._draining: asyncio.Task[None] | None = None
+
+    async def read(self) -> bytes:
+        try:
+            chunk = await anext(self._source, b"")
+        except UpstreamError as error:
+            await self._end("cut", str(error))
+            raise
+        except asyncio.CancelledError:
+            await self._end("left", "cancelled")
+            raise
+        except BaseException as error:
+            await self._end("cut", type(error).__name__)
+            raise
+        if not chunk:
+            await self._end("cut", "the stream ended without message_stop")
+        elif self._meter.feed(chunk) and not self._settled:
+            await self._settle("answered")
+        return chunk
+
+    async def leave(self) -> None:
+        """Read on in the background until the final usage came or a drain limit is reached, then settle."""
+        if self._draining is None and self._settled:
+            self._incoming.close()
+            return
+        self._draining = self._draining or self._tasks.spawn(self._drain())
+        await asyncio.shield(self._draining)
+
+    async def _drain(self) -> None:
+        note = "the client left"
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                read = 0
+                async for chunk in self._source:
+                    read += len(chunk)
+                    if self._meter.feed(chunk):
+                        break
+                    if read > self._limits.bytes_max:
+                        note = f"the client left; not drained to the end within {self._limits.bytes_max} bytes"
+                        break
+        except TimeoutError:
+            note = f"the client left; not drained to the end within {self._limits.seconds:g} s"
+        except UpstreamError as error:
+            note = f"the client left; {error}"
+        except asyncio.CancelledError:
+            note = "the client left; not drained to the end before thriftgate was stopped"
+        await self._end("left", note)
+
+    async def _end(self, outcome: Outcome, note: str) -> None:
+        """Give the connection back and settle, if that was not done when the message ended."""
+        self._incoming.close()
+        if not self._settled:
+            await self._settle(outcome, note)
+
+    async def _settle(self, outcome: Outcome, note: str = "") -> None:
+        self._settled = True
+        reading: Reading = self._meter.reading()
+        if reading.error:
+            note = f"{note}; the stream reported {reading.error}".removeprefix("; ")
+        await self._book(self._ending._replace(outcome=outcome, reading=reading, note=note))
+
+
+def reply_headers(headers: Headers, prepared: Prepared, entry: Entry | None) -> Headers:
+    """The provider's headers and ours. What a stream costs is known only at its end, so it tells a forecast."""
+    plan = prepared.plan
+    ours = [
+        (b"thriftgate-request-id", prepared.id.encode()),
+        (b"thriftgate-plan", (",".join(plan.applied()) or "none").encode()),
+        (b"thriftgate-forecast-usd", usd_from_pico(plan.forecast.pico).encode()),
+    ]
+    if entry is not None:
+        paid = -entry.posted(UPSTREAM)
+        ours.append((b"thriftgate-cost-usd", usd_from_pico(paid).encode()))
+        ours.append((b"thriftgate-saved-usd", usd_from_pico(entry.posted(BASELINE) - paid).encode()))
+        ours.append((b"thriftgate-usage-source", entry.usage_source.encode()))
+    return (*forwarded(headers), *ours)
+
+
+def forwarded(headers: Headers) -> Headers:
+    """The provider's headers that concern the client."""
+    return tuple((name, value) for name, value in headers if name not in _HOP)
