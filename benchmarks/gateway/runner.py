@@ -23,7 +23,6 @@ from benchmarks.gateway.targets import Books, Started, Target, Thriftgate, Unava
 STREAMS = 200  # how many paced streams are open at once
 STREAM_S = FIRST_BYTE_S + (EVENTS - 1) * EVENT_GAP_S
 READY_TIMEOUT_S = 90.0
-SETTLE_S = 0.2  # after a load: what the proxy still writes behind belongs to its calls
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,10 @@ class Effort:
 
     rounds: int = 3
     starts: int = 3
+    idle_s: float = 2.0
     warm_s: float = 2.0
     cpu_s: float = 3.0
+    settle_s: float = 0.2  # after a load: what the proxy still writes behind belongs to its calls
     latency_s: float = 5.0
     latency_rate: float = 25.0
     streams_s: float = 6.0
@@ -102,6 +103,7 @@ class Session:
         self._work = work
         self._effort = effort
         self._bodies: dict[str, tuple[Body, ...]] = {case.name: build(case, seed) for case in (*CASES, PACED)}
+        self._cores = os.sched_getaffinity(0)
         self._proxy_core, self._load_core = measure.cores()
         self._children: list[Child] = []
         self._running: dict[str, Started] = {}
@@ -123,6 +125,7 @@ class Session:
     async def __aexit__(self, *_: object) -> None:
         for child in reversed(self._children):
             child.stop()
+        os.sched_setaffinity(0, self._cores)
 
     async def run(self) -> Outcome:
         """Everything: starts, idle memory, warm-up, rounds, memory after, the ledger."""
@@ -176,7 +179,7 @@ class Session:
             self.outcome.skipped[target.name] = str(error)
             say(f"{target.name}: skipped: {error}")
             return
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(self._effort.idle_s)
         figures.idle_mb = measure.pss_mb(started.child.pid)
         self.outcome.figures[target.name] = figures
         self._running[target.name] = started
@@ -235,7 +238,7 @@ class Session:
 
     async def _cpu_one(self, name: str, case: Case, seconds: float) -> None:
         pid = self._running[name].child.pid
-        await self._closed(name, case, 0.2)
+        await self._closed(name, case, seconds / 10)
         before = measure.cpu_us(pid)
         result = await self._closed(name, case, seconds)
         spent = measure.cpu_us(pid) - before
@@ -281,7 +284,7 @@ class Session:
         result = await closed_loop(
             self._running[name].endpoint, case, self._bodies[case.name], first=self._first(), seconds=seconds
         )
-        await asyncio.sleep(SETTLE_S)
+        await asyncio.sleep(self._effort.settle_s)
         await self._count(name, result, before)
         return result
 

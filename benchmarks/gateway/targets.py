@@ -91,7 +91,11 @@ class Thriftgate(Target):
 
     def prepare(self) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "thriftgate", "serve", "--help"], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "thriftgate", "serve", "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         if done.returncode != 0:
             raise UnavailableError(f"`thriftgate serve` does not run: {done.stderr[-300:].strip()}")

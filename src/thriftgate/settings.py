@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from thriftgate.core.errors import ConfigError
+from thriftgate.core.errors import ConfigError, InputError
 from thriftgate.core.levers import LEVERS
+from thriftgate.core.money import pico_from_usd
 from thriftgate.providers.anthropic import DEFAULT_URL
 
 ENV_PREFIX = "THRIFTGATE_"
@@ -24,47 +25,53 @@ ENV_SEPARATOR = "__"
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Server(_Table):
     """`[server]`: where the gateway listens, and how it ends."""
 
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8484, ge=0, le=65535, description="port to listen on; 0 picks a free one")
-    body_bytes_max: int = Field(32 * 1024 * 1024, gt=0, description="largest request body; the API's own limit is 32 MB")
-    drain_s: float = Field(60.0, ge=0, description="how long an answer is read on after its client left")
-    shutdown_s: float = Field(30.0, ge=0, description="how long running streams may finish after SIGTERM")
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8484, ge=0, le=65535, description="port to listen on; 0 picks a free one")
+    body_bytes_max: int = Field(
+        default=32 * 1024 * 1024, gt=0, description="largest request body; the API's own limit is 32 MB"
+    )
+    drain_s: float = Field(default=60.0, ge=0, description="how long an answer is read on after its client left")
+    shutdown_s: float = Field(default=30.0, ge=0, description="how long running streams may finish after SIGTERM")
 
 
 class Upstream(_Table):
     """`[upstream]`: where calls go."""
 
-    provider: Literal["anthropic"] = Field("anthropic", description="wire format and envelope")
-    url: str = Field(DEFAULT_URL, description="origin of the provider's API")
-    api_key: SecretStr = Field(SecretStr(""), description="replaces the clients' own keys; empty passes theirs through")
-    connect_timeout_s: float = Field(10.0, gt=0, description="to connect")
-    read_timeout_s: float = Field(600.0, gt=0, description="between two pieces of an answer")
-    retry: Literal["auto", "always", "never"] = Field("auto", description="auto leaves it to clients that retry themselves")
-    attempts_max: int = Field(3, ge=1, le=10, description="tries for one call, the first included")
-    retry_wait_s_max: float = Field(8.0, ge=0, description="a longer retry-after is handed to the client")
+    provider: Literal["anthropic"] = Field(default="anthropic", description="wire format and envelope")
+    url: str = Field(default=DEFAULT_URL, description="origin of the provider's API")
+    api_key: SecretStr = Field(
+        default=SecretStr(""), description="replaces the clients' own keys; empty passes theirs through"
+    )
+    connect_timeout_s: float = Field(default=10.0, gt=0, description="to connect")
+    read_timeout_s: float = Field(default=600.0, gt=0, description="between two pieces of an answer")
+    retry: Literal["auto", "always", "never"] = Field(
+        default="auto", description="auto leaves it to clients that retry themselves"
+    )
+    attempts_max: int = Field(default=3, ge=1, le=10, description="tries for one call, the first included")
+    retry_wait_s_max: float = Field(default=8.0, ge=0, description="a longer retry-after is handed to the client")
 
 
 class LedgerSettings(_Table):
     """`[ledger]`: where the books are."""
 
-    path: str = Field("thriftgate.db", description="SQLite file; :memory: keeps nothing")
-    sync: Literal["normal", "full"] = Field("normal", description="full also survives the death of the machine")
+    path: str = Field(default="thriftgate.db", min_length=1, description="SQLite file; :memory: keeps nothing")
+    sync: Literal["normal", "full"] = Field(default="normal", description="full also survives the death of the machine")
 
 
 class PolicySettings(_Table):
     """`[policy]`: what planning may do."""
 
-    levers: list[str] = Field(
-        default_factory=lambda: [lever.id for lever in LEVERS if lever.safe], description="levers that are on"
+    levers: tuple[str, ...] = Field(
+        default=tuple(lever.id for lever in LEVERS if lever.safe), description="levers that are on"
     )
-    cost_limit_usd: Decimal | None = Field(None, gt=0, description="the most one call may cost in the worst case")
-    on_cost_limit: Literal["refuse", "warn"] = Field("refuse", description="what happens above cost_limit_usd")
+    cost_limit_usd: Decimal | None = Field(default=None, gt=0, description="the most one call may cost in the worst case")
+    on_cost_limit: Literal["refuse", "warn"] = Field(default="refuse", description="what happens above cost_limit_usd")
 
 
 class Settings(_Table):
@@ -92,14 +99,22 @@ def load(
     for name, text in environ.items():
         if name.startswith(ENV_PREFIX) and ENV_SEPARATOR in name:
             table, _, key = name.removeprefix(ENV_PREFIX).lower().partition(ENV_SEPARATOR)
-            _put(document, table, key, text.split(",") if key == "levers" else text)
+            _put(document, table, key, _listed(text) if key == "levers" else text)
+        elif name.startswith(ENV_PREFIX):
+            _check_name(name)
     for dotted, value in (flags or {}).items():
         if value is not None:
-            _put(document, *dotted.split(".", 1), value)
+            table, _, key = dotted.partition(".")
+            _put(document, table, key, value)
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
         raise ConfigError("; ".join(_worded(one["loc"], one["type"], one["msg"]) for one in error.errors())) from None
+    limit = settings.policy.cost_limit_usd
+    try:
+        pico_from_usd(limit or 0)
+    except InputError as error:
+        raise ConfigError(f"policy.cost_limit_usd: {error}") from None
     known = [lever.id for lever in LEVERS]
     for lever in settings.policy.levers:
         if lever not in known:
@@ -121,6 +136,22 @@ def _put(document: dict[str, Any], table: str, key: str, value: object) -> None:
     if not isinstance(inner, dict):
         raise ConfigError(f"{table}: must be a table")
     inner[key] = value
+
+
+def _listed(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _check_name(name: str) -> None:
+    """A variable that was meant to be a setting and lacks the double underscore would silently do nothing."""
+    names = [
+        f"{ENV_PREFIX}{table}{ENV_SEPARATOR}{key}".upper()
+        for table, field in Settings.model_fields.items()
+        for key in getattr(field.annotation, "model_fields", ())
+    ]
+    meant = difflib.get_close_matches(name, names, n=1, cutoff=0.9)
+    if meant:
+        raise ConfigError(f"{name}: unknown variable; did you mean {meant[0]}?")
 
 
 def _worded(location: tuple[int | str, ...], kind: str, message: str) -> str:

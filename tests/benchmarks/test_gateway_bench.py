@@ -1,9 +1,11 @@
 """The gateway benchmark measures with instruments that must be right themselves: mock, bodies, load generator, /proc."""
 
 import asyncio
+import os
 import sys
 import time
 from pathlib import Path
+from shutil import which
 
 import msgspec
 import pytest
@@ -11,10 +13,10 @@ from benchmarks.gateway import goals, measure, mock
 from benchmarks.gateway.bodies import CASES, PACED, Case, build
 from benchmarks.gateway.load import Endpoint, closed_loop, fault, open_loop
 from benchmarks.gateway.process import Child
-from benchmarks.gateway.report import Summary, summarise
-from benchmarks.gateway.runner import Cpu, Figures, Latency
+from benchmarks.gateway.report import Summary, summarise, tables
+from benchmarks.gateway.runner import Cpu, Effort, Figures, Latency, Session
 from benchmarks.gateway.sampler import shares
-from benchmarks.gateway.targets import Books
+from benchmarks.gateway.targets import Books, Nginx, Started, Target, UnavailableError
 
 linux = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads /proc")
 
@@ -121,6 +123,52 @@ def test_goals_are_judged_on_medians() -> None:
     assert judged["added p99 at 2 kB (json and sse, the worse), ms"].passed is False
     assert judged["calls not booked exactly once, holds not resolved"].passed is False
     assert all(goal.passed is not True or goal.limit == 0 for goal in goals.judge({"x": Summary()}, None, 0))
+
+
+class _CalmNginx(Nginx):
+    fifo = False  # a test does not change its own scheduling class
+
+
+@linux
+@pytest.mark.skipif(which("nginx") is None, reason="needs nginx")
+async def test_a_whole_run_in_small_and_nothing_left_behind(tmp_path: Path) -> None:
+    effort = Effort(
+        rounds=1,
+        starts=1,
+        idle_s=0.0,
+        warm_s=0.05,
+        cpu_s=0.1,
+        settle_s=0.0,
+        latency_s=0.1,
+        latency_rate=50.0,
+        streams_s=0.1,
+    )
+    targets: list[Target] = [_CalmNginx(tmp_path, tmp_path), _Missing(tmp_path, tmp_path)]
+    cores = os.sched_getaffinity(0)
+    async with Session(targets, tmp_path, seed=1, effort=effort) as session:
+        outcome = await session.run()
+    assert os.sched_getaffinity(0) == cores
+    assert len(measure.tree(os.getpid())) == 1
+    assert outcome.skipped == {"missing": "not made yet"}
+    summary = summarise(outcome.figures["nginx"])
+    assert summary.errors == {}
+    assert summary.calls == summary.upstream_calls > 100
+    assert set(summary.cpu_us) == set(summary.latency) == {case.name for case in CASES}
+    assert summary.streams_incomplete == 0
+    assert "SKIPPED: not made yet" in tables({"nginx": summary}, outcome)
+
+
+class _Missing(Target):
+    name = "missing"
+
+    def prepare(self) -> None:
+        raise UnavailableError("not made yet")
+
+    def version(self) -> str:
+        raise AssertionError("asked for the version of what is not there")
+
+    def start(self, upstream: int, core: int) -> Started:
+        raise AssertionError(f"started in front of {upstream} on core {core}")
 
 
 def test_samples_are_shared_out_by_room_and_function() -> None:

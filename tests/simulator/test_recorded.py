@@ -30,7 +30,7 @@ def test_n8n_agent_workflow(tokenizer: str, tolerance: float) -> None:
     assert total == pytest.approx(usage["cache_read_input_tokens"] + usage["input_tokens"], rel=tolerance)
 
 
-def test_multi_turn_conversation_keeps_extending_one_prefix() -> None:
+def test_multi_turn_conversation_grows() -> None:
     folder = Path(TRACES) / "anthropic-requests" / "test_data" / "agent_conversation"
     app = simulator(lifecycle=False)
     before: list[tuple[str, int]] = []

@@ -22,7 +22,7 @@ def rendered(**members: Any) -> Any:
 def test_order_is_tools_system_messages_and_counts_add_up() -> None:
     shown = rendered(system=[text("abc")], tools=[TOOL])
     assert [position.label for position in shown.positions] == ["tools.0", "system.0", "messages.0.content.0"]
-    assert shown.positions[1].tokens == 3
+    assert shown.positions[1].tokens == 3 + 139
     assert shown.positions[2].tokens == 2 + TURN
     assert shown.tail == FRAME["4.7"] - TURN
     assert shown.total == sum(position.tokens for position in shown.positions) + shown.tail

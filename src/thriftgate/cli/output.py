@@ -24,6 +24,11 @@ def note(text: str) -> None:
     Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
 
 
+def say(text: str) -> None:
+    """A line for people on stdout."""
+    print(text)  # noqa: T201
+
+
 def print_table(
     columns: Sequence[str],
     rows: Iterable[Sequence[str]],
@@ -34,7 +39,7 @@ def print_table(
 ) -> None:
     """A table whose first `left` columns are text and whose others are numbers. Nothing in it is read as markup."""
     if title:
-        print(title)  # noqa: T201
+        say(title)
     table = Table(show_header=any(columns), show_footer=bool(footer), pad_edge=False, box=None)
     for at, name in enumerate(columns):
         end = Text(footer[at]) if footer else ""

@@ -40,4 +40,8 @@ def serve(
         note(f"thriftgate is listening on {url} -> {settings.upstream.url}; ledger {settings.ledger.path}")
         note(f"  point a client at it: export ANTHROPIC_BASE_URL={url}")
 
-    return serve_app(Gateway(settings), bound, shutdown_s=settings.server.shutdown_s, ready=ready)
+    gateway = Gateway(settings)
+    code = serve_app(gateway, bound, shutdown_s=settings.server.shutdown_s, ready=ready)
+    if gateway.failure is not None:
+        raise gateway.failure
+    return code

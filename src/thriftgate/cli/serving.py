@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import socket
 import sys
 from collections.abc import Callable
@@ -20,9 +21,10 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         bound.close()
-        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"cannot listen on {host}:{port}: {why}") from None
     return bound
 
 
@@ -43,7 +45,7 @@ def serve_app(app: Any, bound: socket.socket, *, shutdown_s: float, ready: Calla
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=round(shutdown_s) or None,
+        timeout_graceful_shutdown=math.ceil(shutdown_s),  # 0 is none at all, and None would be for ever
         timeout_keep_alive=75,
     )
     server = _Server(config, lambda: ready(f"http://{f'[{host}]' if ':' in host else host}:{port}"))

@@ -30,7 +30,8 @@ class CacheRules(Struct, frozen=True):
     `refresh`: which shallower entries a deep hit renews: only those marked in the request, none, or all of them.
     `free_insert`: a breakpoint inside the part already read makes an entry free of charge.
     `late_upgrade`: a 1h breakpoint behind a live 5m prefix makes a 1h entry for the whole prefix (implied by the billing
-    formula). `in_place_upgrade`: a 1h breakpoint exactly on a live 5m entry turns it into a 1h entry.
+    formula); without it an entry lives only as long as the one it was built on. `in_place_upgrade`: a 1h breakpoint exactly
+    on the live 5m entry that is read turns it into a 1h entry.
     """
 
     lookback_positions: int = 20
@@ -50,11 +51,15 @@ class Breakpoint(NamedTuple):
 
 
 class Resident(Struct, frozen=True, gc=False):
-    """One live entry. Times in unix seconds: it can be read from `usable_s` on and is gone at `expires_s`."""
+    """One live entry. Times in unix seconds: it can be read from `usable_s` on and is gone at `expires_s`.
+
+    `built_on` is the digest of the shallower entry whose end is its end too (only without `CacheRules.late_upgrade`).
+    """
 
     ttl: Ttl
     usable_s: float
     expires_s: float
+    built_on: bytes = b""
 
     def live(self, now_s: float) -> bool:
         return self.usable_s <= now_s < self.expires_s
@@ -108,10 +113,17 @@ def _deepest_hit(
         return None
     for mark in reversed(marks):
         for at in within_reach(prefix, mark.at, rules):
-            entry = residency.get(prefix.chain[at])
-            if entry is not None and entry.live(now_s):
+            if _live(residency, prefix.chain[at], now_s) is not None:
                 return at
     return None
+
+
+def _live(residency: Residency, digest: bytes, now_s: float) -> Resident | None:
+    """The entry of this digest, if it is live together with all it was built on."""
+    entry = residency.get(digest)
+    if entry is None or not entry.live(now_s):
+        return None
+    return entry if not entry.built_on or _live(residency, entry.built_on, now_s) is not None else None
 
 
 def within_reach(prefix: Prefix, at: int, rules: CacheRules) -> Iterator[int]:
@@ -142,30 +154,30 @@ def _entries(
 ) -> dict[bytes, Resident]:
     """Entries made or renewed by the request. Life counts from the start of the request."""
     entries: dict[bytes, Resident] = {}
-    hit_entry = residency[prefix.chain[hit]] if hit is not None else None
 
-    def renew(digest: bytes, entry: Resident, ttl: Ttl) -> None:
-        entries[digest] = Resident(ttl, entry.usable_s, max(entry.expires_s, now_s + TTL_S[ttl]))
+    def renew(at: int, *, upgrade: bool = False) -> None:
+        entry = _live(residency, prefix.chain[at], now_s)
+        if entry is not None:
+            ttl: Ttl = "1h" if upgrade else entry.ttl
+            expires = max(entry.expires_s, now_s + TTL_S[ttl])
+            entries[prefix.chain[at]] = Resident(ttl, entry.usable_s, expires, entry.built_on)
 
-    if hit is not None and hit_entry is not None:
-        renew(prefix.chain[hit], hit_entry, hit_entry.ttl)
-        if rules.refresh == "ancestors":
-            for digest in prefix.chain[:hit]:
-                entry = residency.get(digest)
-                if entry is not None and entry.live(now_s):
-                    renew(digest, entry, entry.ttl)
+    def write(mark: Breakpoint, built_on: bytes) -> None:
+        digest, ttl, usable, expires = prefix.chain[mark.at], mark.ttl, usable_s, now_s + TTL_S[mark.ttl]
+        known = residency.get(digest)
+        if known is not None and known.expires_s > now_s:  # not readable yet, or out of reach: the longer life stands
+            ttl = "1h" if "1h" in (ttl, known.ttl) else "5m"
+            usable, expires = min(usable, known.usable_s), max(expires, known.expires_s)
+        entries[digest] = Resident(ttl, usable, expires, built_on)
+
+    if hit is not None:
+        shallower = range(hit) if rules.refresh == "ancestors" else [mark.at for mark in marks if mark.at < hit]
+        for at in shallower if rules.refresh != "hit_only" else ():
+            renew(at)
+        renew(hit, upgrade=rules.in_place_upgrade and Breakpoint(hit, "1h") in marks)
     for mark in marks:
-        digest = prefix.chain[mark.at]
-        if hit is None or hit_entry is None or mark.at > hit:
-            demoted = hit_entry is not None and hit_entry.ttl == "5m" and not rules.late_upgrade
-            ttl: Ttl = "5m" if demoted else mark.ttl
-            entries[digest] = Resident(ttl, usable_s, now_s + TTL_S[ttl])
-            continue
-        entry = residency.get(digest)
-        if entry is not None and entry.live(now_s):
-            upgrade = rules.in_place_upgrade and mark.ttl == "1h"
-            if mark.at == hit or rules.refresh != "hit_only":
-                renew(digest, entry, "1h" if upgrade else entry.ttl)
-        elif rules.free_insert:
-            entries[digest] = Resident(mark.ttl, usable_s, now_s + TTL_S[mark.ttl])
+        if hit is None or mark.at > hit:
+            write(mark, b"" if hit is None or rules.late_upgrade else prefix.chain[hit])
+        elif rules.free_insert and _live(residency, prefix.chain[mark.at], now_s) is None:
+            write(mark, b"")
     return entries

@@ -13,7 +13,7 @@ from thriftgate.core.cost import day_of
 from thriftgate.core.errors import InputError
 from thriftgate.core.forecast import forecast
 from thriftgate.core.levers import LEVERS
-from thriftgate.core.plan import Decision, Draft, Lever, Plan, Policy, Proposal, Refuse, Skip
+from thriftgate.core.plan import Decision, Draft, Forecast, Lever, Plan, Policy, Proposal, Refuse, Skip
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
 from thriftgate.core.splice import Edit, Known, apply
@@ -30,28 +30,29 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
     baseline = current = forecast(draft, state)
     decisions: list[Decision] = []
     edits: list[Edit] = []
+    editors: list[str] = []
     refusal: str | None = None
     for lever in levers:
-        outcome = _ask(lever, request, draft, state, policy)
+        outcome, after = _ask(lever, request, draft, state, policy)
         if isinstance(outcome, Skip):
             decisions.append(Decision(lever.id, "skipped", outcome.reason))
         elif isinstance(outcome, Refuse):
             decisions.append(Decision(lever.id, "refused", outcome.message))
             refusal = refusal or outcome.message
         else:
-            after = forecast(outcome.draft, state) if outcome.draft is not draft else current
+            after = after or current
             saving = current.pico - after.pico
             decisions.append(Decision(lever.id, "warned" if outcome.warns else "applied", outcome.reason, saving))
             draft, current = outcome.draft, after
             edits += outcome.edits
+            editors += [lever.id] if outcome.edits else []
     try:
         body = apply(request.body, edits, _where(request, state)) if edits else request.body
-    except InputError as error:
-        without = tuple(lever for lever in levers if lever.id not in {d.lever for d in decisions if d.decision == "applied"})
-        plan = make_plan(request, state, policy, without)
-        skipped = tuple(Decision(d.lever, "skipped", str(error)) for d in decisions if d.decision == "applied")
+    except (InputError, ValueError) as error:  # the JSON cannot be edited, or two levers edit the same place
+        plan = make_plan(request, state, policy, [lever for lever in levers if lever.id not in editors])
+        skipped = tuple(Decision(lever_id, "skipped", str(error)) for lever_id in editors)
         return Plan(
-            body=request.body,
+            body=plan.body,
             terms=plan.terms,
             breakpoints=plan.breakpoints,
             decisions=skipped + plan.decisions,
@@ -80,13 +81,18 @@ def _as_sent(request: Request, state: State) -> Draft:
     return Draft(terms, request.max_tokens, tuple(marks))
 
 
-def _ask(lever: Lever, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
+def _ask(
+    lever: Lever, request: Request, draft: Draft, state: State, policy: Policy
+) -> tuple[Proposal | Skip | Refuse, Forecast | None]:
+    """What the lever proposes, and the forecast for it where it changes the draft."""
     if lever.id not in policy.levers:
-        return Skip("off in the policy")
+        return Skip("off in the policy"), None
     try:
-        return lever.propose(request, draft, state, policy)
+        outcome = lever.propose(request, draft, state, policy)
+        changed = outcome.draft if isinstance(outcome, Proposal) and outcome.draft is not draft else None
+        return outcome, forecast(changed, state) if changed is not None else None
     except Exception as error:  # noqa: BLE001  law 4: a lever that raises becomes a skip, whatever it raised
-        return Skip(f"failed with {type(error).__name__}: {error}")
+        return Skip(f"failed with {type(error).__name__}: {error}"), None
 
 
 def _where(request: Request, state: State) -> Known:

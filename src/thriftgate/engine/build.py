@@ -54,7 +54,7 @@ def policy_of(settings: Settings) -> Policy:
     """The `[policy]` table as the planner reads it."""
     limit = settings.policy.cost_limit_usd
     return Policy(
-        levers=tuple(settings.policy.levers),
+        levers=settings.policy.levers,
         cost_limit_pico=None if limit is None else pico_from_usd(limit),
         on_cost_limit=settings.policy.on_cost_limit,
     )

@@ -23,7 +23,6 @@ from thriftgate.core.errors import (
     UpstreamTimeout,
 )
 from thriftgate.core.generations import Generations
-from thriftgate.core.money import usd_from_pico
 from thriftgate.core.plan import Plan, Policy
 from thriftgate.core.planner import make_plan
 from thriftgate.core.request import Request

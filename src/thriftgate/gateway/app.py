@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from thriftgate import __version__
-from thriftgate.core.errors import ConfigError, LedgerError, ThriftgateError
+from thriftgate.core.errors import LedgerError, ThriftgateError
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
@@ -29,10 +29,12 @@ class NotServed(ThriftgateError):
 
 
 class Gateway:
-    """An ASGI application. Its engine is built at lifespan start-up, inside the loop it will live in, or handed in."""
+    """An ASGI application. Its engine is built at lifespan start-up, inside the loop it will live in, or handed in.
+    `failure` is why that did not work."""
 
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         self.settings = settings
+        self.failure: ThriftgateError | None = None
         self._engine = engine
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,8 +60,10 @@ class Gateway:
             return
         except ThriftgateError as error:
             if started:
-                raise StreamBroken(str(error)) from None
-            await send_error(send, error, DIALECT)
+                # The server closes the connection of an answer that is not ended: an orderly end would say it was whole.
+                log.warning("stream broke off", call=error.call_id, error=str(error))
+            else:
+                await send_error(send, error, DIALECT)
         except Exception as error:
             log.exception("request failed", path=scope["path"], error=type(error).__name__)
             if started:
@@ -76,18 +80,14 @@ class Gateway:
         try:
             if self._engine is None:
                 self._engine = await build_engine(self.settings)
-        except (ConfigError, LedgerError) as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+        except ThriftgateError as error:
+            self.failure = error
+            await send({"type": "lifespan.startup.failed"})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._ready_engine().close()
         await send({"type": "lifespan.shutdown.complete"})
-
-
-class StreamBroken(Exception):
-    """Raised into the server to close the client's connection: the provider's stream broke off, and an orderly end would
-    say that it was whole."""
 
 
 async def _alive(_engine: Engine, _settings: Settings, scope: Scope, _receive: Receive, send: Send) -> None:
@@ -98,7 +98,7 @@ async def _alive(_engine: Engine, _settings: Settings, scope: Scope, _receive: R
 
 
 async def _ready(engine: Engine, _settings: Settings, _scope: Scope, _receive: Receive, send: Send) -> None:
-    await engine.ledger.open_holds()  # the books can be read; a closed ledger raises
+    await engine.ledger.entry("")  # the books can be read; a closed ledger raises
     await send_json(send, 200, {"status": "ready", "upstream": engine.provider.name, "price_book": engine.knowledge.book.id})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import quote
 
 from thriftgate.core.errors import InputError
 from thriftgate.core.money import pico_from_usd
@@ -29,22 +30,21 @@ async def forward(engine: Engine, settings: Settings, scope: Scope, receive: Rec
 
 
 async def _stream(engine: Engine, reply: Reply, receive: Receive, send: Send) -> None:
-    """Relay what comes as it comes. When the client goes, the rest is read for the books only."""
-
+    """Relay what comes as it comes. When the client goes, or this task is cancelled, the rest is read for the books only."""
     watch: asyncio.Task[None] | None = None
-    await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
     try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
         while chunk := await reply.read():
             if watch is None:  # not before the first piece: short answers are over by then
                 watch = engine.tasks.spawn(_client_gone(receive))
             elif watch.done():
-                await reply.leave()
                 return
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     finally:
         if watch is not None:
             watch.cancel()
+        await reply.leave()
 
 
 async def _client_gone(receive: Receive) -> None:
@@ -69,7 +69,7 @@ async def _call(scope: Scope, receive: Receive, settings: Settings) -> Call:
         raise InputError(f"header thriftgate-max-cost-usd: {error}") from None
     return Call(
         method=scope["method"],
-        path=scope["path"],
+        path=_path(scope),
         query=scope["query_string"].decode("latin-1"),
         headers=headers,
         body=await read_body(scope, receive, settings.server.body_bytes_max),
@@ -77,3 +77,9 @@ async def _call(scope: Scope, receive: Receive, settings: Settings) -> Call:
         credential=credential,
         cost_limit_pico=limit_pico,
     )
+
+
+def _path(scope: Scope) -> str:
+    """The path as the client wrote it: decoded, it could hold a line break or a `?` that was part of a name."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    return raw.partition(b"?")[0].decode("latin-1")

@@ -133,7 +133,7 @@ class Ledger(Protocol):
 
     `hold` and `settle` return once the rows are durable; they hand the rows over before they first wait, so a caller that is
     cancelled while it waits has still written them. A hold id is used once; an entry resolves the hold of its id, and
-    the second entry for an id is an error: no call is booked twice.
+    the second entry for an id is an error: no call is booked twice. Postings come back in order of account.
     """
 
     async def hold(self, hold: Hold) -> None: ...

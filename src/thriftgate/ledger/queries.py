@@ -49,11 +49,12 @@ select {{0}}, count(distinct id),
   {SUM.format("case when account = 'baseline' then pico else 0 end")},
   {SUM.format("case when account = 'upstream' then -pico else 0 end")}
 from entries left join postings on entries.id = postings.entry
-where opened_us >= ? and opened_us < ? group by {{0}} order by 4 desc, 1
+where opened_us >= ? and opened_us < ? group by {{0}}
 """
 GROUPS = ("model", "key", "outcome")
 
 # Entries whose postings do not sum to zero. Always empty.
 UNBALANCED = """
-select entry from postings group by entry having sum(pico) <> 0 order by entry
+select entry from postings group by entry
+having sum(pico / 1000000) * 1000000 + sum(pico % 1000000) <> 0 order by entry
 """

@@ -27,8 +27,12 @@ _ITERATIONS = msgspec.json.Decoder(tuple[Iteration, ...])
 _DECISIONS = msgspec.json.Decoder(tuple[Decision, ...])
 
 
+INTEGER_MAX = 2**63 - 1  # 9.2 million dollars: what a database's integer holds
+
+
 def hold_row(hold: Hold) -> Row:
-    return hold.id, hold.opened_us, hold.key, hold.model, hold.worst_pico, hold.forecast_pico
+    """A worst case beyond the integers (max_tokens is the client's to write) is kept as the largest there is."""
+    return hold.id, hold.opened_us, hold.key, hold.model, min(hold.worst_pico, INTEGER_MAX), hold.forecast_pico
 
 
 def entry_row(entry: Entry) -> Row:

@@ -15,10 +15,13 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
+
+import msgspec
 
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger import queries
@@ -56,6 +59,8 @@ class SqliteLedger:
         self._reader = reader
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._read_pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-reader")
+        # One connection for both, in memory: a question must not see half a batch.
+        self._shared = threading.Lock() if reader is writer else nullcontext()
         self._closed = False
         self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
         self._thread.start()
@@ -64,17 +69,22 @@ class SqliteLedger:
     def open(cls, path: str | Path, *, sync: Literal["normal", "full"] = "normal") -> SqliteLedger:
         """Open or create the file and bring its schema up to date. Raises LedgerError naming the file."""
         name = str(path)
+        if "://" in name:
+            raise LedgerError(f"cannot open the ledger {name}: only SQLite files are supported yet")
+        opened: list[sqlite3.Connection] = []
         try:
-            if name == ":memory:":
-                writer = reader = _connect(name)
-            else:
+            if name != ":memory:":
                 Path(name).parent.mkdir(parents=True, exist_ok=True)
-                writer, reader = _connect(name), _connect(name)
+                opened.append(_connect(name))
+            opened.append(_connect(name))
+            reader, writer = opened[0], opened[-1]
             writer.execute("pragma journal_mode = wal")
             writer.execute(f"pragma synchronous = {sync}")
             migrate(writer)
             reader.execute("pragma query_only = on") if reader is not writer else None
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, LedgerError) as error:
+            for connection in opened:
+                connection.close()
             raise LedgerError(f"cannot open the ledger {name}: {error}") from None
         return cls(name, writer, reader)
 
@@ -137,9 +147,14 @@ class SqliteLedger:
     async def _read(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         if self._closed:
             raise LedgerError("the ledger is closed")
+
+        def ask() -> _T:
+            with self._shared:
+                return question(self._reader)
+
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._read_pool, question, self._reader)
-        except sqlite3.Error as error:
+            return await asyncio.get_running_loop().run_in_executor(self._read_pool, ask)
+        except (sqlite3.Error, msgspec.MsgspecError, ValueError) as error:
             raise LedgerError(f"cannot read the ledger {self.path}: {error}") from None
 
     async def _commit(self, rows: tuple[tuple[str, Row], ...]) -> None:
@@ -167,13 +182,15 @@ class SqliteLedger:
 
     def _write_batch(self, batch: list[_Write]) -> None:
         try:
-            self._write_rows([row for write in batch for row in write.rows])
-        except sqlite3.Error as error:
-            if len(batch) > 1:  # one bad write must not fail its neighbours
+            with self._shared:
+                self._write_rows([row for write in batch for row in write.rows])
+        except Exception as error:  # noqa: BLE001  the writer must outlive any bad row: without it every call would wait for ever
+            # One bad row must not fail its neighbours; a full disk or a locked file fails them all alike.
+            if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
                 for write in batch:
                     self._write_batch([write])
                 return
-            _tell(batch, LedgerError(f"cannot write the ledger {self.path}: {error}"))
+            _tell(batch, f"cannot write the ledger {self.path}: {error}")
         else:
             _tell(batch, None)
 
@@ -188,7 +205,7 @@ class SqliteLedger:
                     some = tables[table][at : at + ROWS_PER_STATEMENT]
                     self._writer.execute(_insert(table, len(some)), [value for row in some for value in row])
             self._writer.execute("commit")
-        except sqlite3.Error:
+        except BaseException:
             if self._writer.in_transaction:
                 self._writer.execute("rollback")
             raise
@@ -209,7 +226,7 @@ def _connect(name: str) -> sqlite3.Connection:
     return connection
 
 
-def _tell(batch: list[_Write], error: LedgerError | None) -> None:
+def _tell(batch: list[_Write], failure: str | None) -> None:
     """Wake all callers of a batch with one call into each loop."""
     loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
     for write in batch:
@@ -218,7 +235,7 @@ def _tell(batch: list[_Write], error: LedgerError | None) -> None:
     def resolve(futures: list[asyncio.Future[None]]) -> None:
         for future in futures:
             if not future.done():
-                future.set_exception(error) if error is not None else future.set_result(None)
+                future.set_result(None) if failure is None else future.set_exception(LedgerError(failure))
 
     for loop, futures in loops.items():
         if not loop.is_closed():
@@ -234,7 +251,7 @@ def _report(connection: sqlite3.Connection, span: tuple[int, int]) -> Report:
     calls, estimated = connection.execute(queries.CALLS, span).fetchone()
     accounts = {account: queries.summed(high, low) for account, high, low in connection.execute(queries.ACCOUNTS, span)}
     groups = {
-        column: tuple(
+        column: _largest_first(
             Group(name, n, queries.summed(*sums[:2]), queries.summed(*sums[2:]))
             for name, n, *sums in connection.execute(queries.GROUPED.format(column), span)
         )
@@ -251,3 +268,7 @@ def _report(connection: sqlite3.Connection, span: tuple[int, int]) -> Report:
         by_key=groups["key"],
         by_outcome=groups["outcome"],
     )
+
+
+def _largest_first(groups: Iterable[Group]) -> tuple[Group, ...]:
+    return tuple(sorted(groups, key=lambda group: (-group.baseline_pico, group.name)))

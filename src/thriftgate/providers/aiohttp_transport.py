@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -11,6 +12,7 @@ from yarl import URL
 from thriftgate.core.errors import BrokenReply, Unreachable, UpstreamTimeout
 from thriftgate.providers.transport import Headers, Outgoing, Timeouts
 
+LARGE_BYTES = 2**20
 # aiohttp would add these by itself; the provider shall see what the client sent.
 _SKIP = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -76,7 +78,7 @@ class AiohttpTransport:
                 outgoing.method,
                 URL(outgoing.url, encoded=True),
                 headers=headers,
-                data=outgoing.body or None,
+                data=_sendable(outgoing.body),
                 timeout=self._timeout(timeouts),
                 allow_redirects=False,
             )
@@ -97,6 +99,11 @@ class AiohttpTransport:
             known = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s)
             self._timeouts[timeouts] = known
         return known
+
+
+def _sendable(body: bytes) -> bytes | io.BytesIO | None:
+    """A large body is written piece by piece, so that other calls get their turns."""
+    return io.BytesIO(body) if len(body) > LARGE_BYTES else body or None
 
 
 def _origin(url: str) -> str:

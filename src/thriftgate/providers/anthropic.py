@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from thriftgate.core.errors import ConfigError
 from thriftgate.providers.transport import Headers, Outgoing
 
@@ -24,8 +26,10 @@ class Anthropic:
     count_path = "/v1/messages/count_tokens"
 
     def __init__(self, url: str = DEFAULT_URL, api_key: str = "") -> None:
-        if not url.startswith(("http://", "https://")):
+        if not _is_origin(url):
             raise ConfigError(f"upstream.url: {url!r} is not an http:// or https:// URL")
+        if not api_key.isprintable():
+            raise ConfigError("upstream.api_key: holds a line break or another control character")
         self.url = url.rstrip("/")
         self._credentials: Headers = ((b"x-api-key", api_key.encode()),) if api_key else ()
 
@@ -43,3 +47,14 @@ class Anthropic:
             headers=(*kept, *self._credentials, (b"accept-encoding", b"identity")),
             body=body,
         )
+
+
+def _is_origin(url: str) -> bool:
+    """Whether requests can be sent below it: scheme, host, maybe a port and a path, nothing behind."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = url.isprintable() and " " not in url and not parts.query and not parts.fragment
+    return plain and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0

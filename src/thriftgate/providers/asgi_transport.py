@@ -21,12 +21,14 @@ _END = object()
 class AsgiIncoming:
     """See `transport.Incoming`."""
 
-    def __init__(self, status: int, headers: Headers, queue: asyncio.Queue[object], task: asyncio.Task[None]) -> None:
+    def __init__(
+        self, status: int, headers: Headers, queue: asyncio.Queue[object], task: asyncio.Task[None], timeout_s: float
+    ) -> None:
         self.status = status
         self.headers = headers
         self._queue = queue
         self._task = task
-        self._timeout_s = 600.0
+        self._timeout_s = timeout_s
 
     async def chunks(self) -> AsyncIterator[bytes]:
         while True:
@@ -81,7 +83,10 @@ class AsgiTransport:
         except TimeoutError:
             task.cancel()
             raise UpstreamTimeout(f"no answer within {timeouts.read_s:g} s") from None
-        return AsgiIncoming(status, headers, queue, task)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        return AsgiIncoming(status, headers, queue, task, timeouts.read_s)
 
     async def close(self) -> None:
         for task in self._tasks:

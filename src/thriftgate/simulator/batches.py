@@ -43,7 +43,8 @@ class Job:
 
 @dataclass(slots=True)
 class Batch:
-    """One batch. Times are Unix seconds; `done_at` is when the last item will have run."""
+    """One batch. Times are Unix seconds; `done_at` is when the last item will have run, `waiting`
+    holds the items that have not, the next one last."""
 
     id: str
     caller: Caller
@@ -52,6 +53,7 @@ class Batch:
     created_at: float
     done_at: float
     jobs: list[Job] = field(default_factory=list)
+    waiting: list[Job] = field(default_factory=list)
     cancel_at: float | None = None
     ended_at: float | None = None
 
@@ -122,20 +124,21 @@ class Batches:
             batch.jobs.append(Job(entry["custom_id"], entry["params"], start))
             if stuck:
                 batch.done_at = math.inf
+        batch.waiting = sorted(batch.jobs, key=lambda job: -job.start_at)
         return batch
 
     def run_due(self, now: float) -> None:
         """Runs every item whose time has come, in order of time, and ends the batches that are through."""
-        due = [
-            (job.start_at, number, job, batch)
-            for batch in self._known.values()
-            if batch.ended_at is None
-            for number, job in enumerate(batch.jobs)
-            if job.result is None and job.start_at <= min(now, batch.expires_at, _or_never(batch.cancel_at))
-        ]
+        due: list[tuple[float, int, Job, Batch]] = []
+        live = [batch for batch in self._known.values() if batch.ended_at is None]
+        for batch in live:
+            until = min(now, batch.expires_at, math.inf if batch.cancel_at is None else batch.cancel_at)
+            while batch.waiting and batch.waiting[-1].start_at <= until:
+                job = batch.waiting.pop()
+                due.append((job.start_at, len(due), job, batch))
         for _, _, job, batch in sorted(due, key=lambda entry: entry[:2]):
             job.result = self._run(job, batch)
-        for batch in self._known.values():
+        for batch in live:
             self._end(batch, now)
 
     def _run(self, job: Job, batch: Batch) -> dict[str, Any]:
@@ -262,10 +265,6 @@ def _check_params(params: object) -> None:
     for name in NOT_IN_BATCH:
         if isinstance(params, dict) and params.get(name):
             raise invalid(f"{name}: not supported in message batches")
-
-
-def _or_never(moment: float | None) -> float:
-    return math.inf if moment is None else moment
 
 
 def _maybe(moment: float | None) -> str | None:

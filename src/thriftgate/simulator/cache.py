@@ -99,8 +99,8 @@ class CacheOracle:
         self._entries.clear()
 
     def look(self, chain: list[Prefix], marks: list[Mark], minimum: int, now: float) -> Lookup:
-        """What a request that starts `now` reads, renews and will write. Changes nothing: a request that is then refused (429)
-        leaves no trace."""
+        """What a request that starts `now` reads, renews and will write. Changes nothing: a request that is then refused
+        (429) leaves no trace."""
         result = Lookup(now)
         usable = [mark for mark in marks if chain[mark.index].tokens >= minimum]
         if not usable:
@@ -113,7 +113,8 @@ class CacheOracle:
         return result
 
     def commit(self, lookup: Lookup, usable_from: float) -> None:
-        """Renews what `lookup` hit and makes what it wrote readable from `usable_from` on: call it when the response begins."""
+        """Renews what `lookup` hit and makes what it wrote readable from `usable_from` on. To be called
+        when the response begins."""
         self._purge(lookup.started_at)
         for key in lookup.renewed:
             if (known := self._entries.get(key)) is not None:

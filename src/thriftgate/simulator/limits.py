@@ -76,6 +76,9 @@ class Limiter:
     def check_spend(self, caller: Caller) -> None:
         """Raises the error of a spend limit that has been reached."""
         rules = self.rules
+        caps = (rules.tier_spend_cap_usd, rules.organization_spend_limit_usd, rules.workspace_spend_limit_usd)
+        if caps == (None, None, None):
+            return
         spent = self._bill.spent(caller.organization)
         if _reached(spent, rules.tier_spend_cap_usd):
             raise ApiError(

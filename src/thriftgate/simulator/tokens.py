@@ -24,8 +24,8 @@ TURN = 4
 TOOL_CALL = 10
 """assumed: names and brackets around one tool_use or tool_result"""
 TOOL_DEFINITION = 4
-"""brackets around one tool definition. With the definition written as JSON with spaces this gives exactly the 7,344 tokens of a
-recorded request with 18 tools (public test data of the autocache project); one observation, so assumed elsewhere"""
+"""brackets around one tool definition. With the definition written as JSON with spaces this gives exactly the 7,344 tokens
+of a recorded request with 18 tools (public test data of the autocache project); one observation, so assumed elsewhere"""
 TOOL_PROMPT_TAIL = 139
 """the part of the tool-use system prompt that follows the definitions, from the same record: a breakpoint on the last tool
 covered 7,105 of its tokens; assumed to hold for every model"""

@@ -143,7 +143,8 @@ class StreamMeter:
                 self._usage = self._message.usage
             elif event.type == b"message_delta":
                 delta = _DELTA.decode(event.data)
-                self._stop = delta.delta
+                if delta.delta.stop_reason is not None:
+                    self._stop = delta.delta
                 if delta.usage is not None:
                     self._usage = self._usage.merged(delta.usage) if self._usage is not None else delta.usage
             elif event.type == b"message_stop":

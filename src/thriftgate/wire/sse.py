@@ -14,7 +14,10 @@ from typing import NamedTuple
 
 EVENT_BYTES_MAX = 64 * 1024 * 1024  # a body of 32 MB can come back in one event; more is a broken peer
 
-_END = re.compile(rb"\r\n\r\n|\n\n|\r\r(?!\n)")
+# Two line ends in a row, in any spelling. One that may turn out to be half of \r\n ends the event all the same: what is left
+# of it is an empty line, and means nothing.
+_END = re.compile(rb"\r\n(?:\n|\r\n?)|\n(?:\n|\r\n?)|\r\r\n?")
+_BLANKS = ((b"\n\n", 2), (b"\r\n\r\n", 4), (b"\n\r", 2), (b"\r\r", 2))
 _LINE = re.compile(rb"\r\n|\n|\r")
 
 
@@ -32,11 +35,13 @@ class SseDecoder:
     three events of a thousand. Raises ValueError past EVENT_BYTES_MAX without an end of event.
     """
 
-    __slots__ = ("_start", "_tail")
+    __slots__ = ("_only", "_start", "_tail")
 
     def __init__(self, only: Iterable[bytes] | None = None) -> None:
         self._tail = b""
-        self._start = _starts(tuple(only)) if only is not None else None
+        self._only = tuple(only) if only is not None else None
+        # "message" is also the type of an event that names none, so it cannot be searched for.
+        self._start = _starts(self._only) if self._only is not None and b"message" not in self._only else None
 
     def feed(self, chunk: bytes) -> list[Event]:
         data = self._tail + chunk if self._tail else chunk
@@ -45,14 +50,14 @@ class SseDecoder:
         while True:
             start = self._next_start(data, position)
             if start is None:
-                self._tail = data[max(position, _last_end(data)) :]
+                self._tail = data[_last_end(data, position, len(data)) :]
                 break
             end = _END.search(data, start)
-            if end is None or (end.group() == b"\r\r" and end.end() == len(data)):  # perhaps half of \r\r\n
+            if end is None:
                 self._tail = data[start:]
                 break
             event = _read_event(data[start : end.start()])
-            if event is not None:
+            if event is not None and (self._only is None or event.type in self._only):
                 events.append(event)
             position = end.end()
         if len(self._tail) > EVENT_BYTES_MAX:
@@ -71,7 +76,7 @@ class SseDecoder:
         for found in self._start.finditer(data, position):
             # A newline inside JSON data is escaped: "event:" at the start of a line is never part of somebody's text.
             if not found.start() or data[found.start() - 1] in b"\r\n":
-                return max(position, _last_end(data, found.start()))
+                return _last_end(data, position, found.start())
         return None
 
 
@@ -80,16 +85,14 @@ def _starts(only: tuple[bytes, ...]) -> re.Pattern[bytes]:
     return re.compile(rb"event: ?(?:" + b"|".join(re.escape(name) for name in only) + rb")[\r\n]")
 
 
-def _last_end(data: bytes, before: int | None = None) -> int:
-    """Just behind the last end of an event, 0 when there is none."""
-    newlines = data.rfind(b"\n\n", 0, before)
-    returns = data.rfind(b"\r\n\r\n", 0, before)
-    bare = data.rfind(b"\r\r", 0, before)
-    return max(newlines + 2 if newlines >= 0 else 0, returns + 4 if returns >= 0 else 0, bare + 2 if bare >= 0 else 0)
+def _last_end(data: bytes, position: int, before: int) -> int:
+    """Just behind the last end of an event in data[position:before], `position` when there is none."""
+    found = ((data.rfind(blank, position, before), length) for blank, length in _BLANKS)
+    return max((at + length for at, length in found if at >= 0), default=position)
 
 
 def _read_event(block: bytes) -> Event | None:
-    kind = b"message"
+    kind = b""
     data: list[bytes] = []
     for line in _LINE.split(block):
         name, _, value = line.partition(b":")
@@ -97,4 +100,4 @@ def _read_event(block: bytes) -> Event | None:
             data.append(value.removeprefix(b" "))
         elif name == b"event":
             kind = value.removeprefix(b" ")
-    return Event(kind, b"\n".join(data)) if data else None
+    return Event(kind or b"message", b"\n".join(data)) if data else None

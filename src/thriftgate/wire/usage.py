@@ -5,33 +5,38 @@ Fields: anthropic-sdk-python v0.121.0 `types/usage.py`, `types/beta/beta_usage.p
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from thriftgate.core.prices import Mode
 from thriftgate.core.usage import Iteration, Tokens, Usage
 
+Count = Annotated[int, Meta(ge=0, le=2**40)]
+"""A count that can be believed; a usage object with any other is garbage, and is not read."""
+
 
 class CacheCreation(Struct):
-    ephemeral_5m_input_tokens: int = 0
-    ephemeral_1h_input_tokens: int = 0
+    ephemeral_5m_input_tokens: Count | None = 0
+    ephemeral_1h_input_tokens: Count | None = 0
 
 
 class OutputDetails(Struct):
-    thinking_tokens: int | None = 0
+    thinking_tokens: Count | None = 0
 
 
 class ServerToolUse(Struct):
-    web_search_requests: int | None = 0
+    web_search_requests: Count | None = 0
 
 
 class ApiIteration(Struct):
     type: str = "message"
     model: str | None = None
-    input_tokens: int | None = 0
-    output_tokens: int | None = 0
-    cache_creation_input_tokens: int | None = 0
-    cache_read_input_tokens: int | None = 0
+    input_tokens: Count | None = 0
+    output_tokens: Count | None = 0
+    cache_creation_input_tokens: Count | None = 0
+    cache_read_input_tokens: Count | None = 0
     cache_creation: CacheCreation | None = None
     output_tokens_details: OutputDetails | None = None
 
@@ -39,10 +44,10 @@ class ApiIteration(Struct):
 class ApiUsage(Struct):
     """`usage` as sent. None means that the field was absent or null: in a `message_delta` that keeps the earlier value."""
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
+    cache_read_input_tokens: Count | None = None
     cache_creation: CacheCreation | None = None
     output_tokens_details: OutputDetails | None = None
     server_tool_use: ServerToolUse | None = None
@@ -57,7 +62,7 @@ class ApiUsage(Struct):
         return msgspec.structs.replace(self, **newer)
 
     def usage(self) -> Usage:
-        """Disjoint buckets. Raises ValueError on negative counts."""
+        """Disjoint buckets."""
         server = self.server_tool_use
         return Usage(
             total=_tokens(self),
@@ -80,8 +85,9 @@ def _tokens(counts: ApiUsage | ApiIteration) -> Tokens:
     2026-08).
     """
     written = counts.cache_creation_input_tokens or 0
-    hour = counts.cache_creation.ephemeral_1h_input_tokens if counts.cache_creation is not None else 0
-    five = counts.cache_creation.ephemeral_5m_input_tokens if counts.cache_creation is not None else 0
+    split = counts.cache_creation or CacheCreation()
+    hour = split.ephemeral_1h_input_tokens or 0
+    five = split.ephemeral_5m_input_tokens or 0
     details = counts.output_tokens_details
     output = counts.output_tokens or 0
     return Tokens(

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import msgspec
 
-from thriftgate.core.blocks import Block, Message
+from thriftgate.core.blocks import Block, Message, Section
 from thriftgate.core.cache import Breakpoint
 from thriftgate.core.plan import Draft, Policy, Proposal, Refuse, Skip
 from thriftgate.core.prefix import Prefix
@@ -28,6 +28,7 @@ from thriftgate.core.state import State
 from thriftgate.core.usage import Iteration, Usage
 
 HOUR_S = 3600.0
+_SECTIONS: tuple[Section, ...] = ("tools", "system", "messages")
 _MARKS: dict[Ttl, bytes] = {"5m": b'{"type":"ephemeral"}', "1h": b'{"type":"ephemeral","ttl":"1h"}'}
 
 
@@ -38,7 +39,7 @@ class CacheBreakpoints:
     safe = True
 
     def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
-        if request.has_marks:
+        if request.has_marks or draft.breakpoints:
             return Skip("the client sets its own breakpoints")
         minimum = state.capability.cache_min_tokens
         total = state.cumulative[-1] if state.cumulative else 0
@@ -54,8 +55,9 @@ class CacheBreakpoints:
         return Proposal(f"marked {where}", msgspec.structs.replace(draft, breakpoints=marks), edits)
 
     def undo(self, usage: Usage, terms: Terms) -> tuple[Usage, Terms]:
+        # An advisor caches by its own setting; every other sub-call (compaction, fallback) sends the marked prompt again.
         iterations = tuple(
-            Iteration(one.kind, one.tokens.uncached(), one.model) if one.kind == "message" else one
+            one if one.kind == "advisor_message" else Iteration(one.kind, one.tokens.uncached(), one.model)
             for one in usage.iterations
         )
         return Usage(usage.total.uncached(), usage.web_searches, iterations), terms
@@ -122,15 +124,16 @@ def _keep(wanted: dict[int, str], state: State) -> list[int]:
 
 
 def _with_ttls(chosen: list[int], state: State) -> tuple[Breakpoint, ...]:
-    """5m or 1h each; a 1h breakpoint must stand before every 5m one, so a 1h pulls those before it up."""
+    """5m or 1h each; in the request a 1h breakpoint must stand before every 5m one, so a 1h pulls those before it up."""
+    blocks = state.prefix.blocks
     marks: list[Breakpoint] = []
     ttl: Ttl = "5m"
-    for at in reversed(chosen):
+    for at in sorted(chosen, key=lambda at: (_SECTIONS.index(blocks[at].section), blocks[at].index, blocks[at].item))[::-1]:
         sighting = state.sightings.get(state.prefix.chain[at])
         if sighting is not None and sighting.lapsed:
             ttl = "1h"
         marks.append(Breakpoint(at, ttl))
-    return tuple(reversed(marks))
+    return tuple(sorted(marks))
 
 
 def mark_edit(request: Request, prefix: Prefix, block: Block, ttl: Ttl) -> Edit:

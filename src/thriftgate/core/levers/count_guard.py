@@ -5,7 +5,7 @@ lower, by the caller (header `thriftgate-max-cost-usd`).
 Why it saves: a runaway prompt or a forgotten `max_tokens` is stopped before it is sent, not read on the invoice.
 When it must not: no limit is set.
 Example: limit $0.05; 200,000 tokens to Opus 5.5 at $4 per million tokens: refused, nothing is sent.
-Source: token counts are estimates with an upper bound, see `core/tokens.py`; `max_tokens` caps the output
+Source: token counts are estimates with an upper bound, see `core/tokens`; `max_tokens` caps the output
 (platform.claude.com/docs/en/api/messages, 2026-08).
 """
 

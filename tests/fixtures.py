@@ -1,0 +1,393 @@
+"""The real parts, started for a test and stopped by it: simulator, gateway, engine, a scripted upstream. Loopback only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import uvicorn
+
+from thriftgate.cli.serving import bind
+from thriftgate.clock import Clock
+from thriftgate.engine.build import build_engine
+from thriftgate.engine.call import Call, Reply
+from thriftgate.engine.engine import Engine
+from thriftgate.ledger.entries import Entry
+from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.providers.asgi_transport import AsgiTransport
+from thriftgate.providers.transport import Headers, Transport
+from thriftgate.settings import Settings
+from thriftgate.simulator import SimClock, Simulator, SimulatorConfig
+from thriftgate.wire import DIALECTS
+
+KEY = "sk-ant-sim-test-1"
+MODEL = "claude-opus-4-8"  # thinks only when asked: short, plain answers
+HEADERS = {"x-api-key": KEY, "anthropic-version": "2023-06-01", "content-type": "application/json"}
+PATIENCE_S = 20.0  # for what must happen soon; only a failing test waits so long
+
+
+class TestClock:
+    """Simulated time behind thriftgate's Clock: frozen, moved by `advance`; a sleep moves it and is noted."""
+
+    __test__ = False
+
+    def __init__(self, time: SimClock | None = None) -> None:
+        self.time = time or SimClock.frozen()
+        self.slept: list[float] = []
+
+    def now_s(self) -> float:
+        return self.time()
+
+    def monotonic_s(self) -> float:
+        return self.time()
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await self.time.sleep(seconds)
+
+    def advance(self, seconds: float) -> None:
+        self.time.advance(seconds)
+
+
+def simulator(**members: Any) -> Simulator:
+    """A simulator with a frozen clock and the quick token counter."""
+    values: dict[str, Any] = {"seed": 1, "clock": SimClock.frozen(), "tokenizer": "estimate"}
+    return Simulator(SimulatorConfig(**values | members))
+
+
+def message(text: str = "hello there", **members: Any) -> dict[str, Any]:
+    """A small valid Messages body."""
+    base: dict[str, Any] = {"model": MODEL, "max_tokens": 200, "messages": [{"role": "user", "content": text}]}
+    return base | members
+
+
+def call_of(body: bytes | dict[str, Any], *, headers: Mapping[str, str] = HEADERS, **members: Any) -> Call:
+    """A Messages call as the gateway hands it to the engine."""
+    values: dict[str, Any] = {
+        "method": "POST",
+        "path": "/v1/messages",
+        "query": "",
+        "headers": tuple((name.encode(), value.encode()) for name, value in headers.items()),
+        "body": body if isinstance(body, bytes) else msgspec.json.encode(body),
+        "dialect": DIALECTS[0],
+        "credential": headers.get("x-api-key", ""),
+    }
+    return Call(**values | members)
+
+
+def settings_of(**tables: dict[str, Any]) -> Settings:
+    """Settings with the books in memory and quick limits, table by table."""
+    base: dict[str, dict[str, Any]] = {
+        "ledger": {"path": ":memory:"},
+        "upstream": {"url": "http://upstream.invalid", "read_timeout_s": 5.0},
+        "server": {"drain_s": 2.0, "shutdown_s": 2.0},
+    }
+    for name, table in tables.items():
+        base[name] = base.get(name, {}) | table
+    return Settings.model_validate(base)
+
+
+@contextlib.asynccontextmanager
+async def engine_on(
+    app: Any = None, *, transport: Transport | None = None, clock: Clock | None = None, **tables: dict[str, Any]
+) -> AsyncIterator[Engine]:
+    """An engine whose provider is an ASGI app in this process (or whatever `transport` leads to)."""
+    if clock is None and isinstance(app, Simulator) and isinstance(app.config.clock, SimClock):
+        clock = TestClock(app.config.clock)
+    engine = await build_engine(
+        settings_of(**tables), transport=transport or AsgiTransport(app), clock=clock or TestClock()
+    )
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+async def read_all(reply: Reply) -> bytes:
+    """The whole answer, JSON or stream."""
+    if reply.body is not None:
+        return reply.body
+    pieces = []
+    while piece := await reply.read():
+        pieces.append(piece)
+    await reply.leave()
+    return b"".join(pieces)
+
+
+def told(headers: Headers, name: str) -> str:
+    """A header of a reply; KeyError where it is not there."""
+    return {key.decode(): value.decode() for key, value in headers}[name]
+
+
+async def only_entry(engine: Engine) -> Entry:
+    """The one entry there is, with all that must hold of it: balanced, its hold resolved."""
+    entries = await engine.ledger.entries()
+    assert len(entries) == 1, entries
+    await assert_sound(engine.ledger)
+    return entries[0]
+
+
+async def assert_sound(ledger: Any) -> None:
+    """Every entry sums to zero, every hold is resolved."""
+    assert not await ledger.unbalanced()
+    assert not await ledger.open_holds()
+    for entry in await ledger.entries(limit=100_000):
+        assert entry.balance() == 0
+        assert entry.resolution == ("void" if entry.usage_source == "none" else entry.resolution)
+
+
+@contextlib.asynccontextmanager
+async def books(path: Path | str) -> AsyncIterator[SqliteLedger]:
+    """The ledger of another process or thread, opened beside it."""
+    ledger = SqliteLedger.open(path)
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Wait for what another process will do."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await condition():
+            await asyncio.sleep(0.01)
+    assert await condition(), what
+
+
+# --- a scripted upstream on a socket -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Received:
+    """A request as it came over the socket."""
+
+    line: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str:
+        return dict(self.headers)[name]
+
+
+Script = Callable[[Received, asyncio.StreamWriter], Awaitable[None]]
+
+
+@dataclass
+class Upstream:
+    """A server that says exactly what a script tells it to; `requests` is what it was sent, `connections` how many came."""
+
+    url: str = ""
+    requests: list[Received] = field(default_factory=list)
+    connections: int = 0
+    open: int = 0
+
+
+@contextlib.asynccontextmanager
+async def upstream(script: Script) -> AsyncIterator[Upstream]:
+    """Serve `script` on a free port: it is called for each request and writes the raw answer. Closing is its business;
+    where it returns with the connection open, the next request on it is read."""
+    seen = Upstream()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.connections += 1
+        seen.open += 1
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            while not writer.is_closing() and (request := await _receive(reader)) is not None:
+                seen.requests.append(request)
+                await script(request, writer)
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            seen.open -= 1
+            writer.close()
+            tasks.discard(task)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    seen.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield seen
+    finally:
+        server.close()
+        for task in set(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _receive(reader: asyncio.StreamReader) -> Received | None:
+    line = (await reader.readline()).decode("latin-1").strip()
+    if not line:
+        return None
+    headers = []
+    while text := (await reader.readline()).decode("latin-1").strip():
+        name, _, value = text.partition(":")
+        headers.append((name.lower(), value.strip()))
+    length = int(dict(headers).get("content-length", 0))
+    return Received(line, headers, await reader.readexactly(length))
+
+
+def raw_answer(body: bytes, *, status: int = 200, kind: str = "application/json", headers: Sequence[str] = ()) -> bytes:
+    """A whole HTTP/1.1 answer with its length."""
+    lines = [f"HTTP/1.1 {status} X", f"content-type: {kind}", f"content-length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def answering(body: bytes, **members: Any) -> Script:
+    """A script that always says the same."""
+
+    async def script(_request: Received, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw_answer(body, **members))
+
+    return script
+
+
+MESSAGE = msgspec.json.encode(
+    {
+        "id": "msg_scripted",
+        "type": "message",
+        "role": "assistant",
+        "model": MODEL,
+        "content": [{"type": "text", "text": "scripted"}],
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 10, "output_tokens": 5},
+    }
+)
+
+
+def sse(kind: str, **members: Any) -> bytes:
+    """One server-sent event as the API writes it."""
+    return f"event: {kind}\ndata: ".encode() + msgspec.json.encode({"type": kind, **members}) + b"\n\n"
+
+
+def sse_events(text: str = "scripted", output_tokens: int = 5) -> list[bytes]:
+    """A whole streamed message, event by event."""
+    start = {"id": "msg_scripted", "model": MODEL, "usage": {"input_tokens": 10, "output_tokens": 1}}
+    return [
+        sse("message_start", message=start),
+        sse("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+        sse("content_block_delta", index=0, delta={"type": "text_delta", "text": text}),
+        sse("content_block_stop", index=0),
+        sse("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": output_tokens}),
+        sse("message_stop"),
+    ]
+
+
+# --- servers -----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """An ASGI app under uvicorn on a free port, in a thread with a loop of its own; yields its URL."""
+    bound = bind("127.0.0.1", 0)
+    config = uvicorn.Config(
+        app, http="httptools", ws="none", log_level="error", access_log=False, timeout_graceful_shutdown=5
+    )
+    server = uvicorn.Server(config)
+    ready = threading.Event()
+
+    class Announcing(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            try:
+                await super().startup(sockets)
+            finally:
+                ready.set()
+
+    server = Announcing(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    try:
+        assert ready.wait(PATIENCE_S)
+        assert server.started
+        yield "http://127.0.0.1:{}".format(bound.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join()
+        bound.close()
+
+
+class Running:
+    """A verb of the command line that serves, as its own process; `url` is where."""
+
+    def __init__(self, *arguments: str, environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("THRIFTGATE_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "thriftgate", *arguments],
+            env=own | dict(environ or {}),
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        self.said: list[str] = []
+        self.url = ""
+        while not self.url and (line := self.process.stderr.readline()):
+            self.said.append(line)
+            found = re.search(r"http://127\.0\.0\.1:\d+", line)
+            self.url = found.group() if found else ""
+        if not self.url:
+            self.process.wait(PATIENCE_S)
+            raise AssertionError(f"did not start: {''.join(self.said)}")
+        self._reader = threading.Thread(target=self._listen, daemon=True)
+        self._reader.start()
+
+    def _listen(self) -> None:
+        assert self.process.stderr is not None
+        self.said += list(self.process.stderr)
+
+    def stop(self, how: int = signal.SIGTERM) -> int:
+        """Signal it, wait for its end; the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            code = self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        self._reader.join(PATIENCE_S)
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+        return code
+
+    @property
+    def stderr(self) -> str:
+        return "".join(self.said)
+
+
+@contextlib.contextmanager
+def running(*arguments: str, **members: Any) -> Iterator[Running]:
+    """`thriftgate …` until the end of the block."""
+    process = Running(*arguments, **members)
+    try:
+        yield process
+    finally:
+        if process.process.returncode is None:
+            process.stop()
+
+
+@contextlib.asynccontextmanager
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client that shows bytes as they came, and closes its connections at once when told."""
+    session = aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout(total=PATIENCE_S))
+    try:
+        yield session
+    finally:
+        await session.close()
