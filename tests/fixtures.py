@@ -158,12 +158,11 @@ async def books(path: Path | str) -> AsyncIterator[SqliteLedger]:
         await ledger.close()
 
 
-async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Wait for what another process will do."""
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for what another task or process will do; TimeoutError when it does not."""
     async with asyncio.timeout(PATIENCE_S):
         while not await condition():
             await asyncio.sleep(0.01)
-    assert await condition(), what
 
 
 # --- a scripted upstream on a socket -----------------------------------------------------------------------------------
@@ -298,7 +297,6 @@ def serving(app: Any) -> Iterator[str]:
     config = uvicorn.Config(
         app, http="httptools", ws="none", log_level="error", access_log=False, timeout_graceful_shutdown=5
     )
-    server = uvicorn.Server(config)
     ready = threading.Event()
 
     class Announcing(uvicorn.Server):
@@ -314,7 +312,7 @@ def serving(app: Any) -> Iterator[str]:
     try:
         assert ready.wait(PATIENCE_S)
         assert server.started
-        yield "http://127.0.0.1:{}".format(bound.getsockname()[1])
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()

@@ -221,12 +221,12 @@ def vague_names(one: Source) -> Iterator[str]:
 
 
 def long_files(one: Source) -> Iterator[str]:
-    """Ratchets: lower them, never raise them. A long one is a question to ask."""
+    """Ratchets: lower them, never raise them. A long one is a question to ask. The reason in a `noqa` is not counted."""
     lines = one.text.splitlines()
     if len(lines) > FILE_LINES_MAX:
         yield f"{one.path}: {len(lines)} lines, at most {FILE_LINES_MAX}"
     for number, line in enumerate(lines, 1):
-        if len(line) > LINE_LENGTH_MAX:
+        if len(re.sub(r"\s*# (?:noqa|type):.*$", "", line)) > LINE_LENGTH_MAX:
             yield f"{one.path}:{number}: {len(line)} characters, at most {LINE_LENGTH_MAX}"
     for node in ast.walk(one.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

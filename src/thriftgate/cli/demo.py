@@ -89,10 +89,8 @@ def _print(done: Demo) -> None:
     if done.proof.complaints:
         say(f"\nThe books do not hold: {booked} booked, {billed} on the simulator's bill.")
     else:
-        say(
-            f"\nProof: each of the {done.proof.calls} entries sums to zero, and the ledger's {booked} is what the simulator's"
-        )
-        say("own bill says, call by call and to the pico-dollar.")
+        say(f"\nProof: each of the {done.proof.calls} entries sums to zero, and the ledger's {booked} is what the")
+        say("simulator's own bill says, call by call and to the pico-dollar.")
     say("\nThe call of each workload that saved the most, line by line:")
     for one in done.outcomes:
         say(f"  {_explain(one, done.ledger)}    # {one.name}")
@@ -102,9 +100,8 @@ def _print(done: Demo) -> None:
 def _rows(one: Outcome) -> list[tuple[str, ...]]:
     """The workload, then its levers."""
     whole = (f"{one.calls:,}", dollars(one.baseline_pico), dollars(one.paid_pico), dollars(one.saved_pico))
-    levers = [
-        (f"  {lever}", "", "", "", dollars(pico), percent(pico, one.baseline_pico)) for lever, pico in one.levers.items()
-    ]
+    saved = one.levers.items()
+    levers = [(f"  {name}", "", "", "", dollars(pico), percent(pico, one.baseline_pico)) for name, pico in saved]
     return [(one.name, *whole, percent(one.saved_pico, one.baseline_pico)), *levers]
 
 

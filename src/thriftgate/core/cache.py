@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from thriftgate.core.prefix import Prefix
-from thriftgate.core.request import Ttl
+from thriftgate.core.request import Request, Ttl
 from thriftgate.core.usage import Tokens
 
 TTL_S: dict[Ttl, int] = {"5m": 300, "1h": 3600}
@@ -63,6 +63,15 @@ class Resident(Struct, frozen=True, gc=False):
 
     def live(self, now_s: float) -> bool:
         return self.usable_s <= now_s < self.expires_s
+
+
+def client_breakpoints(request: Request, prefix: Prefix) -> tuple[Breakpoint, ...]:
+    """The breakpoints the client set, in render order; automatic caching puts one on the last block that may carry it."""
+    marks = [Breakpoint(at, ttl) for at, ttl in prefix.marks()]
+    tail = prefix.last_markable()
+    if request.automatic is not None and tail is not None and (not marks or marks[-1].at != tail):
+        marks.append(Breakpoint(tail, request.automatic))
+    return tuple(marks)
 
 
 Residency = Mapping[bytes, Resident]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from thriftgate.core.cache import Breakpoint
+from thriftgate.core.cache import client_breakpoints
 from thriftgate.core.cost import day_of
 from thriftgate.core.errors import InputError
 from thriftgate.core.forecast import forecast
@@ -73,12 +73,8 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
 
 def _as_sent(request: Request, state: State) -> Draft:
     """The draft before any lever: the client's own breakpoints, its own terms."""
-    marks = [Breakpoint(at, ttl) for at, ttl in state.prefix.marks()]
-    tail = state.prefix.last_markable()
-    if request.automatic is not None and tail is not None and (not marks or marks[-1].at != tail):
-        marks.append(Breakpoint(tail, request.automatic))
     terms = Terms(request.model, day_of(state.now_s), request.mode, request.geo or "global")
-    return Draft(terms, request.max_tokens, tuple(marks))
+    return Draft(terms, request.max_tokens, client_breakpoints(request, state.prefix))
 
 
 def _ask(

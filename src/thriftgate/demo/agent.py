@@ -1,4 +1,4 @@
-"""An agent loop with tools: tasks of a shift, each worked on until the model ends its turn. Opus 5.5."""
+"""An agent loop with tools: the tasks of a shift, each until the model ends its turn. Opus 5.5."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 MODEL = "claude-opus-5-5"
 SYSTEM = (
-    "You work for the support desk of Larkfield Outdoor, at night and alone. Take one task at a time. Look things up before you "
-    "decide, use no tool twice for the same question, and finish with two sentences: what you did, what is open. Promise "
-    "nothing that a tool has not confirmed."
+    "You work for the support desk of Larkfield Outdoor, at night and alone. Take one task at a time. Look things "
+    "up before you decide, use no tool twice for the same question, and finish with two sentences: what you did, what is "
+    "open. Promise nothing that a tool has not confirmed."
 )
 TASKS: tuple[str, ...] = (
     "Look up the order LO-4417203: the customer wants the green tent instead of the sand one.",

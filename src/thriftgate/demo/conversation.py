@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 MODEL = "claude-opus-5-5"
 SYSTEM = (
-    "You help people to plan walks of several days. Ask for what you need, answer with stages, distances and climbs, name what is "
-    "uncertain, and leave weather and fitness to the people themselves."
+    "You help people to plan walks of several days. Ask for what you need, answer with stages, distances and climbs, name "
+    "what is uncertain, and leave weather and fitness to the people themselves."
 )
 TURNS: tuple[str, ...] = (
-    "We want to walk for nine days next June, hut to hut, two adults and a girl of fourteen. Somewhere in the Alps, by train.",
+    "We want to walk for nine days next June, hut to hut, two adults and a girl of fourteen. In the Alps, by train.",
     "Three of us have done the Tour du Mont Blanc in ten days. Not again this year, it was full. Something quieter, please.",
     "Karwendel or the Lechtal Alps? Compare them for us: length of the stages, crowds, how late snow lies on the passes.",
     "Then Lechtal. We arrive in Landeck on a Friday at 14:10. Is there a first stage that fits into that afternoon?",
@@ -34,7 +34,7 @@ TURNS: tuple[str, ...] = (
     "Put the ways out into the plan as a column. Keep the rest as it was.",
     "The girl asks for one day with a lake to swim in. Where does that cost us the least?",
     "Then move the rest day there. Show the final plan again, with dates from the 4th of July on.",
-    "Last thing: write the message to my brother, eight lines, with the place and time where we meet and what he must bring.",
+    "Last thing: write the message to my brother, eight lines, with the place and time of meeting and what he must bring.",
 )
 READING_S = 110
 DINNER_AFTER, DINNER_S = 10, 40 * 60

@@ -1,4 +1,4 @@
-"""Questions over documents: a reader asks one question after the other about a document, each in a call of its own. Opus 5.5."""
+"""Questions over documents: one after the other about the same document, each in a call of its own. Opus 5.5."""
 
 from __future__ import annotations
 

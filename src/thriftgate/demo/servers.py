@@ -61,7 +61,7 @@ def _thread(ledger_path: str, clock: DemoClock, started: Future[Running], stop: 
 
 async def _serve(ledger_path: str, clock: DemoClock, started: Future[Running], stop: Future[None]) -> None:
     simulator = Simulator(SimulatorConfig(seed=SEED, clock=clock.now_s))
-    with socket.create_server(("127.0.0.1", 0)) as far, socket.create_server(("127.0.0.1", 0)) as near:
+    with _bound() as far, _bound() as near:
         settings = Settings(upstream=Upstream(url=_url(far), retry="never"), ledger=LedgerSettings(path=ledger_path))
         engine = await build_engine(settings, clock=clock)
         provider, gateway = _server(simulator), _server(Gateway(settings, engine))
@@ -77,6 +77,13 @@ async def _serve(ledger_path: str, clock: DemoClock, started: Future[Running], s
             gateway.should_exit = True
             await serving  # it settles what is under way and closes the ledger; the provider must outlive it
             provider.should_exit = True
+
+
+def _bound() -> socket.socket:
+    """A free port. The protocol is named because asyncio switches delayed sending off only where it is: 40 ms a call."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound.bind(("127.0.0.1", 0))
+    return bound
 
 
 def _server(app: Any) -> uvicorn.Server:

@@ -40,33 +40,33 @@ _ARTICLE = {"type": "string", "enum": list(STOCK), "description": "Article numbe
 TOOLS: tuple[ToolParam, ...] = (
     _tool(
         "look_up_order",
-        "Look up an order: its state (received, paid, picked, shipped, delivered, returned), the total with its currency, the article "
-        "numbers, the city it goes to and for how many working days it has been open. Use it before you say anything about "
-        "an order. It does not tell where the parcel is.",
+        "Look up an order: its state (received, paid, picked, shipped, delivered, returned), the total with its currency, "
+        "the article numbers, the city it goes to and for how many working days it has been open. Use it before you "
+        "say anything about an order. It does not tell where the parcel is.",
         {"order": _ORDER},
     ),
     _tool(
         "track_parcel",
-        "Track the parcel of an order with the carrier. Answers with the last thing the carrier saw, in words, or says that nothing is "
-        "known. Use it for orders in the state shipped. The carrier's answer may be a day old.",
+        "Track the parcel of an order with the carrier. Answers with the last thing the carrier saw, in words, or says "
+        "that nothing is known. Use it for orders in the state shipped. The carrier's answer may be a day old.",
         {"order": _ORDER},
     ),
     _tool(
         "check_stock",
-        "Check how many pieces of an article the warehouse can send today. Counts neither the stores nor parcels on their way to us. "
-        "Zero means that there is none; a new delivery may be announced, ask purchasing.",
+        "Check how many pieces of an article the warehouse can send today. Counts neither the stores nor parcels on "
+        "their way to us. Zero means that there is none; a new delivery may be announced, ask purchasing.",
         {"article": _ARTICLE},
     ),
     _tool(
         "open_inquiry",
-        "Open an inquiry with the carrier about a parcel which does not move. Do this once for an order, after three working days "
-        "without movement. Answers with the number of the inquiry; the carrier replies within two working days.",
+        "Open an inquiry with the carrier about a parcel which does not move. Do this once for an order, after three "
+        "working days without movement. Answers with the number of the inquiry; the carrier replies in two days.",
         {"order": _ORDER, "reason": {"type": "string", "description": "One sentence: what happened and since when."}},
     ),
     _tool(
         "write_note",
-        "Write a note for the morning shift: who, which order, what happened, what was promised, what is open. A note cannot be changed "
-        "afterwards. Do not put addresses or means of payment into it.",
+        "Write a note for the morning shift: who, which order, what happened, what was promised, what is open. A note "
+        "cannot be changed afterwards. Do not put addresses or means of payment into it.",
         {"order": _ORDER, "text": {"type": "string", "description": "At most five sentences."}},
     ),
 )

@@ -22,10 +22,25 @@ def migrations() -> list[tuple[int, str]]:
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema up to date. Raises LedgerError when the file was written by a newer thriftgate."""
     steps = migrations()
-    current: int = connection.execute("pragma user_version").fetchone()[0]
+    current = _version(connection)
     newest = steps[-1][0]
     if current > newest:
         raise LedgerError(f"the ledger has schema version {current}, this thriftgate knows {newest}; update thriftgate")
     for version, sql in steps:
         if version > current:
-            connection.executescript(f"begin immediate;\n{sql}\npragma user_version = {version};\ncommit;")
+            _step(connection, version, sql)
+
+
+def _step(connection: sqlite3.Connection, version: int, sql: str) -> None:
+    try:
+        connection.executescript(f"begin immediate;\n{sql}\npragma user_version = {version};\ncommit;")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        if _version(connection) < version:  # otherwise another process was quicker
+            raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    found: int = connection.execute("pragma user_version").fetchone()[0]
+    return found

@@ -72,7 +72,7 @@ class AiohttpTransport:
         self._timeouts: dict[Timeouts, aiohttp.ClientTimeout] = {}
 
     async def send(self, outgoing: Outgoing, timeouts: Timeouts) -> AiohttpIncoming:
-        headers = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in outgoing.headers)
+        headers = CIMultiDict((name.decode("latin-1"), _text(value)) for name, value in outgoing.headers)
         try:
             response = await self._session.request(
                 outgoing.method,
@@ -99,6 +99,14 @@ class AiohttpTransport:
             known = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect_s, sock_read=timeouts.read_s)
             self._timeouts[timeouts] = known
         return known
+
+
+def _text(value: bytes) -> str:
+    """As aiohttp wants it: it writes UTF-8, so only what is none of it leaves as other bytes."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _sendable(body: bytes) -> bytes | io.BytesIO | None:

@@ -1,0 +1,83 @@
+"""Schema versions: from nothing to the newest, and no further."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.check_ledger import entry_of
+from thriftgate.core.errors import LedgerError
+from thriftgate.ledger.migrate import migrate, migrations
+from thriftgate.ledger.sqlite import SqliteLedger
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    made = sqlite3.connect(":memory:", isolation_level=None)
+    yield made
+    made.close()
+
+
+def tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
+
+
+def test_versions_count_from_one_without_gaps() -> None:
+    assert [version for version, _ in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_an_empty_file_gets_all_of_it_and_a_second_time_nothing(connection: sqlite3.Connection) -> None:
+    migrate(connection)
+    assert tables(connection) == {"meta", "holds", "entries", "postings"}
+    assert connection.execute("pragma user_version").fetchone() == (len(migrations()),)
+    before = connection.total_changes
+    migrate(connection)
+    assert connection.total_changes == before
+
+
+def test_a_step_that_fails_leaves_the_file_as_it_was(connection: sqlite3.Connection) -> None:
+    connection.execute("create table postings (mine text)")  # the last table of the first step is there already
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(connection)
+    assert tables(connection) == {"postings"}
+    assert connection.execute("pragma user_version").fetchone() == (0,)
+    assert not connection.in_transaction
+
+
+def test_processes_that_start_together_do_not_trip_over_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "books.db"
+    sqlite3.connect(path).close()
+    together = threading.Barrier(6)
+
+    def start(_number: int) -> set[str]:
+        connection = sqlite3.connect(path, isolation_level=None)
+        together.wait()
+        migrate(connection)
+        found = tables(connection)
+        connection.close()
+        return found
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(start, range(6))) == [{"meta", "holds", "entries", "postings"}] * 6
+
+
+async def test_books_of_a_newer_version_are_refused_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "books.db"
+    ledger = SqliteLedger.open(path)
+    await ledger.settle(entry_of("a"))
+    await ledger.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("pragma user_version = 99")
+    connection.close()
+    with pytest.raises(LedgerError, match="schema version 99.*update thriftgate") as caught:
+        SqliteLedger.open(path)
+    assert str(path) in str(caught.value)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("pragma user_version").fetchone() == (99,)
+        assert connection.execute("select count(*) from entries").fetchone() == (1,)
+    connection.close()

@@ -1,0 +1,197 @@
+"""The SQLite ledger beyond the contract (tests/contracts): files that are none, full disks, locks, other processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.check_ledger import entry_of, hold_of
+from thriftgate.core.errors import LedgerError
+from thriftgate.ledger import sqlite as module
+from thriftgate.ledger.sqlite import SqliteLedger
+
+
+def refused(path: Path | str) -> str:
+    """The words in which a file is refused."""
+    with pytest.raises(LedgerError) as caught:
+        SqliteLedger.open(path)
+    return str(caught.value)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("dear diary, " * 100)
+    assert refused(path) == f"cannot open the ledger {path}: file is not a database"
+    assert path.read_text() == "dear diary, " * 100
+
+
+def test_a_directory(tmp_path: Path) -> None:
+    assert refused(tmp_path) == f"cannot open the ledger {tmp_path}: unable to open database file"
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert refused(tmp_path / "file" / "books.db").startswith(f"cannot open the ledger {tmp_path}/file/books.db: ")
+
+
+def test_a_url_makes_no_folder_named_after_its_scheme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "only SQLite files" in refused("postgresql://localhost/books")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_device_that_cannot_be_written() -> None:
+    assert refused("/dev/full").startswith("cannot open the ledger /dev/full: ")
+
+
+async def test_missing_folders_are_made(tmp_path: Path) -> None:
+    ledger = SqliteLedger.open(tmp_path / "a" / "b" / "books.db")
+    await ledger.settle(entry_of("a"))
+    await ledger.close()
+    assert (tmp_path / "a" / "b" / "books.db").is_file()
+
+
+async def test_a_full_disk_fails_in_words_and_recovers(tmp_path: Path) -> None:
+    ledger = SqliteLedger.open(tmp_path / "books.db")
+    pages = ledger._writer.execute("pragma page_count").fetchone()[0]
+    ledger._writer.execute(f"pragma max_page_count = {pages + 1}")
+    long = "x" * 100_000
+    results = await asyncio.gather(*(ledger.settle(entry_of(f"id{n}", note=long)) for n in range(5)), return_exceptions=True)
+    assert {str(result) for result in results} == {f"cannot write the ledger {ledger.path}: database or disk is full"}
+    assert len({id(result) for result in results}) == 5  # each caller has an error of its own
+    ledger._writer.execute("pragma max_page_count = 100000")
+    await ledger.settle(entry_of("id0", note=long))
+    assert [entry.id for entry in await ledger.entries()] == ["id0"]
+    await ledger.close()
+
+
+async def test_a_file_made_read_only_underneath(tmp_path: Path) -> None:
+    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger._writer.execute("pragma query_only = on")
+    with pytest.raises(LedgerError, match="attempt to write a readonly database"):
+        await ledger.settle(entry_of("a"))
+    assert await ledger.entry("a") is None
+    await ledger.close()
+
+
+async def test_a_lock_of_another_process_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BUSY_TIMEOUT_MS", 200)
+    ledger = SqliteLedger.open(tmp_path / "books.db")
+    other = sqlite3.connect(tmp_path / "books.db", isolation_level=None)
+    other.execute("begin immediate")
+    loop = asyncio.get_running_loop()
+    first = asyncio.ensure_future(ledger.settle(entry_of("first")))
+    began = loop.time()
+    rest = [asyncio.ensure_future(ledger.settle(entry_of(f"id{n}"))) for n in range(50)]
+    results = await asyncio.gather(first, *rest, return_exceptions=True)
+    assert all(isinstance(result, LedgerError) and "database is locked" in str(result) for result in results)
+    assert loop.time() - began < 5  # one by one it would be ten seconds
+    other.execute("rollback")
+    other.close()
+    await ledger.settle(entry_of("after"))
+    assert [entry.id for entry in await ledger.entries()] == ["after"]
+    await ledger.close()
+
+
+async def test_rows_no_thriftgate_wrote_are_an_error_in_words(tmp_path: Path) -> None:
+    ledger = SqliteLedger.open(tmp_path / "books.db")
+    await ledger.settle(entry_of("a"))
+    ledger._writer.execute("update entries set outcome = 'won the lottery' where id = 'a'")
+    with pytest.raises(LedgerError, match="cannot read the ledger"):
+        await ledger.entry("a")
+    ledger._writer.execute("update entries set outcome = 'answered', thinking_tokens = 5 where id = 'a'")
+    with pytest.raises(LedgerError, match="thinking"):
+        await ledger.entries()
+    await ledger.close()
+
+
+async def test_tampering_with_a_posting_shows(tmp_path: Path) -> None:
+    ledger = SqliteLedger.open(tmp_path / "books.db")
+    for name in ("a", "b"):
+        await ledger.settle(entry_of(name))
+    ledger._writer.execute("update postings set pico = pico + 1 where entry = 'b' and account = 'upstream'")
+    assert await ledger.unbalanced() == ["b"]
+    await ledger.close()
+
+
+async def test_a_reader_beside_the_writer_sees_whole_batches(tmp_path: Path) -> None:
+    writer, reader = (SqliteLedger.open(tmp_path / "books.db") for _ in range(2))
+
+    async def write() -> None:
+        for start in range(0, 400, 40):
+            await asyncio.gather(*(writer.settle(entry_of(f"id{start + n:03}", paid=1)) for n in range(40)))
+
+    writing = asyncio.ensure_future(write())
+    while not writing.done():
+        report = await reader.report()
+        assert report.paid_pico == report.calls
+    await writing
+    assert (await reader.report()).calls == 400
+    await writer.close()
+    await reader.close()
+
+
+async def test_in_memory_a_question_never_sees_half_a_batch() -> None:
+    ledger = SqliteLedger.open(":memory:")
+    await ledger.settle(entry_of("taken"))
+
+    async def write() -> None:
+        for start in range(0, 400, 40):
+            bad = [ledger.settle(entry_of("taken"))]  # its batch is rolled back and written one by one
+            good = [ledger.settle(entry_of(f"id{start + n:03}")) for n in range(40)]
+            await asyncio.gather(*good, *bad, return_exceptions=True)
+
+    writing = asyncio.ensure_future(write())
+    while not writing.done():
+        report = await ledger.report()
+        assert report.paid_pico == 10**12 * report.calls
+    assert (await ledger.report()).calls == 401
+    await ledger.close()
+
+
+async def test_a_secret_is_made_once(tmp_path: Path) -> None:
+    ledger = SqliteLedger.open(tmp_path / "books.db")
+    assert await ledger.secret("salt", "one") == "one"
+    assert await ledger.secret("salt", "two") == "one"
+    await ledger.close()
+    again = SqliteLedger.open(tmp_path / "books.db")
+    assert await again.secret("salt", "three") == "one"
+    await again.close()
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from tests.contracts.check_ledger import entry_of, hold_of
+from thriftgate.ledger.sqlite import SqliteLedger
+
+async def main():
+    ledger = SqliteLedger.open(sys.argv[1])
+    for number in range(10_000):
+        await asyncio.gather(*(ledger.settle(entry_of(f"id{number:04}_{n}", paid=1, saved=1)) for n in range(3)))
+        print(number, flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_was_told_durable_survives_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "books.db"
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while int(process.stdout.readline()) < 200:
+        pass
+    process.kill()
+    told = [int(line) for line in process.stdout.read().splitlines()] or [200]
+    process.stdout.close()
+    process.wait()
+    ledger = SqliteLedger.open(path)
+    ids = {entry.id for entry in await ledger.entries(limit=100_000)}
+    assert {f"id{number:04}_{n}" for number in range(told[-1] + 1) for n in range(3)} <= ids
+    assert await ledger.unbalanced() == []
+    await ledger.hold(hold_of("goes on"))
+    await ledger.close()
