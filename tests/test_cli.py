@@ -53,7 +53,7 @@ def test_the_module_runs_as_the_command_does() -> None:
 @pytest.mark.parametrize("verb", [verb for verb, _ in VERBS])
 def test_a_wrong_flag_is_bad_usage(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main([verb, "--no-such-flag", "1"])
+        main([verb, "--no-such-flag"])
     captured = capsys.readouterr()
     assert ended.value.code == 2
     assert captured.out == ""

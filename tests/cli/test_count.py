@@ -60,7 +60,7 @@ def test_an_unknown_model_is_flagged(run: Run) -> None:
 
 
 def test_plain_text_is_one_user_message(run: Run) -> None:
-    text = "Where is my parcel? ".encode() * 30
+    text = b"Where is my parcel? " * 30
     body = msgspec.json.encode({"model": "claude-opus-5-5", "messages": [{"role": "user", "content": text.decode()}]})
     plain = run("count", "-", "--json", "--text", "--model", "claude-opus-5-5", stdin=text).json()
     assert plain == run("count", "-", "--json", stdin=body).json()

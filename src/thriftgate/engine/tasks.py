@@ -7,9 +7,8 @@ import inspect
 from collections.abc import Coroutine
 from typing import Any, TypeVar, cast
 
-import structlog
+from thriftgate.logs import log, where_raised
 
-log = structlog.get_logger("thriftgate")
 _T = TypeVar("_T")
 
 
@@ -48,4 +47,4 @@ class Tasks:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("background task failed", error=f"{type(error).__name__}: {error}")
+            log.error("background task failed", error=type(error).__name__, at=where_raised(error))

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from thriftgate import __version__
 from thriftgate.core.errors import LedgerError, ThriftgateError
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
 from thriftgate.gateway.messages import forward, messages
+from thriftgate.logs import log, where_raised
 from thriftgate.settings import Settings
 from thriftgate.wire import DIALECTS
 
-log = structlog.get_logger("thriftgate")
 DIALECT = DIALECTS[0]
 Handler = Callable[[Engine, Settings, Scope, Receive, Send], Awaitable[None]]
 
@@ -64,11 +62,11 @@ class Gateway:
                 log.warning("stream broke off", call=error.call_id, error=str(error))
             else:
                 await send_error(send, error, DIALECT)
-        except Exception as error:
-            log.exception("request failed", path=scope["path"], error=type(error).__name__)
-            if started:
-                raise
-            await send_error(send, ThriftgateError("thriftgate failed on this request; its log tells more"), DIALECT)
+        except Exception as error:  # noqa: BLE001  the last line of defence: an answer in words, whatever went wrong
+            # Neither the error's words nor a traceback: both can hold prompts and keys.
+            log.error("request failed", path=scope["path"], error=type(error).__name__, at=where_raised(error))
+            if not started:  # else the server closes the connection: the answer is not ended
+                await send_error(send, ThriftgateError("thriftgate failed on this request; its log tells more"), DIALECT)
 
     def _ready_engine(self) -> Engine:
         if self._engine is None:

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
@@ -57,7 +58,8 @@ class SqliteLedger:
         self.path = path
         self._writer = writer
         self._reader = reader
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
+        self._collected: list[_Write] = []
         self._read_pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-reader")
         # One connection for both, in memory: a question must not see half a batch.
         self._shared = threading.Lock() if reader is writer else nullcontext()
@@ -138,6 +140,7 @@ class SqliteLedger:
         if self._closed:
             return
         self._closed = True
+        self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         self._read_pool.shutdown()
@@ -160,24 +163,31 @@ class SqliteLedger:
     async def _commit(self, rows: tuple[tuple[str, Row], ...]) -> None:
         if self._closed:
             raise LedgerError("the ledger is closed")
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Write(rows, done))
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        if not self._collected:  # the thread is woken once for all that this turn of the loop writes
+            loop.call_soon(self._hand_over)
+        self._collected.append(_Write(rows, done))
         await done
+
+    def _hand_over(self) -> None:
+        if self._collected:
+            self._queue.put(self._collected)
+            self._collected = []
 
     def _write_all(self) -> None:
         """The writer thread: drain, write, commit, tell."""
         waiting = True
         while waiting:
-            first = self._queue.get()
-            if first is None:
+            batch = self._queue.get()
+            if batch is None:
                 return
-            batch = [first]
             while not self._queue.empty():
-                write = self._queue.get()
-                if write is None:
+                more = self._queue.get()
+                if more is None:
                     waiting = False
                     break
-                batch.append(write)
+                batch += more
             self._write_batch(batch)
 
     def _write_batch(self, batch: list[_Write]) -> None:
@@ -214,6 +224,7 @@ class SqliteLedger:
 _COLUMNS = {"meta": ("name", "value"), "holds": HOLD_COLUMNS, "entries": ENTRY_COLUMNS, "postings": POSTING_COLUMNS}
 
 
+@lru_cache(maxsize=512)
 def _insert(table: str, rows: int) -> str:
     columns = _COLUMNS[table]
     one = f"({', '.join('?' * len(columns))})"

@@ -119,4 +119,5 @@ def _origin(url: str) -> str:
 
 
 def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    """The error's own, cut short: it can quote a megabyte of what the peer sent."""
+    return str(error)[:300] or type(error).__name__

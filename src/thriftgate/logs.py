@@ -1,0 +1,42 @@
+"""The log: one JSON line an event, on stderr. Never prompt text, never a key (law 10).
+
+An unexpected exception is logged by its type and the places it passed, not by its words and not with local variables:
+those hold request bodies and credentials.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from pathlib import Path
+
+import structlog
+
+FRAMES_MAX = 8
+
+
+class _Stderr:
+    """Writes to whatever stderr is at the time."""
+
+    def msg(self, line: str) -> None:
+        sys.stderr.write(line + "\n")
+
+    debug = info = warning = error = critical = msg
+
+
+log = structlog.wrap_logger(
+    _Stderr(),
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.JSONRenderer(),
+    ],
+    wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+)
+
+
+def where_raised(error: BaseException) -> str:
+    """The innermost places of a traceback, such as "engine.py:120 < app.py:54"; no values."""
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES_MAX:]
+    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))

@@ -1,0 +1,172 @@
+"""Settings: file, then environment, then flags; every mistake is an error that names the nearest right word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from thriftgate.core.errors import ConfigError
+from thriftgate.core.levers import LEVERS
+from thriftgate.settings import Settings, load
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "thriftgate.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def wrong(
+    path: Path | None = None, *, environ: Mapping[str, str] | None = None, flags: Mapping[str, object] | None = None
+) -> str:
+    """The words of the refusal."""
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ=environ or {}, flags=flags)
+    return str(caught.value)
+
+
+def test_nothing_given_is_the_defaults() -> None:
+    settings = load(environ={})
+    assert settings == Settings()
+    assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8484)
+    assert settings.upstream.url == "https://api.anthropic.com"
+    assert settings.policy.levers == tuple(lever.id for lever in LEVERS if lever.safe)
+
+
+def test_later_sources_win_key_by_key(tmp_path: Path) -> None:
+    path = written(tmp_path, '[server]\nport = 1\nhost = "file"\ndrain_s = 1\n[ledger]\npath = "file.db"')
+    environ = {"THRIFTGATE_SERVER__PORT": "2", "THRIFTGATE_SERVER__HOST": "env", "THRIFTGATE_UPSTREAM__RETRY": "never"}
+    settings = load(path, environ=environ, flags={"server.port": 3, "ledger.path": None, "upstream.url": "http://flag"})
+    assert (settings.server.port, settings.server.host, settings.server.drain_s) == (3, "env", 1.0)
+    assert settings.ledger.path == "file.db"
+    assert (settings.upstream.retry, settings.upstream.url) == ("never", "http://flag")
+
+
+def test_the_file_can_be_named_by_the_environment(tmp_path: Path) -> None:
+    path = written(tmp_path, "[server]\nport = 7")
+    assert load(environ={"THRIFTGATE_CONFIG": str(path)}).server.port == 7
+    other = tmp_path / "other.toml"
+    other.write_text("[server]\nport = 8")
+    assert load(other, environ={"THRIFTGATE_CONFIG": str(path)}).server.port == 8
+
+
+def test_the_real_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THRIFTGATE_SERVER__PORT", "4711")
+    assert load().server.port == 4711
+
+
+@pytest.mark.parametrize(
+    ("text", "levers"),
+    [
+        ("count.guard", ("count.guard",)),
+        ("cache.breakpoints, count.guard", ("cache.breakpoints", "count.guard")),
+        (" cache.breakpoints ,, ", ("cache.breakpoints",)),
+        ("", ()),
+    ],
+)
+def test_levers_in_a_variable_are_separated_by_commas(text: str, levers: tuple[str, ...]) -> None:
+    assert load(environ={"THRIFTGATE_POLICY__LEVERS": text}).policy.levers == levers
+
+
+def test_levers_in_a_file_are_a_list(tmp_path: Path) -> None:
+    assert load(written(tmp_path, '[policy]\nlevers = ["count.guard"]'), environ={}).policy.levers == ("count.guard",)
+
+
+def test_money_is_exact(tmp_path: Path) -> None:
+    for text in ("0.1", '"0.1"'):
+        limit = load(written(tmp_path, f"[policy]\ncost_limit_usd = {text}"), environ={}).policy.cost_limit_usd
+        assert limit == Decimal("0.1")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[servr]\nport = 1", "servr: unknown setting; did you mean 'server'?"),
+        ("[server]\nprot = 1", "server.prot: unknown setting; did you mean 'port'?"),
+        ("[policy]\ncost_limit = 1", "policy.cost_limit: unknown setting; did you mean 'cost_limit_usd'?"),
+        ("[ledger]\nzzz = 1", "ledger.zzz: unknown setting; known: path, sync"),
+        ("port = 1", "port: unknown setting"),
+        ("server = 1", "server: "),
+        ('[server]\nport = "many"', "server.port: Input should be a valid integer"),
+        ("[server]\nport = 65536", "server.port: Input should be less than or equal to 65535"),
+        ("[server]\nshutdown_s = inf", "server.shutdown_s: Input should be a finite number"),
+        ("[upstream]\nread_timeout_s = 0", "upstream.read_timeout_s: Input should be greater than 0"),
+        ('[upstream]\nprovider = "openai"', "upstream.provider: Input should be 'anthropic'"),
+        ("[policy]\ncost_limit_usd = 0", "policy.cost_limit_usd: Input should be greater than 0"),
+        ("[policy]\ncost_limit_usd = nan", "policy.cost_limit_usd: Input should be a finite number"),
+        ("[policy]\ncost_limit_usd = 1e-13", "policy.cost_limit_usd: 1E-13 USD is finer than a pico-dollar"),
+        ('[policy]\nlevers = ["cache.breakpoint"]', "there is no lever 'cache.breakpoint'; did you mean 'cache.breakpoints'?"),
+        ('[policy]\nlevers = "count.guard"', "policy.levers: "),
+        ('[ledger]\npath = ""', "ledger.path: String should have at least 1 character"),
+    ],
+)
+def test_mistakes_in_the_file(text: str, words: str, tmp_path: Path) -> None:
+    assert words in wrong(written(tmp_path, text))
+
+
+def test_several_mistakes_are_told_together(tmp_path: Path) -> None:
+    told = wrong(written(tmp_path, "[server]\nprot = 1\nhots = 2"))
+    assert "server.prot" in told
+    assert "server.hots: unknown setting; did you mean 'host'?" in told
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"THRIFTGATE_SERVER__PROT": "1"}, "server.prot: unknown setting; did you mean 'port'?"),
+        ({"THRIFTGATE_SERVRE__PORT": "1"}, "servre: unknown setting; did you mean 'server'?"),
+        (
+            {"THRIFTGATE_POLICY_COST_LIMIT_USD": "1"},
+            "THRIFTGATE_POLICY_COST_LIMIT_USD: unknown variable; did you mean THRIFTGATE_POLICY__COST_LIMIT_USD?",
+        ),
+        ({"THRIFTGATE_SERVER_PORT": "1"}, "did you mean THRIFTGATE_SERVER__PORT?"),
+        ({"THRIFTGATE_POLICY__LEVERS": "count.gard"}, "did you mean 'count.guard'?"),
+        ({"THRIFTGATE_CONFIG": "/no/such/file.toml"}, "cannot read the settings file /no/such/file.toml: No such file"),
+    ],
+)
+def test_mistakes_in_the_environment(environ: dict[str, str], words: str) -> None:
+    assert words in wrong(environ=environ)
+
+
+def test_other_variables_are_no_business_of_ours() -> None:
+    assert load(environ={"THRIFTGATE_TRACES": "x", "PATH": "y", "SERVER__PORT": "1"}) == Settings()
+
+
+def test_a_table_that_is_none_is_refused_from_a_variable_too(tmp_path: Path) -> None:
+    told = wrong(written(tmp_path, "server = 1"), environ={"THRIFTGATE_SERVER__PORT": "2"})
+    assert told == "server: must be a table"
+
+
+@pytest.mark.parametrize("content", [b"[server", b"port = \xff", b"a = 1\na = 2"])
+def test_a_file_that_is_no_toml(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "thriftgate.toml"
+    path.write_bytes(content)
+    assert wrong(path).startswith(f"{path} is not valid TOML: ")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    assert wrong(tmp_path / "none.toml").endswith("none.toml: No such file or directory")
+    assert wrong(tmp_path).endswith("Is a directory")
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = load(environ={})
+    for value, name in ((settings, "server"), (settings.server, "port"), (settings.policy, "levers")):
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(value, name, getattr(value, name))
+    assert isinstance(settings.policy.levers, tuple)
+
+
+def test_a_key_is_never_shown(tmp_path: Path) -> None:
+    secret = "sk-ant-very-secret"
+    settings = load(written(tmp_path, f'[upstream]\napi_key = "{secret}"'), environ={})
+    assert settings.upstream.api_key.get_secret_value() == secret
+    for shown in (repr(settings), str(settings), repr(settings.upstream), settings.model_dump_json()):
+        assert secret not in shown
+    told = wrong(written(tmp_path, f'[upstream]\napi_key = ["{secret}"]\n[server]\nport = "{secret}"'))
+    assert secret not in told
+    assert "upstream.api_key" in told
