@@ -73,19 +73,16 @@ def main(arguments: list[str]) -> int:
         return lock()
     if name == "bench":
         return call([python, "-m", f"benchmarks.{rest[0]}", *rest[1:]])
-    for task in GROUPS.get(name, (name,)):
-        failed = run(python, task, rest if task == name else [])
-        if failed:
-            return failed
-    return 0
+    if name in GROUPS:
+        return max(run(python, task) for task in GROUPS[name])  # all of them: one failure does not hide the next
+    return run(python, name, rest)
 
 
 def run(python: str, task: str, rest: list[str] | None = None) -> int:
-    """The steps of one task in order, up to the first that fails."""
-    steps = STEPS[task]
-    for at, step in enumerate(steps):
-        last = at == len(steps) - 1
-        failed = call([python, *step, *((rest or []) if last else [])], ENVIRONMENT.get(task, {}))
+    """The steps of one task in order, up to the first that fails; its exit code."""
+    *steps, last = STEPS[task]
+    for step in (*steps, (*last, *(rest or []))):
+        failed = call([python, *step], ENVIRONMENT.get(task, {}))
         if failed:
             return failed
     return 0

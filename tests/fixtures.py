@@ -287,6 +287,68 @@ def sse_events(text: str = "scripted", output_tokens: int = 5) -> list[bytes]:
     ]
 
 
+# --- a scripted provider in this process -------------------------------------------------------------------------------
+
+
+@dataclass
+class Say:
+    """One answer: its pieces in order; an exception among them is raised, an Event is waited for."""
+
+    pieces: Sequence[bytes | Exception | asyncio.Event] = (MESSAGE,)
+    status: int = 200
+    headers: Sequence[tuple[str, str]] = ()
+    kind: str = "application/json"
+
+
+def say_stream(*pieces: bytes | Exception | asyncio.Event) -> Say:
+    """A streamed answer."""
+    return Say(pieces or sse_events(), kind="text/event-stream; charset=utf-8")
+
+
+def say_error(status: int, kind: str, *headers: tuple[str, str], **error: Any) -> Say:
+    """An error in the API's shape."""
+    body = {"type": "error", "error": {"type": kind, "message": "scripted", **error}, "request_id": "req_1"}
+    return Say([msgspec.json.encode(body)], status, headers)
+
+
+class Provider:
+    """An ASGI app that gives the next of its answers to each request, the last one again and again. `gone` counts requests
+    that were left before their end."""
+
+    def __init__(self, *answers: Say) -> None:
+        self.answers = list(answers) or [Say()]
+        self.bodies: list[bytes] = []
+        self.paths: list[str] = []
+        self.gone = 0
+        self.asked = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.bodies.append((await receive())["body"])
+        self.paths.append(scope["path"])
+        self.asked.set()
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        try:
+            await self._say(answer, send)
+        except asyncio.CancelledError:
+            self.gone += 1
+            raise
+
+    async def _say(self, answer: Say, send: Any) -> None:
+        headers = [(name.encode(), value.encode()) for name, value in (("content-type", answer.kind), *answer.headers)]
+        began = False
+        for piece in answer.pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            if isinstance(piece, asyncio.Event):
+                await piece.wait()
+                continue
+            if not began:
+                began = True
+                await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
 # --- servers -----------------------------------------------------------------------------------------------------------
 
 

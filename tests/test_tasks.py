@@ -68,11 +68,13 @@ def test_arguments_go_to_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran[-1] == [sys.executable, "-m", "benchmarks.tokens", "--json"]
 
 
-def test_a_failing_step_ends_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_step_ends_its_task_but_not_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = Calls(3)
     monkeypatch.setattr(tasks, "call", calls)
-    assert tasks.main(["--here", "check"]) == 3
+    assert tasks.main(["--here", "install"]) == 3
     assert len(calls.commands) == 1
+    assert tasks.main(["--here", "check"]) == 3
+    assert len(calls.commands) == 1 + len(tasks.GROUPS["check"])
 
 
 def test_the_environment_is_made_once_and_again_when_the_lock_changes(

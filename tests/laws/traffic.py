@@ -22,6 +22,8 @@ MODELS = (
     "claude-haiku-4-5",  # minimum 4,096, drops the thinking of finished turns; an alias
     "claude-sonnet-4-5",  # minimum 1,024, likewise
 )
+LIVES_S = (1.0, 200.0, 299.0, 299.9, 301.0, 500.0, 3_000.0, 3_599.0, 3_601.0)
+FAVOURITES = (0, 1, 3, 6, 9)
 GAPS_S = (0, 0, 0.5, 1, 20, 60, 240, 294.9, 295, 299.9, 300, 300.1, 305, 600, 3594, 3599.9, 3600, 3600.1, 4000)
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
@@ -85,7 +87,9 @@ class Traffic:
     def __init__(self, seed: int) -> None:
         self.random = random = Random(seed)
         self.model = random.choice(MODELS)
-        small = random.choice((40, 120, 300))
+        # Half of the time the same few breakpoints come and go on one prompt that hardly grows: what lives how long.
+        self.narrow = random.random() < 0.5
+        small = 300 if self.narrow else random.choice((40, 120, 300))
         self.texts = [prose(random, random.randint(5, small)) for _ in range(8)] + [prose(random, 1_100)]
         self.tools = [self._tool(name) for name in ("read_file", "list_files", "search")]
         self.conversations: list[Conversation] = []
@@ -95,17 +99,24 @@ class Traffic:
         """The next request: of a new conversation, of a running one, or an earlier one again."""
         random = self.random
         known = self.conversations
-        if not known or (len(known) < 4 and random.random() < 0.2):
+        if not known or (len(known) < 4 and not self.narrow and random.random() < 0.2):
             known.append(self._start())
         conversation = random.choice(known)
-        if not conversation.messages or conversation.messages[-1]["role"] != "user" or random.random() < 0.7:
+        if (
+            not conversation.messages
+            or conversation.messages[-1]["role"] != "user"
+            or random.random() < (0.1 if self.narrow else 0.7)
+        ):
             self._speak(conversation)
-        gap = random.choice(GAPS_S) if random.random() < 0.6 else random.choice((0.0, 1.0, 5.0))
+        often = LIVES_S if self.narrow else GAPS_S
+        gap = random.choice(often) if random.random() < 0.6 else random.choice((0.0, 1.0, 5.0))
         return Step(gap, conversation.key, self._body(conversation), conversation)
 
     def answered(self, step: Step, content: Blocks) -> None:
         """Take the answer into the conversation, or one of the client's own making in its place."""
         random, conversation = self.random, step.conversation
+        if self.narrow and random.random() < 0.9:
+            return
         if not content or (random.random() < 0.4 and not any(one["type"] == "thinking" for one in content)):
             content = self._own_answer(conversation)
         self._reply(conversation, content)
@@ -132,7 +143,7 @@ class Traffic:
         model = self.model if random.random() < 0.8 else random.choice(MODELS)
         key = "sk-ant-sim-" + ("north-1" if random.random() < 0.8 else "south-1")
         conversation = Conversation(model, key, system, tools)
-        for _ in range(random.choice((0, 0, 1, 6))):
+        for _ in range(random.choice((3, 6) if self.narrow else (0, 0, 1, 6))):
             self._speak(conversation)
             self._reply(conversation, self._own_answer(conversation))
         return conversation
@@ -199,7 +210,7 @@ class Traffic:
             body["system"] = conversation.system
         body["messages"] = conversation.messages
         body = copy.deepcopy(body)
-        if random.random() < 0.15:
+        if random.random() < (0.03 if self.narrow else 0.15):
             body.update(random.choice(self._parameters(conversation)))
         if random.random() < 0.1:  # said, but changes nothing
             body.update(random.choice(({"tool_choice": {"type": "auto"}}, {"thinking": None}, {"temperature": 1})))
@@ -232,7 +243,12 @@ class Traffic:
         wanted = min(random.choice((0, 1, 2, 4)), 4 - automatic, len(spots))
         tail_heavy = random.random() < 0.5
         chosen = sorted(random.sample(range(len(spots)), wanted)) if not tail_heavy else list(range(len(spots)))[-wanted:]
-        chosen = chosen if wanted else []
+        if self.narrow:
+            favourites = [at for at in FAVOURITES if at < len(spots)]
+            chosen = sorted(random.sample(favourites, min(len(favourites), random.choice((1, 1, 2, 3)))))
+            automatic = False
+        chosen = chosen if wanted or self.narrow else []
+        wanted = len(chosen)
         hours = random.choice((0, 0, wanted, random.randint(0, wanted)))
         for number, at in enumerate(chosen):
             mark = (

@@ -54,6 +54,8 @@ def serve_app(app: Any, bound: socket.socket, *, shutdown_s: float, ready: Calla
     sys.setswitchinterval(0.001)
     try:
         server.run(sockets=[bound])
+    except SystemExit:  # uvicorn's way of saying that the app could not start, with an exit code of its own
+        return 1
     finally:
         bound.close()
     return 0 if server.started else 1

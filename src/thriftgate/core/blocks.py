@@ -72,7 +72,8 @@ class Run(Struct, frozen=True):
     """Blocks that are read together: the tool list, the system prompt, or one message.
 
     `speaks` in a message of the user that is more than tool results; `thinks` where thinking was sent back, `compacts` where
-    a compaction block was: both decide what the provider leaves out of the prompt.
+    a compaction block was: both decide what the provider leaves out of the prompt. `marked` where a `cache_control` stands
+    anywhere, whatever its form.
     """
 
     blocks: tuple[Block, ...] = ()
@@ -81,10 +82,11 @@ class Run(Struct, frozen=True):
     speaks: bool = False
     thinks: bool = False
     compacts: bool = False
+    marked: bool = False
 
 
-def run_of(blocks: tuple[Block, ...], role: str = "") -> Run:
-    """The run of these blocks."""
+def run_of(blocks: tuple[Block, ...], raw: bytes | Raw, role: str = "") -> Run:
+    """The run of these blocks, which were read from `raw`."""
     kinds = {block.part.kind for block in blocks}
     return Run(
         blocks,
@@ -93,6 +95,7 @@ def run_of(blocks: tuple[Block, ...], role: str = "") -> Run:
         speaks=role == "user" and kinds > kinds & {"tool_result"},
         thinks=not kinds.isdisjoint(THINKING),
         compacts="compaction" in kinds,
+        marked=b'"cache_control"' in bytes(raw) or any(block.part.mark is not None for block in blocks),
     )
 
 
@@ -129,7 +132,7 @@ def read_message(raw: bytes | Raw, at: int, family: TokenizerFamily) -> Run:
     except _UNREADABLE as error:
         raise InputError(f"messages.{at}: {error}") from None
     parts = _read_content(message.content, f"messages.{at}.content", family, message.role.encode())
-    return run_of(tuple(Block(part, "messages", at, item) for item, part in enumerate(parts)), message.role)
+    return run_of(tuple(Block(part, "messages", at, item) for item, part in enumerate(parts)), raw, message.role)
 
 
 def read_system(raw: bytes, family: TokenizerFamily) -> Run:
@@ -140,7 +143,7 @@ def read_system(raw: bytes, family: TokenizerFamily) -> Run:
     """
     parts = _read_content(Raw(raw), "system", family, b"")
     first = 1 if parts and _opens_with_attribution(raw) else 0
-    return run_of(tuple(Block(part, "system", at) for at, part in enumerate(parts) if at >= first))
+    return run_of(tuple(Block(part, "system", at) for at, part in enumerate(parts) if at >= first), raw)
 
 
 def _opens_with_attribution(raw: bytes) -> bool:
@@ -168,7 +171,7 @@ def read_tools(raw: bytes, family: TokenizerFamily) -> Run:
         if not head.defer_loading:
             kind = WEB_TOOL if (head.type or "").startswith(_WEB_TOOLS) else "tool"
             blocks.append(Block(_part(tool, head, kind, family, b""), "tools", at))
-    return run_of(tuple(blocks))
+    return run_of(tuple(blocks), raw)
 
 
 def lenient(raw: bytes | Raw, kind: type[_T]) -> _T | None:

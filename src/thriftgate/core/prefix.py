@@ -26,6 +26,7 @@ class Prefix(Struct, frozen=True):
     chain: tuple[bytes, ...]
     turns: tuple[Turn, ...] = ()
     turns_start: int = 0
+    marked: bool = False
 
     def message_spans(self) -> list[tuple[int, int]]:
         """Where each message stands in the request's body."""
@@ -78,10 +79,11 @@ def read_prefix(request: Request, capability: Capabilities, memo: PartMemo, scop
     rolling, system_chain = _roll(_level(rolling, b"system+cites" if cites else b"system"), instructed)
     has_image = system.has_image or any([run.has_image for run in spoken])  # noqa: C419
     seed = _level(rolling, b"messages" + _message_level(request, capability, has_image=has_image))
+    marked = "cache_control" in request.members or tools.marked or system.marked or any([run.marked for run in spoken])  # noqa: C419
     said = tuple(chained.from_iterable([run.blocks for run in spoken]))
     left = _left_by_provider(spoken, said, capability)
     message_chain = _message_chain(conversation, seed) if left is said else _roll(seed, left)[1]
-    return Prefix((*defined, *instructed, *left), (*tools_chain, *system_chain, *message_chain), turns, start + 1)
+    return Prefix((*defined, *instructed, *left), (*tools_chain, *system_chain, *message_chain), turns, start + 1, marked)
 
 
 def _left_by_provider(spoken: list[Run], said: tuple[Block, ...], capability: Capabilities) -> tuple[Block, ...]:

@@ -25,7 +25,7 @@ class Request(Struct, frozen=True):
     """One Messages request. `members` tells where each top-level member stands in `body`.
 
     `max_tokens` is 0 both for a pre-warm call and where the endpoint needs none (count_tokens). `automatic` is the TTL of a
-    top-level `cache_control`; `has_marks` says that one stands anywhere.
+    top-level `cache_control`.
     """
 
     body: bytes
@@ -36,7 +36,6 @@ class Request(Struct, frozen=True):
     mode: Literal["standard", "fast"]
     geo: str
     automatic: Ttl | None
-    has_marks: bool
 
     def raw(self, key: str) -> bytes:
         """The raw JSON of a top-level member; b"" where there is none."""
@@ -71,7 +70,6 @@ def parse_request(body: bytes, *, needs_max_tokens: bool = True) -> Request:
         raise InputError("max_tokens: Input should be greater than or equal to 0")
     if "messages" not in values:
         raise InputError("messages: Field required")
-    has_marks = b'"cache_control"' in body
     return Request(
         body=body,
         members=object_members(body, body.index(b"{"), len(body.rstrip()), values),
@@ -80,8 +78,7 @@ def parse_request(body: bytes, *, needs_max_tokens: bool = True) -> Request:
         stream=_scalar(values, "stream", bool) or False,
         mode="fast" if _scalar(values, "speed", str) == "fast" else "standard",
         geo=_scalar(values, "inference_geo", str) or "",
-        automatic=read_mark(values["cache_control"]) if has_marks and "cache_control" in values else None,
-        has_marks=has_marks,
+        automatic=read_mark(values["cache_control"]) if "cache_control" in values else None,
     )
 
 

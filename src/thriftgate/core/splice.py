@@ -54,18 +54,26 @@ def object_members(data: bytes, start: int, end: int, values: Mapping[str, Raw] 
     view = memoryview(data)
     found: dict[str, Member] = {}
     position = _SPACE.match(data, start + 1).end()  # type: ignore[union-attr]  # \s* always matches
-    separator = None
+    closed = end - 1
     for key, raw in values.items():
-        head = _KEY.match(data, position)
-        value_end = head.end() + len(raw) if head is not None else 0
-        if head is None or Raw(view[head.end() : value_end]) != raw:
+        key_start = position
+        literal = b'"%b":' % key.encode()
+        value_start = position + len(literal)
+        # As most clients write: no white space, no escape in the key. Anything else is matched in full.
+        if not data.startswith(literal, position) or data[value_start] <= 0x20:
+            head = _KEY.match(data, position)
+            if head is None:
+                raise _ambiguous(start)
+            key_start, value_start = head.start(1), head.end()
+        value_end = value_start + len(raw)
+        if Raw(view[value_start:value_end]) != raw:
             raise _ambiguous(start)
-        found[key] = Member(head.start(1), head.end(), value_end)
+        found[key] = Member(key_start, value_start, value_end)
         separator = _SEPARATOR.match(data, value_end)
         if separator is None:
             raise _ambiguous(start)
-        position = separator.end()
-    if separator is not None and separator.start(1) != end - 1:
+        closed, position = separator.start(1), separator.end()
+    if closed != end - 1:
         raise _ambiguous(start)
     return found
 

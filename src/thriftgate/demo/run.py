@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from anthropic import Anthropic
 
 PAGE = 1000
+NO_PROXY = {"all://127.0.0.1": None}  # both ends are on this machine, whatever the environment says of proxies
 BACK_S = 4 * 3600.0  # the demo begins so long ago, so that with its simulated pauses it ends about now
 
 
@@ -85,7 +86,7 @@ def _drive(workload: Workload, running: Running, secret: str, clock: DemoClock, 
     from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient  # noqa: PLC0415
 
     def async_client() -> AsyncAnthropic:
-        http = DefaultAsyncHttpxClient(trust_env=False)
+        http = DefaultAsyncHttpxClient(mounts=NO_PROXY)
         return AsyncAnthropic(base_url=running.url, api_key=secret, max_retries=0, http_client=http)
 
     with _client(running.url, secret) as client:
@@ -93,10 +94,10 @@ def _drive(workload: Workload, running: Running, secret: str, clock: DemoClock, 
 
 
 def _client(url: str, secret: str) -> Anthropic:
-    """An ordinary client; only proxies of the environment are kept out of it, as both ends are on this machine."""
+    """An ordinary client, but for proxies."""
     from anthropic import Anthropic, DefaultHttpxClient  # noqa: PLC0415
 
-    return Anthropic(base_url=url, api_key=secret, max_retries=0, http_client=DefaultHttpxClient(trust_env=False))
+    return Anthropic(base_url=url, api_key=secret, max_retries=0, http_client=DefaultHttpxClient(mounts=NO_PROXY))
 
 
 def _bill(running: Running) -> Bill:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from hmac import digest as hmac_digest
 from typing import NamedTuple
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -37,7 +38,6 @@ from thriftgate.ledger.entries import Entry, Hold, Ledger, Outcome, balanced
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Incoming, Outgoing, Timeouts, Transport, header
 from thriftgate.wire.anthropic_messages import count_body, read_count
-from thriftgate.wire.meter import Reading
 
 
 class Limits(Struct, frozen=True):
@@ -307,7 +307,7 @@ class Engine:
         outcome: Outcome = "answered" if reading.complete else "garbage"
         ending = ending._replace(outcome=outcome, reading=reading, latency_ms=self._since(started))
         entry = await self._settle(prepared, ending)
-        if _is_no_message(reading, incoming.headers):
+        if outcome == "garbage" and _is_no_message(body, incoming.headers):
             raise BrokenReply(
                 f"the provider answered {incoming.status} with {len(body)} bytes that are no message; "
                 f"the call may have been billed and is booked as {prepared.id}"
@@ -375,11 +375,14 @@ def _as_refusal(raised: Exception) -> ThriftgateError:
     return ThriftgateError(f"thriftgate failed to plan this call: {type(raised).__name__}")
 
 
-def _is_no_message(reading: Reading, headers: Headers) -> bool:
-    """A successful answer in which nothing looks like a message: no client could make sense of it. One that is compressed
-    against our wish cannot be judged."""
-    seen = reading.complete or reading.usage is not None or reading.message_id or reading.error
-    return not seen and header(headers, b"content-encoding") in ("", "identity")
+def _is_no_message(body: bytes, headers: Headers) -> bool:
+    """Whether no client could make sense of a successful answer. One that is compressed against our wish cannot be judged."""
+    if header(headers, b"content-encoding") not in ("", "identity"):
+        return False
+    try:
+        return "content" not in msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True
 
 
 def _ms(seconds: float) -> int:

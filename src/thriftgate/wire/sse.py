@@ -87,8 +87,12 @@ def _starts(only: tuple[bytes, ...]) -> re.Pattern[bytes]:
 
 def _last_end(data: bytes, position: int, before: int) -> int:
     """Just behind the last end of an event in data[position:before], `position` when there is none."""
-    found = ((data.rfind(blank, position, before), length) for blank, length in _BLANKS)
-    return max((at + length for at, length in found if at >= 0), default=position)
+    at = data.rfind(b"\n\n", position, before)
+    best = at + 2 if at >= 0 else position
+    if b"\r" in data:  # rare, and a search that finds nothing reads everything
+        found = ((data.rfind(blank, position, before), length) for blank, length in _BLANKS)
+        best = max([best, *(at + length for at, length in found if at >= 0)])
+    return best
 
 
 def _read_event(block: bytes) -> Event | None:

@@ -39,7 +39,7 @@ class CacheBreakpoints:
     safe = True
 
     def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
-        if request.has_marks or draft.breakpoints:
+        if state.prefix.marked or draft.breakpoints:
             return Skip("the client sets its own breakpoints")
         minimum = state.capability.cache_min_tokens
         total = state.cumulative[-1] if state.cumulative else 0

@@ -1,0 +1,381 @@
+"""The reference, from the code: `python -m docs.generate [--check]`, run in the checkout.
+
+Without `--check` writes `docs/reference/*.md`; with it writes nothing and exits 1 where a committed page says otherwise.
+What code cannot know (what a header means) stands in the tables here; a header that is not in them is an error.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from rich.console import Console
+
+from thriftgate.cli import VERBS, app
+from thriftgate.core import errors
+from thriftgate.core.levers import LEVERS
+from thriftgate.core.money import usd_from_pico
+from thriftgate.core.prices import FOREVER_DAY, iso_from_day
+from thriftgate.gateway.app import NotServed
+from thriftgate.pricing import overrides
+from thriftgate.pricing.load import load_book, load_models
+from thriftgate.settings import ENV_PREFIX, ENV_SEPARATOR, Settings
+
+HERE = Path(__file__).parent
+SOURCE = HERE.parent / "src" / "thriftgate"
+WIDTH = 100
+SECTION = re.compile(r"^(What|Why it saves|When it must not|Example|Source): (.)", re.MULTILINE)
+
+KEYS: dict[str, str] = {
+    "demo": "baseline_usd, paid_usd, saved_usd, levers{id: usd}, calls, workloads[{name, calls, baseline_usd, paid_usd, "
+    "saved_usd, levers{id: usd}, explain}], proof{ok, booked_usd, billed_usd, complaints[]}, simulated, "
+    "simulated_span_s, ledger",
+    "price": "cost_usd, lines[{kind, model, tokens, usd_per_mtok, usd}], price_book",
+    "count": "tokens, method, low, high, model, model_known",
+    "report": "calls, baseline_usd, paid_usd, saved_usd, levers{id: usd}, by_model[{model, calls, baseline_usd, paid_usd, "
+    "saved_usd}], by_key[{key, …}], by_outcome[{outcome, …}], gross_usd, net_usd, holdout{}, estimated_calls, open_holds, "
+    "since, until",
+    "explain": "id, plan[{lever, decision, reason, forecast_usd}], forecast_usd, baseline_usd, cost_usd, "
+    "saved_usd, usage{}, miss{}, postings[{account, amount_usd}], postings_sum_usd, lines[{kind, model, "
+    "tokens, usd_per_mtok, usd}], lines_sum_usd, price_book, lines_price_book, remarks[], outcome, "
+    "resolution, note, model, served_model, provider, endpoint, key, mode, geo, stream, status, stop_reason, "
+    "message_id, upstream_request_id, attempts, opened, settled, ttfb_ms, latency_ms",
+    "doctor": "ok, checks[{name, ok, detail, fix}]",
+}
+"""What the JSON of a verb holds. tests/test_docs.py holds each against a real run."""
+
+REQUEST_HEADERS = {
+    "thriftgate-max-cost-usd": "The most this call may cost in the worst case, as a decimal amount. Above it "
+    "`count.guard` refuses the call (or warns, by `policy.on_cost_limit`). The lower of this and "
+    "`policy.cost_limit_usd` holds.",
+}
+REPLY_HEADERS = {
+    "thriftgate-request-id": "The call's id in the ledger: `thriftgate explain ID`. Also on errors that thriftgate itself "
+    "made, where a call was booked.",
+    "thriftgate-plan": "The levers that were applied, separated by commas, or `none`.",
+    "thriftgate-forecast-usd": "What the call was expected to cost when it was planned. An estimate.",
+    "thriftgate-cost-usd": "What the call cost, exactly. Not on streams: their usage stands at their end, when the headers "
+    "are long gone; ask the ledger.",
+    "thriftgate-saved-usd": "Baseline minus cost; negative when a cache entry was written that has not been read yet. Not "
+    "on streams.",
+    "thriftgate-usage-source": "`exact` (the provider's final word), `estimated` (an answer that broke off) or `none` "
+    "(nothing was used). Not on streams.",
+    "thriftgate-error": "On an error that thriftgate made and the provider did not: which one, see [errors](errors.md).",
+}
+
+
+UNFORESEEN = "Something went wrong that nobody foresaw; the log of the gateway tells more."
+
+
+# --- pages -------------------------------------------------------------------------------------------------------------
+
+
+def cli_page() -> str:
+    parts = [
+        "# The command line",
+        (
+            "Exit codes: 0 done, 1 refused or fell short, 2 bad usage. With `--json` a verb prints exactly one JSON "
+            "document on stdout and everything else on stderr. Money stands in keys that end in `_usd`, as exact "
+            "decimal strings; the keys of `levers` are lever ids and their values amounts of the same kind. More keys "
+            "may be added, none will change its meaning."
+        ),
+        (
+            "Settings come from `--config` (or the file that `THRIFTGATE_CONFIG` names), then from "
+            "`THRIFTGATE_…` variables, then from flags: see [settings](settings.md)."
+        ),
+    ]
+    for verb, _ in VERBS:
+        function = getattr(import_module(f"thriftgate.cli.{verb}"), verb)
+        details = prose(inspect.getdoc(function) or "").partition("Parameters\n---")[0].strip()
+        parts += [f"## {verb}", details, fenced(help_of(verb))]
+        if verb in KEYS:
+            parts.append(f"`--json`: `{KEYS[verb]}`")
+    return joined(parts)
+
+
+def settings_page() -> str:
+    parts = [
+        "# Settings",
+        (
+            "One TOML file, named by `--config` or `THRIFTGATE_CONFIG`; without one the defaults hold. Any setting of "
+            f"a table can also be given as an environment variable, `{ENV_PREFIX}TABLE{ENV_SEPARATOR}KEY`, which wins "
+            f"over the file; a flag of the same meaning wins over both. An unknown key is an error with a suggestion."
+        ),
+    ]
+    for name, field in Settings.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            rows = [
+                (
+                    f"`{key}`",
+                    type_text(inner.annotation),
+                    default_text(inner.get_default(call_default_factory=True)),
+                    inner.description or "",
+                    f"`{ENV_PREFIX}{name.upper()}{ENV_SEPARATOR}{key.upper()}`",
+                )
+                for key, inner in kind.model_fields.items()
+            ]
+            parts += [f"## [{name}]", table(("Key", "Type", "Default", "Meaning", "Variable"), rows)]
+        else:
+            title, _, rest = prose(inspect.getdoc(overrides) or "").partition("\n\n")
+            example, _, after = rest.rpartition("\n\n")
+            parts += [
+                f"## [{name}]",
+                f"{title} In the file only, not by variable.",
+                fenced(inspect.cleandoc(example), "toml"),
+                after,
+            ]
+    return joined(parts)
+
+
+def levers_page() -> str:
+    parts = [
+        "# Levers",
+        (
+            "In the order in which they act. A safe lever cannot change what the model sees or answers and is on by "
+            "default; an unsafe one may, and is off until `policy.levers` names it. See [the "
+            "concept](../concepts/levers.md)."
+        ),
+        table(
+            ("Lever", "Kind", "On by default"), [(f"[`{x.id}`](#{anchor(x.id)})", kind_of(x), yes(x.safe)) for x in LEVERS]
+        ),
+    ]
+    for lever in LEVERS:
+        module = inspect.getmodule(type(lever))
+        title, _, rest = prose(inspect.getdoc(module) or "").partition("\n\n")
+        sections = SECTION.sub(lambda found: f"\n**{found[1]}.** {found[2].upper()}", rest.replace("<", "&lt;"))
+        parts += [f"## {lever.id}", title.partition(": ")[2].capitalize(), sections.strip()]
+    return joined(parts)
+
+
+def models_page() -> str:
+    models, book = load_models(), load_book()
+    rows = [
+        (
+            f"`{row.id}`" + "".join(f"<br>`{alias}`" for alias in row.aliases),
+            f"{row.context_tokens:,}",
+            f"{row.output_tokens_max:,}",
+            f"{row.cache_min_tokens:,}",
+            f"{row.long_context_above_tokens:,}" if row.long_context_above_tokens else "-",
+            row.tokenizer,
+            yes(row.prefix_bound_thinking),
+            yes(book.knows(row.id)),
+            row.launched or "-",
+            row.retired or "-",
+        )
+        for row in models.rows
+    ]
+    heads = (
+        *("Model, aliases", "Context", "Output", "Smallest cached prefix", "Dearer above", "Tokenizer"),
+        *("Thinking bound to its prefix", "Priced", "Launched", "Retires"),
+    )
+    return joined(
+        [
+            "# Models",
+            (
+                "The capability table, `src/thriftgate/core/models.toml`, in tokens and UTC days; each row there names "
+                "its source. A model that is not listed is treated by the most cautious row: the largest smallest prefix, "
+                "every gate closed."
+            ),
+            table(heads, rows),
+        ]
+    )
+
+
+def prices_page() -> str:
+    book = load_book()
+    sources = list(dict.fromkeys(row.source for row in book.rows))
+    rows = [
+        (
+            f"`{row.model}`",
+            row.mode,
+            *(usd_from_pico(getattr(row.rates, name)) for name in row.rates.__struct_fields__),
+            f"over {row.above_tokens:,}" if row.above_tokens else "-",
+            iso_from_day(row.from_day) if row.from_day else "-",
+            iso_from_day(row.until_day) if row.until_day != FOREVER_DAY else "-",
+            str(sources.index(row.source) + 1),
+        )
+        for row in book.rows
+    ]
+    heads = (
+        *("Model", "Mode", "Input", "5m write", "1h write", "Read", "Output", "Prompt tokens", "From", "Until", "Source"),
+    )
+    geos = [
+        (f"`{geo.geo}`", f"{Decimal(geo.numerator) / Decimal(geo.denominator)}", str(len(geo.models)), geo.source)
+        for geo in book.geos
+    ]
+    return joined(
+        [
+            "# Prices",
+            (
+                f"USD per million tokens, by price book `{book.id}`. `Until` is the first day no longer covered. What is "
+                f"not listed has no price, and a call to it is refused, never guessed. Prices of your own go into "
+                f"[`[prices]`](settings.md#prices)."
+            ),
+            table(heads, rows),
+            "## Sources",
+            "\n".join(f"{number}. {source}" for number, source in enumerate(sources, 1)),
+            "## Geographies",
+            "A factor on every token price.",
+            table(("Geography", "Factor", "Models", "Source"), geos),
+            "## Fees",
+            f"A web search costs ${usd_from_pico(book.web_search_pico)}, in every mode.",
+        ]
+    )
+
+
+def errors_page() -> str:
+    rows = [
+        (
+            f"`{kind.label}`",
+            str(kind.status_hint),
+            f"`{kind.error_type}`",
+            " ".join((inspect.getdoc(kind) or "").split()) if kind is not errors.ThriftgateError else UNFORESEEN,
+        )
+        for kind in error_kinds()
+    ]
+    return joined(
+        [
+            "# Errors",
+            (
+                "Errors that the provider made reach the client byte for byte. Those that thriftgate made have the same "
+                "shape, "
+                '`{"type": "error", "error": {"type": …, "message": …}}`, and carry the header `thriftgate-error` with '
+                "one of these words."
+            ),
+            table(("`thriftgate-error`", "HTTP", "`error.type`", "When"), rows),
+            "An answer with a status below 500 also carries `x-should-retry: false`: trying again would change nothing.",
+        ]
+    )
+
+
+def headers_page() -> str:
+    found = set(
+        re.findall(r'b"(thriftgate-[a-z-]*[a-z])"', "".join(file.read_text("utf-8") for file in SOURCE.rglob("*.py")))
+    )
+    known = REQUEST_HEADERS.keys() | REPLY_HEADERS.keys()
+    if found != known:
+        raise SystemExit(f"headers without a meaning, or meanings without a header: {sorted(found ^ known)}")
+    return joined(
+        [
+            "# Headers",
+            "Headers that begin with `thriftgate-` are for thriftgate and are not sent on to the provider.",
+            "## Of a request",
+            table(("Header", "Meaning"), [(f"`{name}`", text) for name, text in REQUEST_HEADERS.items()]),
+            "## Of a reply",
+            table(("Header", "Meaning"), [(f"`{name}`", text) for name, text in REPLY_HEADERS.items()]),
+            "All headers of the provider's answer are passed on, but for those that belong to one connection.",
+        ]
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "cli": cli_page,
+    "settings": settings_page,
+    "levers": levers_page,
+    "models": models_page,
+    "prices": prices_page,
+    "errors": errors_page,
+    "headers": headers_page,
+}
+
+
+# --- pieces ------------------------------------------------------------------------------------------------------------
+
+
+def error_kinds() -> list[type[errors.ThriftgateError]]:
+    """Every error there is, the more general ones first."""
+    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.ThriftgateError)]
+    return sorted([*kinds, NotServed], key=lambda kind: (len(kind.__mro__), kind.status_hint, kind.label))
+
+
+def help_of(verb: str) -> str:
+    """What `thriftgate VERB --help` prints, without the lines around it."""
+    text = io.StringIO()
+    console = Console(file=text, width=WIDTH, force_terminal=False, color_system=None, legacy_windows=False)
+    app.help_print([verb], console=console)
+    return "\n".join(line.rstrip() for line in text.getvalue().strip().splitlines())
+
+
+def kind_of(lever: Any) -> str:
+    return "safe" if lever.safe else "unsafe"
+
+
+def yes(value: object) -> str:
+    return "yes" if value else "no"
+
+
+def anchor(heading: str) -> str:
+    """The link target that a heading gets."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def type_text(kind: Any) -> str:
+    """A setting's type in words."""
+    if get_origin(kind) is Literal:
+        return " or ".join(f'`"{value}"`' for value in get_args(kind))
+    if get_origin(kind) in (tuple, list):
+        return "list of texts"
+    inner = [one for one in get_args(kind) if one is not type(None)]
+    names = {str: "text", SecretStr: "text", int: "whole number", float: "number", Decimal: "amount", bool: "yes or no"}
+    return names[inner[0] if inner else kind]
+
+
+def default_text(value: object) -> str:
+    if isinstance(value, SecretStr) or value is None or value == "":
+        return "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(f"`{one}`" for one in value)
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def prose(docstring: str) -> str:
+    """A docstring as Markdown: its own line breaks mean nothing, except in indented lines."""
+    return docstring.replace("``", "`")
+
+
+def fenced(text: str, language: str = "text") -> str:
+    return f"```{language}\n{text.rstrip()}\n```"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def joined(parts: Iterable[str]) -> str:
+    first, *rest = parts
+    return (
+        "\n\n".join([first, "<!-- made by python -m docs.generate; edits are lost -->", *(part for part in rest if part)])
+        + "\n"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """The command. Returns its exit code: 0 done, 1 a committed page differs, 2 bad usage."""
+    if arguments not in ([], ["--check"]):
+        sys.stderr.write("usage: python -m docs.generate [--check]\n")
+        return 2
+    stale = []
+    for name, page in PAGES.items():
+        file, text = HERE / "reference" / f"{name}.md", page()
+        if file.is_file() and file.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(f"docs/reference/{name}.md")
+        if not arguments:
+            file.write_text(text, encoding="utf-8")
+    for path in stale:
+        sys.stdout.write(f"{path}: {'out of date' if arguments else 'written'}\n")
+    return 1 if stale and arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

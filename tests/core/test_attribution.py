@@ -1,0 +1,133 @@
+"""Baseline = paid + saved by each lever, exactly, for any usage and whatever the levers are."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tests.core.planning import BOOK
+from thriftgate.core.attribution import settle
+from thriftgate.core.cost import price_usage
+from thriftgate.core.errors import UnknownPrice
+from thriftgate.core.levers import LEVERS
+from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints
+from thriftgate.core.money import pico_from_usd
+from thriftgate.core.plan import Draft, Lever, Policy, Skip
+from thriftgate.core.prices import Mode, Terms, day_from_iso
+from thriftgate.core.request import Request
+from thriftgate.core.state import State
+from thriftgate.core.usage import Iteration, Tokens, Usage
+
+TODAY = day_from_iso("2026-11-20")
+COUNT = st.integers(0, 300_000)
+TOKENS = st.builds(Tokens, COUNT, COUNT, COUNT, COUNT, COUNT)
+MODEL_IDS = sorted({row.model for row in BOOK.rows})
+ITERATIONS = st.lists(
+    st.builds(
+        Iteration,
+        st.sampled_from(("message", "compaction", "advisor_message")),
+        TOKENS,
+        st.sampled_from(("", "claude-opus-5")),
+    ),
+    max_size=3,
+).map(tuple)
+USAGES = st.builds(Usage, TOKENS, st.integers(0, 5), ITERATIONS)
+TERMS = st.builds(
+    Terms, st.sampled_from(MODEL_IDS), st.just(TODAY), st.sampled_from(get_args(Mode)), st.sampled_from(("global", "us"))
+)
+
+
+class Booked(Struct, frozen=True):
+    """A lever that only knows how to be undone."""
+
+    id: str
+    extra: Tokens = Tokens()
+    model: str = ""
+    safe: bool = False
+
+    def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Skip:
+        raise AssertionError("nothing is planned here")
+
+    def undo(self, usage: Usage, terms: Terms) -> tuple[Usage, Terms]:
+        return replace(usage, total=usage.total + self.extra), replace(terms, model=self.model or terms.model)
+
+
+def priced(usage: Usage, terms: Terms) -> int:
+    """The price; discards the example where the book rightly has none."""
+    try:
+        return price_usage(usage, terms, BOOK).pico
+    except UnknownPrice:
+        assume(False)
+        raise
+
+
+@given(USAGES, TERMS, st.lists(st.sampled_from([lever.id for lever in LEVERS]), unique=True))
+def test_the_levers_there_are_balance(usage: Usage, terms: Terms, applied: list[str]) -> None:
+    paid = priced(usage, terms)
+    settlement = settle(usage, terms, applied, BOOK)
+    assert settlement.cost.pico == paid
+    assert settlement.baseline == paid + sum(settlement.saved.values())
+    assert settlement.saved.keys() == set(applied)
+    assert settlement.cost.price_book == BOOK.id
+
+
+@given(USAGES, TERMS, st.lists(TOKENS, min_size=1, max_size=4))
+def test_any_levers_telescope(usage: Usage, terms: Terms, extras: list[Tokens]) -> None:
+    """Undoing lever by lever from the last one gives the price of each stage, and the shares are the steps between."""
+    priced(usage, terms)
+    levers: tuple[Lever, ...] = tuple(Booked(f"lever.{at}", extra) for at, extra in enumerate(extras))
+    settlement = settle(usage, terms, [lever.id for lever in levers], BOOK, levers)
+    stage, price = usage, settlement.cost.pico
+    for lever in reversed(levers):
+        stage, _ = lever.undo(stage, terms)
+        before = priced(stage, terms)
+        assert settlement.saved[lever.id] == before - price
+        price = before
+    assert settlement.baseline == price
+
+
+def test_a_lever_that_changed_the_model() -> None:
+    usage, terms = Usage(Tokens(input=1_000_000)), Terms("claude-haiku-5-5", TODAY)
+    settlement = settle(usage, terms, ["route"], BOOK, (Booked("route", model="claude-opus-4-8"),))
+    assert settlement.baseline == pico_from_usd("5")
+    assert settlement.saved["route"] == pico_from_usd("5") - settlement.cost.pico
+
+
+SPLITS: list[tuple[str, Tokens, str]] = [
+    ("read", Tokens(read=1_000_000), "4.5"),
+    ("write 5m", Tokens(write_5m=1_000_000), "-1.25"),
+    ("write 1h", Tokens(write_1h=1_000_000), "-5"),
+    ("nothing cached", Tokens(input=1_000_000, output=1_000), "0"),
+    ("mixed", Tokens(input=10, write_5m=1_000_000, read=1_000_000, output=7), "3.25"),
+]
+
+
+@pytest.mark.parametrize(("tokens", "usd"), [row[1:] for row in SPLITS], ids=[row[0] for row in SPLITS])
+def test_what_breakpoints_saved(tokens: Tokens, usd: str) -> None:
+    """At Opus 4.8's $5: a read saves nine tenths, a write costs a quarter (5m) or the whole (1h) on top."""
+    settlement = settle(Usage(tokens), Terms("claude-opus-4-8", TODAY), ["cache.breakpoints"], BOOK)
+    assert settlement.saved == {"cache.breakpoints": pico_from_usd(usd)}
+
+
+def test_breakpoints_are_undone_in_every_step_that_sent_the_prompt_again() -> None:
+    cached = Tokens(input=1, write_5m=10, read=100, output=5)
+    kinds = ("message", "compaction", "fallback_message", "advisor_message")
+    usage = Usage(cached, iterations=tuple(Iteration(kind, cached) for kind in kinds))
+    undone, _ = CacheBreakpoints().undo(usage, Terms("claude-opus-5", TODAY))
+    assert [(one.kind, one.tokens.read) for one in undone.iterations] == [
+        ("message", 0),
+        ("compaction", 0),
+        ("fallback_message", 0),
+        ("advisor_message", 100),
+    ]
+    assert undone.total == Tokens(input=111, output=5)
+
+
+def test_an_unknown_price_is_an_error() -> None:
+    with pytest.raises(UnknownPrice):
+        settle(Usage(), Terms("claude-of-tomorrow", TODAY), [], BOOK)

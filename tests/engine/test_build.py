@@ -1,0 +1,82 @@
+"""The composition root: settings in, a running engine out."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures import Provider, TestClock, call_of, engine_on, message, only_entry, settings_of
+from thriftgate.core.errors import ConfigError, LedgerError
+from thriftgate.engine.build import build_engine, call_ids, policy_of
+from thriftgate.providers.aiohttp_transport import AiohttpTransport
+
+
+def test_the_policy_is_the_table() -> None:
+    settings = settings_of(policy={"levers": ["count.guard"], "cost_limit_usd": Decimal("0.25"), "on_cost_limit": "warn"})
+    policy = policy_of(settings)
+    assert (policy.levers, policy.cost_limit_pico, policy.on_cost_limit) == (("count.guard",), 250_000_000_000, "warn")
+    assert policy_of(settings_of()).cost_limit_pico is None
+
+
+def test_ids_sort_by_time_and_never_repeat() -> None:
+    clock = TestClock()
+    one, two = call_ids(clock, "aaaaaaaa"), call_ids(clock, "bbbbbbbb")
+    ids = [make() for _ in range(1000) for make in (one, two)]
+    assert len(set(ids)) == 2000
+    clock.advance(0.001)
+    assert one() > max(ids)
+    assert all(made.startswith("tg_") for made in ids)
+
+
+async def test_settings_reach_the_engine() -> None:
+    tables = {
+        "server": {"drain_s": 7.0, "shutdown_s": 8.0},
+        "upstream": {"connect_timeout_s": 1.5, "read_timeout_s": 2.5, "retry": "never", "attempts_max": 5},
+    }
+    async with engine_on(Provider(), **tables) as engine:
+        limits = engine.limits
+    assert (limits.drain.seconds, limits.shutdown_s) == (7.0, 8.0)
+    assert (limits.timeouts.connect_s, limits.timeouts.read_s) == (1.5, 2.5)
+    assert (limits.retry.mode, limits.retry.attempts_max) == ("never", 5)
+
+
+async def test_without_a_transport_it_is_the_network() -> None:
+    engine = await build_engine(settings_of())
+    assert isinstance(engine.transport, AiohttpTransport)
+    await engine.close()
+
+
+async def test_own_prices_are_used() -> None:
+    own = {"models": [{"model": "house-model", "input": 2, "output": 4}]}
+    body = message(model="house-model")
+    async with engine_on(Provider(), prices=own) as engine:
+        await engine.messages(call_of(body))
+        entry = await only_entry(engine)
+    assert entry.price_book == engine.knowledge.book.id
+    assert entry.model == "house-model"
+
+
+@pytest.mark.parametrize(
+    ("tables", "error"),
+    [
+        ({"upstream": {"url": "nonsense"}}, ConfigError),
+        ({"upstream": {"api_key": "a\nb"}}, ConfigError),
+        ({"prices": {"modells": []}}, ConfigError),
+        ({"ledger": {"path": "/dev/full"}}, LedgerError),
+    ],
+)
+async def test_what_cannot_work_is_told_at_the_start(tables: dict[str, dict[str, object]], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        await build_engine(settings_of(**tables))
+
+
+async def test_engines_that_follow_each_other_share_the_books(tmp_path: Path) -> None:
+    path = {"path": str(tmp_path / "books.db")}
+    for _ in range(2):
+        async with engine_on(Provider(), ledger=path) as engine:
+            await asyncio.gather(*(engine.messages(call_of(message(f"m{n}"))) for n in range(3)))
+    async with engine_on(Provider(), ledger=path) as engine:
+        assert len(await engine.ledger.entries()) == 6

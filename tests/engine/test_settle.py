@@ -1,0 +1,258 @@
+"""From a reading to an entry: what is free, what is estimated, what is priced under which terms, what is learned."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fixtures import MESSAGE, MODEL, Provider, Say, TestClock, call_of, engine_on, message, only_entry, simulator
+from thriftgate.core.cache import CacheRules
+from thriftgate.core.plan import Policy
+from thriftgate.core.planner import make_plan
+from thriftgate.engine.settle import TOKENS_MAX, Ending, Prepared, entry_for
+from thriftgate.engine.snapshot import Knowledge
+from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
+from thriftgate.pricing.load import load_book, load_models
+from thriftgate.simulator import SimClock
+from thriftgate.simulator.clock import parse_moment
+from thriftgate.wire import DIALECTS
+from thriftgate.wire.meter import Reading
+from thriftgate.wire.usage import ApiUsage, ServerToolUse
+
+LONG = message(system="word " * 6000)
+NOVEMBER_S = SimClock.frozen()()
+BOOK, MODELS = load_book(), load_models()
+
+
+def knowledge() -> Knowledge:
+    return Knowledge(BOOK, MODELS, CacheRules())
+
+
+def prepared(known: Knowledge, body: dict[str, Any] | None = None, *, now_s: float = NOVEMBER_S) -> Prepared:
+    request = DIALECTS[0].parse(msgspec.json.encode(body or message()))
+    snapshot = known.snapshot(request, "key_a", now_s)
+    plan = make_plan(request, snapshot.state, Policy())
+    return Prepared("tg_1", int(now_s * 1e6), "key_a", request, snapshot, plan, DIALECTS[0])
+
+
+def booked(reading: Reading | None, *, outcome: Any = "answered", body: dict[str, Any] | None = None) -> Entry:
+    known = knowledge()
+    return entry_for(prepared(known, body), Ending(outcome, 200, reading), "anthropic", 1, known)
+
+
+def usage(**counts: Any) -> ApiUsage:
+    return ApiUsage(**{"input_tokens": 10, "output_tokens": 5} | counts)
+
+
+def test_an_exact_reading_is_priced_by_hand() -> None:
+    entry = booked(Reading(complete=True, usage=usage(cache_read_input_tokens=1000), model=MODEL))
+    # Opus 4.8: $5 input, $0.50 read, $25 output per million
+    assert -entry.posted(UPSTREAM) == 10 * 5_000_000 + 1000 * 500_000 + 5 * 25_000_000
+    assert (entry.usage_source, entry.resolution, entry.balance()) == ("exact", "post", 0)
+
+
+@pytest.mark.parametrize(
+    ("reported", "mode", "geo"),
+    [
+        (usage(), "standard", "global"),
+        (usage(service_tier="batch"), "batch", "global"),
+        (usage(inference_geo="us"), "standard", "us"),
+        (usage(inference_geo="not_available"), "standard", "not_available"),
+        (usage(service_tier="priority"), "standard", "global"),
+    ],
+)
+def test_the_terms_are_those_the_answer_reports(reported: ApiUsage, mode: str, geo: str) -> None:
+    entry = booked(Reading(complete=True, usage=reported, model=MODEL))
+    factor = {"batch": 50, "us": 110}.get(mode if mode == "batch" else geo, 100)
+    assert -entry.posted(UPSTREAM) == (10 * 5_000_000 + 5 * 25_000_000) * factor // 100
+    assert (entry.mode, entry.geo, entry.note) == (mode, geo, "")
+
+
+def test_the_model_that_served_is_the_one_that_is_paid() -> None:
+    entry = booked(Reading(complete=True, usage=usage(), model="claude-haiku-4-5-20251001"))
+    assert (entry.model, entry.served_model) == (MODEL, "claude-haiku-4-5-20251001")
+    assert -entry.posted(UPSTREAM) == 10 * 1_000_000 + 5 * 5_000_000
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        Reading(complete=True, usage=usage(), model="claude-from-the-future"),
+        Reading(complete=True, usage=usage(inference_geo="moon"), model=MODEL),
+    ],
+)
+def test_a_price_unknown_at_settlement_is_booked_as_planned_and_loudly(reading: Reading) -> None:
+    entry = booked(reading)
+    assert -entry.posted(UPSTREAM) == 10 * 5_000_000 + 5 * 25_000_000
+    assert "priced as planned: " in entry.note
+    assert (entry.usage_source, entry.balance()) == ("exact", 0)
+
+
+@pytest.mark.parametrize(
+    ("category", "output_tokens", "day", "billed"),
+    [
+        ("cyber", 0, "2026-11-21T12:00:00Z", False),
+        (None, 0, "2026-11-21T12:00:00Z", False),
+        ("bio", 0, "2026-11-21T12:00:00Z", True),
+        ("frontier_llm", 0, "2026-11-21T12:00:00Z", True),
+        ("bio", 0, "2026-07-01T00:00:00Z", False),
+        ("cyber", 0, "2026-05-01T00:00:00Z", True),
+        ("cyber", 1, "2026-11-21T12:00:00Z", True),
+    ],
+)
+def test_refusals_are_billed_by_category_and_date(category: str | None, output_tokens: int, day: str, billed: bool) -> None:
+    known = knowledge()
+    call = prepared(known, message(model="claude-opus-4-6"), now_s=parse_moment(day))
+    told = usage(output_tokens=output_tokens)
+    reading = Reading(complete=True, usage=told, model="claude-opus-4-6", stop_reason="refusal", stop_category=category)
+    entry = entry_for(call, Ending("answered", 200, reading), "anthropic", 1, known)
+    assert (-entry.posted(UPSTREAM) > 0) == billed
+    assert (entry.posted(BASELINE) > 0) == billed
+    assert (entry.outcome, entry.stop_reason, entry.usage_source) == ("answered", "refusal", "exact")
+
+
+@pytest.mark.parametrize("category", ["cyber", "bio", "none"])
+async def test_refusals_are_booked_as_the_simulator_bills_them(category: str) -> None:
+    app = simulator()
+    async with engine_on(app) as engine:
+        await engine.messages(call_of(message(f"[[sim: refuse={category}]]", model="claude-opus-5-5")))
+        entry = await only_entry(engine)
+    (call,) = app.bill.calls
+    assert -entry.posted(UPSTREAM) == int(call.cost * 10**12)
+    assert (entry.posted(UPSTREAM) != 0) == (category == "bio")
+
+
+@pytest.mark.parametrize("outcome", ["failed", "unreachable"])
+def test_what_was_not_served_costs_nothing(outcome: str) -> None:
+    entry = booked(None, outcome=outcome)
+    assert (entry.posted(BASELINE), entry.usage_source, entry.resolution) == (0, "none", "void")
+
+
+def test_what_never_answered_is_estimated_at_its_forecast() -> None:
+    entry = booked(None, outcome="timeout")
+    assert -entry.posted(UPSTREAM) == entry.forecast_pico > 0
+    assert (entry.usage_source, entry.resolution) == ("estimated", "post")
+
+
+def test_a_broken_off_answer_is_estimated_by_its_length_and_never_over_its_limit() -> None:
+    cut = Reading(complete=False, usage=usage(output_tokens=1), model=MODEL, output_bytes=300)
+    assert booked(cut, outcome="cut").usage.total.output == 100
+    assert booked(cut, outcome="cut", body=message(max_tokens=60)).usage.total.output == 60
+    assert booked(msgspec.structs.replace(cut, output_bytes=0), outcome="cut").usage.total.output == 1
+    assert booked(cut, outcome="cut").usage.total.input == 10
+
+
+def test_searches_made_before_the_break_are_paid_too() -> None:
+    told = usage(server_tool_use=ServerToolUse(web_search_requests=2))
+    entry = booked(Reading(complete=False, usage=told, model=MODEL), outcome="cut")
+    assert entry.usage.web_searches == 2
+    assert -entry.posted(UPSTREAM) >= 2 * 10**10
+
+
+COUNTS = st.integers(0, 2**40) | st.none()
+
+
+@given(
+    st.builds(
+        ApiUsage,
+        input_tokens=COUNTS,
+        output_tokens=COUNTS,
+        cache_creation_input_tokens=COUNTS,
+        cache_read_input_tokens=COUNTS,
+        service_tier=st.sampled_from([None, "standard", "batch", "priority", "new"]),
+        inference_geo=st.sampled_from([None, "us", "global", "not_available", "new"]),
+        speed=st.sampled_from([None, "fast", "standard", "new"]),
+        server_tool_use=st.builds(ServerToolUse, web_search_requests=COUNTS) | st.none(),
+    ),
+    st.booleans(),
+    st.sampled_from(["answered", "cut", "left", "garbage", "timeout"]),
+    st.sampled_from(["", MODEL, "claude-haiku-5-5", "claude-nobody"]),
+)
+def test_whatever_usage_is_told_there_is_an_entry_that_balances(
+    told: ApiUsage, complete: bool, outcome: str, model: str
+) -> None:
+    entry = booked(Reading(complete=complete, usage=told, model=model, output_bytes=50), outcome=outcome)
+    assert entry.balance() == 0
+    assert 0 <= -entry.posted(UPSTREAM) < 2**63
+    sane = sum((told.input_tokens or 0, told.output_tokens or 0)) <= TOKENS_MAX
+    assert entry.usage_source == "estimated" or (complete and sane)
+
+
+# --- what is learned ---------------------------------------------------------------------------------------------------
+
+
+async def test_the_length_of_the_answer_is_learned() -> None:
+    async with engine_on(simulator()) as engine:
+        await engine.messages(call_of(message("[[sim: out=123]]")))
+        key = (await only_entry(engine)).key
+        assert engine.knowledge.memory.expected_output(key, MODEL, 1000) == 123
+
+
+async def test_the_forecast_of_a_repeated_call_is_exact() -> None:
+    app = simulator()
+    async with engine_on(app) as engine:
+        for _ in range(3):
+            await engine.messages(call_of(LONG))
+        entries = await engine.ledger.entries()
+    assert entries[2].forecast_pico == -entries[2].posted(UPSTREAM)
+
+
+async def test_a_cache_that_was_evicted_early_is_no_longer_counted_on() -> None:
+    app = simulator()
+    async with engine_on(app) as engine:
+        for _ in range(2):
+            await engine.messages(call_of(LONG))
+        app.service.cache.clear()
+        for _ in range(2):
+            await engine.messages(call_of(LONG))
+        entries = await engine.ledger.entries()
+    missed, after = entries[2], entries[3]
+    assert missed.forecast_pico < -missed.posted(UPSTREAM)  # a read was expected, a write was billed
+    assert missed.usage.total.read == 0
+    assert after.usage.total.read > 0
+    assert after.forecast_pico == -after.posted(UPSTREAM)
+
+
+async def test_a_provider_that_caches_nothing_is_not_counted_on() -> None:
+    body = msgspec.json.encode(
+        msgspec.json.decode(MESSAGE) | {"usage": {"input_tokens": 6000, "output_tokens": 5}}
+    )
+    async with engine_on(Provider(Say([body]))) as engine:
+        for _ in range(3):
+            await engine.messages(call_of(LONG))
+        assert engine.knowledge.memory._residency.__len__() == 0
+        entries = await engine.ledger.entries()
+    assert all(entry.posted(UPSTREAM) == entries[0].posted(UPSTREAM) for entry in entries)
+
+
+async def test_a_prefix_that_lapsed_is_marked_for_an_hour() -> None:
+    clock = TestClock()
+    app = simulator(clock=clock.time)
+    async with engine_on(app, clock=clock) as engine:
+        for gap_s in (0, 600, 600, 600):
+            clock.advance(gap_s)
+            await engine.messages(call_of(LONG))
+        entries = await engine.ledger.entries()
+    tokens = [entry.usage.total for entry in entries]
+    assert tokens[0].write_5m > 5000
+    assert tokens[1].write_1h == tokens[0].prompt - tokens[1].input - tokens[1].write_5m > 5000  # came back after ten minutes
+    assert [one.read > 5000 for one in tokens] == [False, False, True, True]
+    assert [-entry.posted(UPSTREAM) for entry in entries] == [int(call.cost * 10**12) for call in app.bill.calls]
+    assert datetime.fromtimestamp(entries[0].opened_us / 1e6, UTC).year == 2026
+
+
+async def test_a_refused_call_is_no_sighting() -> None:
+    async with engine_on(simulator(), policy={"cost_limit_usd": "0.000001"}) as engine:
+        results = []
+        for _ in range(2):
+            try:
+                await engine.messages(call_of(LONG))
+            except Exception as error:
+                results.append(type(error).__name__)
+        assert results == ["PolicyRefusal"] * 2
+        assert len(engine.knowledge.memory._sightings) == 0

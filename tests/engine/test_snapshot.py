@@ -1,0 +1,78 @@
+"""A snapshot is frozen knowledge: what was remembered before the call, and nothing of the call itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.fixtures import MODEL, message
+from thriftgate.core.cache import CacheRules, Resident
+from thriftgate.core.errors import InputError
+from thriftgate.core.state import Sighting
+from thriftgate.engine.snapshot import Knowledge, Snapshot
+from thriftgate.pricing.load import load_book, load_models
+from thriftgate.wire import DIALECTS
+
+BODY = message(system="You are kind.", messages=[{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}])
+
+
+@pytest.fixture
+def known() -> Knowledge:
+    return Knowledge(load_book(), load_models(), CacheRules())
+
+
+def snapshot(known: Knowledge, body: dict[str, Any], key: str = "key_a", now_s: float = 1000.0) -> Snapshot:
+    return known.snapshot(DIALECTS[0].parse(msgspec.json.encode(body)), key, now_s)
+
+
+def test_a_first_call_knows_nothing_of_itself(known: Knowledge) -> None:
+    for _ in range(2):
+        state = snapshot(known, BODY).state
+        assert (dict(state.sightings), dict(state.residency)) == ({}, {})
+
+
+def test_what_was_seen_and_cached_before_is_there(known: Knowledge) -> None:
+    chain = snapshot(known, BODY).state.prefix.chain
+    known.memory.see(chain, 900.0)
+    entry = Resident("5m", 900.0, 1200.0)
+    known.memory.cached({chain[0]: entry})
+    state = snapshot(known, BODY).state
+    assert state.sightings == dict.fromkeys(chain, Sighting(900.0))
+    assert state.residency == {chain[0]: entry}
+    assert (state.now_s, state.capability.id) == (1000.0, MODEL)
+
+
+def test_keys_do_not_share_what_they_cached(known: Knowledge) -> None:
+    known.memory.see(snapshot(known, BODY, "key_a").state.prefix.chain, 900.0)
+    assert not snapshot(known, BODY, "key_b").state.sightings
+
+
+def test_counts_grow_with_the_blocks_and_bound_each_other(known: Knowledge) -> None:
+    state = snapshot(known, BODY).state
+    assert len(state.cumulative) == len(state.upper) == len(state.prefix.chain) == 3
+    assert list(state.cumulative) == sorted(state.cumulative)
+    assert all(low <= high for low, high in zip(state.cumulative, state.upper, strict=True))
+
+
+def test_a_known_total_becomes_exact(known: Knowledge) -> None:
+    first = snapshot(known, BODY)
+    known.tokens.learn(MODEL, first.state.prefix.chain[-1], 4711, first.estimate)
+    state = snapshot(known, BODY).state
+    assert (state.cumulative[-1], state.upper[-1]) == (4711, 4711)
+
+
+def test_tools_bring_their_own_prompt(known: Knowledge) -> None:
+    tool = {"name": "look", "description": "Look.", "input_schema": {"type": "object"}}
+    plain = snapshot(known, BODY).state.cumulative[-1]
+    empty = snapshot(known, BODY | {"tools": []}).state.cumulative[-1]
+    with_tool = snapshot(known, BODY | {"tools": [tool]}).state.cumulative[-1]
+    assert empty >= plain
+    assert with_tool > plain + 100
+
+
+@pytest.mark.parametrize("messages", [["text"], [{"role": "user", "content": 7}], [7]])
+def test_malformed_content_is_bad_input(known: Knowledge, messages: list[Any]) -> None:
+    with pytest.raises(InputError):
+        snapshot(known, BODY | {"messages": messages})

@@ -1,0 +1,253 @@
+"""The documentation says what is so: all of it is there, all of it parses, nothing is out of date."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from docs import generate
+
+from tests.cli.conftest import Books, Done, Run, books, run
+from tests.demo.done import demo_done
+from thriftgate.cli import VERBS, app
+from thriftgate.cli.demo import demo_document
+from thriftgate.core.levers import LEVERS
+from thriftgate.demo.workloads import WORKLOADS
+from thriftgate.settings import Settings
+
+__all__ = ["books", "run"]  # fixtures
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WRITTEN = [page for page in PAGES if page.parent.name not in ("reference", "adr")]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+QUICK = ("price", "count", "report", "explain", "doctor")
+
+
+def of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def fences(text: str, language: str) -> list[str]:
+    """The contents of the fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Every `thriftgate …` command of the hand-written pages: (page, arguments)."""
+    for page in WRITTEN:
+        text = page.read_text(encoding="utf-8")
+        lines = [line for block in fences(text, "sh") for line in block.replace("\\\n", " ").splitlines()]
+        inline = re.findall(r"`(thriftgate [^`]*)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+        shown = [line.strip() for block in fences(text, "text") for line in block.splitlines() if " explain tg_" in line]
+        for line in (*lines, *(one.replace("\n", " ") for one in inline), *shown):
+            words = shlex.split(line.partition("  #")[0].partition(" # ")[0]) if "thriftgate" in line else []
+            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+                words.pop(0)
+            if words[:1] == ["thriftgate"] and words[1:]:
+                yield of(page), words[1:]
+
+
+COMMANDS = sorted({(page, tuple(arguments)) for page, arguments in commands()})
+
+
+def test_the_reference_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    code = generate.main(["--check"])
+    assert (code, capsys.readouterr().out) == (0, ""), "run python -m docs.generate"
+
+
+def test_the_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(generate, "HERE", tmp_path)
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "reference" / "cli.md").write_text("old", encoding="utf-8")
+    assert generate.main(["--check"]) == 1
+    assert "docs/reference/cli.md: out of date" in capsys.readouterr().out
+    assert (tmp_path / "reference" / "cli.md").read_text(encoding="utf-8") == "old"
+    assert generate.main([]) == 0
+    assert generate.main(["--check"]) == 0
+    assert generate.main(["--what"]) == 2
+
+
+@pytest.mark.parametrize("verb", [verb for verb, _ in VERBS])
+def test_every_verb_is_documented(verb: str) -> None:
+    assert f"\n## {verb}\n" in (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
+    assert any(arguments[0] == verb for _, arguments in COMMANDS), "no page but the reference shows it"
+
+
+@pytest.mark.parametrize("lever", [lever.id for lever in LEVERS])
+def test_every_lever_is_documented(lever: str) -> None:
+    assert f"\n## {lever}\n" in (ROOT / "docs/reference/levers.md").read_text(encoding="utf-8")
+    for page in ("README.md", "docs/concepts/levers.md"):
+        assert f"`{lever}`" in (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_every_setting_is_documented() -> None:
+    text = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
+    for name, field in Settings.model_fields.items():
+        section = text.partition(f"\n## [{name}]\n")[2].partition("\n## ")[0]
+        assert section
+        for key in getattr(field.annotation, "model_fields", {}):
+            assert f"| `{key}` |" in section
+
+
+@pytest.mark.parametrize(
+    ("page", "arguments"), COMMANDS, ids=lambda value: value if isinstance(value, str) else " ".join(value)
+)
+def test_every_command_parses(page: str, arguments: tuple[str, ...]) -> None:
+    if arguments == ("--help",):
+        return
+    command, bound, _ = app.parse_args(list(arguments), exit_on_error=False, print_error=False)
+    assert command.__name__ == arguments[0], page
+    bound.apply_defaults()
+
+
+def test_the_quick_commands_run(run: Run, books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("THRIFTGATE_SERVER__PORT", "0")
+    (tmp_path / "request.json").write_text('{"model": "claude-opus-5-5", "messages": []}', encoding="utf-8")
+    (tmp_path / "thriftgate.toml").write_text("", encoding="utf-8")
+    ran = set()
+    for page, arguments in COMMANDS:
+        if arguments[0] not in QUICK or "--live" in arguments or any(word.startswith("tg_") for word in arguments):
+            continue
+        words = [books.ids[0] if word == "ID" else word for word in arguments]
+        words = [books.path if word.endswith(".db") else word for word in words]
+        if words[0] in ("report", "explain") and "--ledger" not in words:
+            words += ["--ledger", books.path]
+        if words[1:] or words[0] in ("report", "doctor"):
+            assert run(*words).code == 0, (page, arguments)
+            ran.add(words[0])
+    assert ran == set(QUICK)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=of)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        there = page if not path else (page.parent / path).resolve()
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {generate.anchor(heading) for heading in headings}, target
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    reached, todo = set(), [ROOT / "docs/index.md", ROOT / "README.md"]
+    while todo:
+        page = todo.pop()
+        if page not in reached and page.suffix == ".md" and page.exists():
+            reached.add(page)
+            links = re.findall(r"\]\(([^)#:]+)", page.read_text(encoding="utf-8"))
+            todo += [(page.parent / link).resolve() for link in links]
+    assert {of(page) for page in PAGES} <= {of(page) for page in reached if page.is_relative_to(ROOT)}
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=of)
+def test_settings_examples_are_valid(page: Path) -> None:
+    for example in fences(page.read_text(encoding="utf-8"), "toml"):
+        Settings.model_validate(tomllib.loads(example))
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=of)
+def test_programs_and_bodies_in_examples_are_whole(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for program in fences(text, "python"):
+        compile(program, of(page), "exec")
+    for body in re.findall(r"-d '([^']*)'", text):
+        assert msgspec.json.decode(body)["messages"]
+
+
+# --- what --json holds --------------------------------------------------------------------------------------------------
+
+
+def names(keys: str) -> set[str]:
+    """The keys at the top of `a, b{c}, d[{e}]`."""
+    flat = keys
+    while flat != (flat := re.sub(r"\{[^{}]*\}|\[[^\[\]]*\]", "", flat)):
+        pass
+    return {name.strip() for name in flat.split(",")}
+
+
+def member(keys: str, name: str) -> set[str]:
+    """The keys within a member of it: `d[{e}]` or `d{e}`."""
+    found = re.search(rf"\b{name}(?:\[\{{|\{{)(.*)", keys)
+    assert found
+    depth, at = 1, 0
+    while depth:
+        depth += {"{": 1, "}": -1}.get(found[1][at], 0)
+        at += 1
+    return names(found[1][: at - 1])
+
+
+def test_the_keys_of_json_are_documented(run: Run, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THRIFTGATE_SERVER__PORT", "0")
+
+    def asked(*arguments: str, stdin: bytes = b"") -> Any:
+        done: Done = run(*arguments, "--json", stdin=stdin)
+        return done.json()
+
+    documents = {
+        "price": asked("price", "--model", "claude-opus-5-5", "--input", "1"),
+        "count": asked("count", "-", stdin=b'{"model": "claude-opus-5-5", "messages": []}'),
+        "report": asked("report", "--ledger", books.path),
+        "explain": asked("explain", books.ids[1], "--ledger", books.path),
+        "doctor": asked("doctor", "--ledger", books.path),
+        "demo": demo_document(demo_done()),
+    }
+    assert documents.keys() == generate.KEYS.keys()
+    for verb, document in documents.items():
+        keys = generate.KEYS[verb]
+        assert set(document) == names(keys), verb
+        for name in ("lines", "plan", "postings", "checks", "workloads", "proof", "by_model"):
+            if name in document:
+                value = document[name]
+                assert set(value[0] if isinstance(value, list) else value) == member(keys, name), (verb, name)
+
+
+# --- the README -------------------------------------------------------------------------------------------------------
+
+
+def test_the_picture_of_the_demo_has_the_right_shape(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thriftgate.cli.demo.run_demo", lambda *_, **__: demo_done())
+    real = run("demo", "--ledger", "demo.db").out
+    (picture,) = (block for block in fences(README, "text") if "thriftgate demo" in block)
+    assert shape(picture) == shape(real.replace(demo_done().ledger, "demo.db"))
+
+
+def test_the_money_in_the_picture_adds_up() -> None:
+    (picture,) = (block for block in fences(README, "text") if "thriftgate demo" in block)
+    rows = {line.split()[0]: line.split() for line in picture.splitlines() if re.match(r"\w+ +\d+ +\$", line)}
+    assert list(rows) == [*(workload.name for workload in WORKLOADS), "total"]
+    micros = {name: [int(cell.replace("$", "").replace(".", "")) for cell in row[1:5]] for name, row in rows.items()}
+    for column in range(4):
+        total = sum(figures[column] for name, figures in micros.items() if name != "total")
+        assert abs(total - micros["total"][column]) <= len(WORKLOADS)  # each is rounded
+    for _, baseline, paid, saved in micros.values():
+        assert abs(baseline - paid - saved) <= 1
+
+
+def shape(text: str) -> list[str]:
+    """The lines with figures, ids and widths taken out. How often the agent calls is the simulated model's own business."""
+    lines = [re.sub(r"tg_[0-9a-f]+", "ID", line.rstrip()) for line in text.strip().splitlines()]
+    return [re.sub(r" +", " ", re.sub(r"\$?\d[\d.,]*", "N", line)) for line in lines]
+
+
+def test_the_set_up_commands_exist() -> None:
+    for task in re.findall(r"python3 tasks\.py (\w+)", README):
+        program = f"import tasks; raise SystemExit({task!r} not in tasks.STEPS)"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        assert subprocess.run([sys.executable, "-c", program], env=environment, check=False, timeout=60).returncode == 0
+    assert "python3 tasks.py demo" in README
+    assert "python3 tasks.py test" in README
