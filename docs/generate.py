@@ -1,6 +1,7 @@
-"""The reference, from the code: `python -m docs.generate [--check]`, run in the checkout.
+"""The reference, from the code: `python -m docs.generate [--check | --picture]`, run in the checkout.
 
-Without `--check` writes `docs/reference/*.md`; with it writes nothing and exits 1 where a committed page says otherwise.
+Without a flag writes `docs/reference/*.md`; with `--check` writes nothing and exits 1 where a committed page says otherwise;
+with `--picture` runs the demo and puts what it prints into the README.
 What code cannot know (what a header means) stands in the tables here; a header that is not in them is an error.
 """
 
@@ -9,7 +10,9 @@ from __future__ import annotations
 import inspect
 import io
 import re
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from importlib import import_module
@@ -359,10 +362,27 @@ def joined(parts: Iterable[str]) -> str:
     )
 
 
+def picture(readme: str, printed: str) -> str:
+    """The README with what the demo printed in place of what it printed before."""
+    fresh = fenced("\n".join(line.rstrip() for line in printed.splitlines()))
+    return re.sub(r"^```text\nthriftgate demo.*?^```", lambda _: fresh, readme, flags=re.MULTILINE | re.DOTALL)
+
+
+def demo_output() -> str:
+    """What `thriftgate demo --ledger demo.db` prints. Raises CalledProcessError where it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "thriftgate", "demo", "--ledger", "demo.db"]
+        return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout  # noqa: S603  our own
+
+
 def main(arguments: list[str]) -> int:
     """The command. Returns its exit code: 0 done, 1 a committed page differs, 2 bad usage."""
+    if arguments == ["--picture"]:
+        readme = HERE.parent / "README.md"
+        readme.write_text(picture(readme.read_text(encoding="utf-8"), demo_output()), encoding="utf-8")
+        return 0
     if arguments not in ([], ["--check"]):
-        sys.stderr.write("usage: python -m docs.generate [--check]\n")
+        sys.stderr.write("usage: python -m docs.generate [--check | --picture]\n")
         return 2
     stale = []
     for name, page in PAGES.items():

@@ -106,9 +106,7 @@ async def engine_on(
     """An engine whose provider is an ASGI app in this process (or whatever `transport` leads to)."""
     if clock is None and isinstance(app, Simulator) and isinstance(app.config.clock, SimClock):
         clock = TestClock(app.config.clock)
-    engine = await build_engine(
-        settings_of(**tables), transport=transport or AsgiTransport(app), clock=clock or TestClock()
-    )
+    engine = await build_engine(settings_of(**tables), transport=transport or AsgiTransport(app), clock=clock or TestClock())
     try:
         yield engine
     finally:
@@ -357,7 +355,15 @@ def serving(app: Any) -> Iterator[str]:
     """An ASGI app under uvicorn on a free port, in a thread with a loop of its own; yields its URL."""
     bound = bind("127.0.0.1", 0)
     config = uvicorn.Config(
-        app, http="httptools", ws="none", log_level="error", access_log=False, timeout_graceful_shutdown=5
+        app,
+        http="httptools",
+        ws="none",
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
     )
     ready = threading.Event()
 

@@ -219,8 +219,15 @@ def test_the_keys_of_json_are_documented(run: Run, books: Books, monkeypatch: py
 # --- the README -------------------------------------------------------------------------------------------------------
 
 
+def test_a_fresh_picture_takes_the_old_ones_place() -> None:
+    printed = "thriftgate demo: fresh   \nwith \\1 and a tail  \n"
+    assert generate.picture("a\n```text\nthriftgate demo: old\nlines\n```\nb\n```text\nother\n```\n", printed) == (
+        "a\n```text\nthriftgate demo: fresh\nwith \\1 and a tail\n```\nb\n```text\nother\n```\n"
+    )
+
+
 def test_the_picture_of_the_demo_has_the_right_shape(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thriftgate.cli.demo.run_demo", lambda *_, **__: demo_done())
+    monkeypatch.setattr("thriftgate.demo.run.run_demo", lambda *_, **__: demo_done())
     real = run("demo", "--ledger", "demo.db").out
     (picture,) = (block for block in fences(README, "text") if "thriftgate demo" in block)
     assert shape(picture) == shape(real.replace(demo_done().ledger, "demo.db"))

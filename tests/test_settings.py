@@ -99,7 +99,10 @@ def test_money_is_exact(tmp_path: Path) -> None:
         ("[policy]\ncost_limit_usd = 0", "policy.cost_limit_usd: Input should be greater than 0"),
         ("[policy]\ncost_limit_usd = nan", "policy.cost_limit_usd: Input should be a finite number"),
         ("[policy]\ncost_limit_usd = 1e-13", "policy.cost_limit_usd: 1E-13 USD is finer than a pico-dollar"),
-        ('[policy]\nlevers = ["cache.breakpoint"]', "there is no lever 'cache.breakpoint'; did you mean 'cache.breakpoints'?"),
+        (
+            '[policy]\nlevers = ["cache.breakpoint"]',
+            "there is no lever 'cache.breakpoint'; did you mean 'cache.breakpoints'?",
+        ),
         ('[policy]\nlevers = "count.guard"', "policy.levers: "),
         ('[ledger]\npath = ""', "ledger.path: String should have at least 1 character"),
     ],

@@ -20,8 +20,7 @@ class Calls:
         self.code = code
         self.commands: list[list[str]] = []
 
-    def __call__(self, command: list[str], defaults: dict[str, str] | None = None) -> int:
-        del defaults
+    def __call__(self, command: list[str]) -> int:
         self.commands.append(command)
         return self.code
 

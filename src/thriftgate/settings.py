@@ -166,5 +166,6 @@ def _worded(location: tuple[int | str, ...], kind: str, message: str) -> str:
 
 
 def _suggest(wrong: str, known: list[str]) -> str:
-    near = [name for name in known if wrong and name.startswith(wrong)] or difflib.get_close_matches(wrong, known, cutoff=0.5)
+    longer = [name for name in known if wrong and name.startswith(wrong)]
+    near = longer or difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"

@@ -17,7 +17,7 @@ from thriftgate.demo.workloads import WORKLOADS
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thriftgate.cli.demo.run_demo", lambda *_, **__: demo_done())
+    monkeypatch.setattr("thriftgate.demo.run.run_demo", lambda *_, **__: demo_done())
 
 
 def test_all_of_it_for_real(run: Run, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_for_people(run: Run) -> None:
 
 def test_books_that_differ_from_the_bill_are_exit_code_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = replace(demo_done(), proof=replace(demo_done().proof, complaints=("msg_1: off",), billed_pico=5))
-    monkeypatch.setattr("thriftgate.cli.demo.run_demo", lambda *_, **__: wrong)
+    monkeypatch.setattr("thriftgate.demo.run.run_demo", lambda *_, **__: wrong)
     done = run("demo")
     assert done.code == 1
     assert "The books do not hold" in done.out

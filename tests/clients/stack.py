@@ -83,16 +83,22 @@ class Stack:
         self.folder = folder
         self.ledger = folder / "books.db"
         self.simulator = Process(folder, "simulate", "--port", "0")
-        self.gateway = Process(
-            folder, "serve", "--port", "0", "--upstream", self.simulator.url, "--ledger", str(self.ledger)
-        )
+        try:
+            self.gateway = Process(
+                folder, "serve", "--port", "0", "--upstream", self.simulator.url, "--ledger", str(self.ledger)
+            )
+        except BaseException:
+            self.simulator.stop()
+            raise
         self.url = self.gateway.url
         fetch(f"{self.url}/readyz")
 
     def stop(self) -> None:
         """The gateway first: it may still be settling."""
-        self.gateway.stop()
-        self.simulator.stop()
+        try:
+            self.gateway.stop()
+        finally:
+            self.simulator.stop()
 
     def faults(self, **chances: float) -> None:
         """Replace the simulator's faults; without arguments nothing goes wrong."""
@@ -150,8 +156,8 @@ def paid_usd(entry: Entry) -> Decimal:
 async def _read_books(path: Path) -> Books:
     ledger = SqliteLedger.open(path)
     try:
-        entries = list(await ledger.entries(limit=100_000))
-        return Books(entries, list(await ledger.open_holds()), list(await ledger.unbalanced()))
+        holds = list(await ledger.open_holds())  # first: what is settled from here on is among the entries
+        return Books(list(await ledger.entries(limit=100_000)), holds, list(await ledger.unbalanced()))
     finally:
         await ledger.close()
 

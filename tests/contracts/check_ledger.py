@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import strategies as st
@@ -126,7 +126,7 @@ async def a_report_sums_by_everything(books: Opener) -> None:
     ledger = books.open()
     await ledger.settle(entry_of("a", paid=100, saved=30, opened_us=10))
     await ledger.settle(entry_of("b", paid=500, saved=-7, opened_us=20, model="n", key="key_b", usage_source="estimated"))
-    void = {"outcome": "failed", "resolution": "void", "usage_source": "none"}
+    void: dict[str, Any] = {"outcome": "failed", "resolution": "void", "usage_source": "none"}
     await ledger.settle(entry_of("c", paid=0, opened_us=30, model="o", **void))
     report = await ledger.report()
     assert (report.calls, report.estimated, report.baseline_pico, report.paid_pico) == (3, 1, 623, 600)
@@ -295,8 +295,8 @@ _COUNTS = st.integers(0, 10**9)
 _INTEGERS = st.integers(-(2**62), 2**62)
 _OUTPUT = st.tuples(_COUNTS, _COUNTS).map(sorted)
 TOKENS = st.builds(
-    lambda input, write_5m, write_1h, read, output: Tokens(input, write_5m, write_1h, read, output[1], output[0]),
-    *[_COUNTS] * 4,
+    lambda prompt, output: Tokens(prompt[0], prompt[1], prompt[2], prompt[3], output[1], output[0]),
+    st.tuples(_COUNTS, _COUNTS, _COUNTS, _COUNTS),
     _OUTPUT,
 )
 USAGES = st.builds(Usage, TOKENS, _COUNTS, st.lists(st.builds(Iteration, _WORDS, TOKENS, _WORDS), max_size=3).map(tuple))
@@ -308,9 +308,7 @@ _POSTINGS = st.builds(
     _INTEGERS.map(lambda n: n // 8),
     _SPLITS,
 )
-_DECISIONS = st.builds(
-    Decision, _WORDS, st.sampled_from(["applied", "warned", "skipped", "refused"]), _WORDS, _INTEGERS
-)
+_DECISIONS = st.builds(Decision, _WORDS, st.sampled_from(["applied", "warned", "skipped", "refused"]), _WORDS, _INTEGERS)
 ENTRIES = st.builds(
     Entry,
     id=st.just("a"),
@@ -319,9 +317,7 @@ ENTRIES = st.builds(
     key=_WORDS,
     model=_WORDS,
     endpoint=_WORDS,
-    outcome=st.sampled_from(
-        ["answered", "failed", "cut", "left", "unreachable", "timeout", "garbage", "refused", "lost"]
-    ),
+    outcome=st.sampled_from(["answered", "failed", "cut", "left", "unreachable", "timeout", "garbage", "refused", "lost"]),
     resolution=st.sampled_from(["post", "void", "expire"]),
     usage_source=st.sampled_from(["exact", "estimated", "none"]),
     usage=USAGES,

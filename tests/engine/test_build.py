@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures import Provider, TestClock, call_of, engine_on, message, only_entry, settings_of
+from tests.fixtures import MESSAGE, MODEL, Provider, Say, TestClock, call_of, engine_on, message, only_entry, settings_of
 from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.engine.build import build_engine, call_ids, policy_of
 from thriftgate.providers.aiohttp_transport import AiohttpTransport
@@ -32,11 +32,9 @@ def test_ids_sort_by_time_and_never_repeat() -> None:
 
 
 async def test_settings_reach_the_engine() -> None:
-    tables = {
-        "server": {"drain_s": 7.0, "shutdown_s": 8.0},
-        "upstream": {"connect_timeout_s": 1.5, "read_timeout_s": 2.5, "retry": "never", "attempts_max": 5},
-    }
-    async with engine_on(Provider(), **tables) as engine:
+    server = {"drain_s": 7.0, "shutdown_s": 8.0}
+    upstream = {"connect_timeout_s": 1.5, "read_timeout_s": 2.5, "retry": "never", "attempts_max": 5}
+    async with engine_on(Provider(), server=server, upstream=upstream) as engine:
         limits = engine.limits
     assert (limits.drain.seconds, limits.shutdown_s) == (7.0, 8.0)
     assert (limits.timeouts.connect_s, limits.timeouts.read_s) == (1.5, 2.5)
@@ -50,13 +48,15 @@ async def test_without_a_transport_it_is_the_network() -> None:
 
 
 async def test_own_prices_are_used() -> None:
-    own = {"models": [{"model": "house-model", "input": 2, "output": 4}]}
+    own = {"models": [{"id": "house-model", "usd_per_mtok": {"input": "2", "output": "4"}}]}
     body = message(model="house-model")
-    async with engine_on(Provider(), prices=own) as engine:
+    answer = Say([MESSAGE.replace(MODEL.encode(), b"house-model")])
+    async with engine_on(Provider(answer), prices=own) as engine:
         await engine.messages(call_of(body))
         entry = await only_entry(engine)
     assert entry.price_book == engine.knowledge.book.id
-    assert entry.model == "house-model"
+    assert "priced as planned" not in entry.note
+    assert -entry.posted("upstream") == 10 * 2_000_000 + 5 * 4_000_000
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ async def test_a_saving_is_booked_to_its_lever() -> None:
 
 async def test_what_no_lever_touches_leaves_as_it_came() -> None:
     provider = Provider()
-    body = b'{ "model" : "claude-opus-4-8", "x-unknown": 1.50, "max_tokens":9,"messages":[{"role":"user","content":"h\\u00e9"}]}'
+    body = b'{ "model" : "claude-opus-4-8", "x": 1.50, "max_tokens":9,"messages":[{"role":"user","content":"h\\u00e9"}]}'
     async with engine_on(provider) as engine:
         reply = await engine.messages(call_of(body))
     assert provider.bodies == [body]
@@ -176,7 +176,7 @@ async def test_a_transport_with_a_bug_leaves_no_hold_open() -> None:
     assert (entry.usage_source, entry.note) == ("estimated", "ValueError")
 
 
-NO_MESSAGE = [b"", b"<html>sorry</html>", b"[1,2]", b'"text"', b'{"hello":1}', b"[" * 100_000, b'{"type":"message"', b"\xff\xfe"]
+NO_MESSAGE = (b"", b"<html>sorry</html>", b"[1,2]", b'"text"', b'{"hello":1}', b"[" * 100_000, b'{"type":"mes', b"\xff\xfe")
 
 
 @pytest.mark.parametrize("body", NO_MESSAGE, ids=lambda body: repr(body[:12]))
@@ -442,7 +442,7 @@ async def test_faults_of_the_simulator_each_end_in_one_entry() -> None:
         results = await asyncio.gather(
             *(engine.messages(call_of(message(f"number {number}"))) for number in range(60)), return_exceptions=True
         )
-        assert not [result for result in results if isinstance(result, BaseException) and not isinstance(result, BrokenReply)]
+        assert {type(result) for result in results if isinstance(result, BaseException)} == {BrokenReply}
         entries = await engine.ledger.entries()
         assert len(entries) == 60
         assert {entry.outcome for entry in entries} == {"answered", "failed", "garbage", "cut"}

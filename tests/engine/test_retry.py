@@ -74,7 +74,10 @@ def test_a_spend_limit_lasts_for_longer_than_any_wait() -> None:
     assert retry_wait_s(429, raw({"retry-after": "1"}), SPEND_LIMIT, 1, RetryPolicy()) is None
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"error":null}', b'{"error":{"details":null}}', b"[" * 100_000, b"\xff"])
+UNREADABLE = (b"", b"{", b"[]", b'{"error":null}', b'{"error":{"details":null}}', b"[" * 100_000, b"\xff")
+
+
+@pytest.mark.parametrize("body", UNREADABLE)
 def test_a_limit_whose_body_cannot_be_read_is_an_ordinary_one(body: bytes) -> None:
     assert retry_wait_s(429, (), body, 1, RetryPolicy()) == 0.5
 

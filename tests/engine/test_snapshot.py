@@ -15,7 +15,8 @@ from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.wire import DIALECTS
 
-BODY = message(system="You are kind.", messages=[{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}])
+TURNS = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
+BODY = message(system="You are kind.", messages=TURNS)
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ async def test_books_of_a_newer_version_are_refused_untouched(tmp_path: Path) ->
     with sqlite3.connect(path) as connection:
         connection.execute("pragma user_version = 99")
     connection.close()
-    with pytest.raises(LedgerError, match="schema version 99.*update thriftgate") as caught:
+    with pytest.raises(LedgerError, match=r"schema version 99.*update thriftgate") as caught:
         SqliteLedger.open(path)
     assert str(path) in str(caught.value)
     with sqlite3.connect(path) as connection:

@@ -58,9 +58,7 @@ async def load(url: str) -> list[Seen]:
     """All calls, by so many clients at once."""
     draw = random.Random(SEED)
     manners = draw.choices(list(MANNERS), list(MANNERS.values()), k=CALLS)
-    work = [
-        (manner, draw_request(draw, manner, number), draw.randint(1, 6)) for number, manner in enumerate(manners)
-    ]
+    work = [(manner, draw_request(draw, manner, number), draw.randint(1, 6)) for number, manner in enumerate(manners)]
     seen: list[Seen] = []
 
     async def one(session: aiohttp.ClientSession) -> None:

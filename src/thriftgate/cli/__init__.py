@@ -5,6 +5,7 @@ Verbs are named here and loaded when called, so that `--help` is quick.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a verb and exit: 0 done, 1 refused or fell short, 2 bad usage."""
     try:
         result = app(arguments, exit_on_error=False, result_action="return_value")
+        sys.stdout.flush()
     except CycloptsError:
         sys.exit(2)  # printed already, in words
     except (ConfigError, InputError) as error:
@@ -40,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except ThriftgateError as error:
         print(f"thriftgate: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+    except BrokenPipeError:  # whoever read our output has gone, as `head` does; there is nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

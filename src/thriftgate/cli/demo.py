@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -13,9 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from thriftgate.cli.options import Json
 from thriftgate.cli.output import dollars, dollars_exact, note, percent, print_json, print_table, say
 from thriftgate.core.money import usd_from_pico
-from thriftgate.demo.outcome import Outcome
-from thriftgate.demo.run import Demo, need_sdk, run_demo
-from thriftgate.demo.workloads import WORKLOADS
+
+if TYPE_CHECKING:
+    from thriftgate.demo.outcome import Outcome
+    from thriftgate.demo.run import Demo
 
 COMPLAINTS_SHOWN = 10
 
@@ -32,6 +34,8 @@ def demo(
     Starts the gateway in front of a simulated provider, drives five workloads through it with the real anthropic SDK, and
     proves the books against the simulator's own bill. Exits 1 where they differ. Pauses between calls are simulated.
     """
+    from thriftgate.demo.run import need_sdk  # noqa: PLC0415  --help shall be quick
+
     need_sdk()
     path = ledger or str(Path(tempfile.mkdtemp(prefix="thriftgate-demo-")) / "demo.db")
     done = _run(path)
@@ -72,6 +76,9 @@ def _sums(outcome: Outcome) -> dict[str, Any]:
 
 
 def _run(path: str) -> Demo:
+    from thriftgate.demo.run import run_demo  # noqa: PLC0415  --help shall be quick
+    from thriftgate.demo.workloads import WORKLOADS  # noqa: PLC0415  --help shall be quick
+
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("calls"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -94,7 +101,7 @@ def _print(done: Demo) -> None:
     say("\nThe call of each workload that saved the most, line by line:")
     for one in done.outcomes:
         say(f"  {_explain(one, done.ledger)}    # {one.name}")
-    say(f"All of it: thriftgate report --ledger {done.ledger}")
+    say(f"All of it: thriftgate report --ledger {shlex.quote(done.ledger)}")
 
 
 def _rows(one: Outcome) -> list[tuple[str, ...]]:
@@ -106,4 +113,4 @@ def _rows(one: Outcome) -> list[tuple[str, ...]]:
 
 
 def _explain(one: Outcome, ledger: str) -> str:
-    return f"thriftgate explain {one.example} --ledger {ledger}"
+    return f"thriftgate explain {one.example} --ledger {shlex.quote(ledger)}"

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from thriftgate.cli.checks import Check, check_all, fine
-from thriftgate.cli.live import live_checks
 from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 from thriftgate.cli.output import print_json, print_table
 from thriftgate.core.errors import ConfigError
-from thriftgate.pricing.load import load_book
+
+if TYPE_CHECKING:
+    from thriftgate.cli.checks import Check
 
 
 def doctor(
@@ -39,6 +39,10 @@ def doctor(
 
 
 def _run(config: Path | None, ledger: str | None, *, live: bool) -> list[Check]:
+    from thriftgate.cli.checks import Check, check_all, fine  # noqa: PLC0415  --help shall be quick
+    from thriftgate.cli.live import live_checks  # noqa: PLC0415  --help shall be quick
+    from thriftgate.pricing.load import load_book  # noqa: PLC0415  --help shall be quick
+
     try:
         settings = settings_for(config, ledger__path=ledger)
     except ConfigError as error:

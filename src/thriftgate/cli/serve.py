@@ -8,9 +8,7 @@ from cyclopts import Parameter
 
 from thriftgate.cli.options import Config, LedgerPath, settings_for
 from thriftgate.cli.output import note
-from thriftgate.cli.serving import bind, serve_app
 from thriftgate.core.errors import ConfigError
-from thriftgate.gateway.app import Gateway
 
 
 def serve(
@@ -31,6 +29,9 @@ def serve(
     port
         Port to listen on; 0 picks a free one.
     """
+    from thriftgate.cli.serving import bind, serve_app  # noqa: PLC0415  --help shall be quick
+    from thriftgate.gateway.app import Gateway  # noqa: PLC0415  --help shall be quick
+
     if workers != 1:
         raise ConfigError("--workers: one process on SQLite is all there is yet; several need PostgreSQL")
     settings = settings_for(config, server__host=host, server__port=port, upstream__url=upstream, ledger__path=ledger)

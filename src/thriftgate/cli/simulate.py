@@ -8,10 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from thriftgate.cli.output import note
-from thriftgate.cli.serving import bind, serve_app
 from thriftgate.core.errors import ConfigError
-from thriftgate.simulator import Faults, SimClock, Simulator, SimulatorConfig
-from thriftgate.simulator.clock import parse_moment
 
 
 def simulate(
@@ -24,6 +21,10 @@ def simulate(
     faults: Annotated[Path | None, Parameter(help="Fault table, TOML or JSON.")] = None,
 ) -> int:
     """Run a fake Claude API on loopback. Its answers are a simulation and say so; its bill is at /_sim/bill."""
+    from thriftgate.cli.serving import bind, serve_app  # noqa: PLC0415  --help shall be quick
+    from thriftgate.simulator import Faults, SimClock, Simulator, SimulatorConfig  # noqa: PLC0415  --help shall be quick
+    from thriftgate.simulator.clock import parse_moment  # noqa: PLC0415  --help shall be quick
+
     try:
         chosen = Faults.load(faults) if faults is not None else Faults()
         moment = SimClock.frozen(parse_moment(clock)) if clock is not None else SimClock.real()

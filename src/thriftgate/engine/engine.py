@@ -376,7 +376,7 @@ def _as_refusal(raised: Exception) -> ThriftgateError:
 
 
 def _is_no_message(body: bytes, headers: Headers) -> bool:
-    """Whether no client could make sense of a successful answer. One that is compressed against our wish cannot be judged."""
+    """Whether no client could make sense of a successful answer. One compressed against our wish cannot be judged."""
     if header(headers, b"content-encoding") not in ("", "identity"):
         return False
     try:

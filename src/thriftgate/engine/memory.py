@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from thriftgate.core.cache import TTL_S, Resident
 from thriftgate.core.generations import Generations
 from thriftgate.core.state import Sighting
@@ -29,17 +31,15 @@ class Memory:
         sightings = self._sightings
         for digest in chain:
             before = sightings.get(digest)
-            if before is None:
-                sightings[digest] = fresh
-                continue
-            gap_s = now_s - before.last_s
-            came_late = TTL_S["5m"] < gap_s <= TTL_S["1h"]
-            # Within five minutes says nothing new; beyond the hour the boundary is no longer one that comes back.
-            keeps = before.lapsed and gap_s <= TTL_S["5m"]
-            sightings[digest] = lapsed if came_late or keeps else fresh
+            sightings[digest] = lapsed if before is not None and _lapsed(before, now_s) else fresh
 
-    def sightings_of(self, chain: Sequence[bytes]) -> dict[bytes, Sighting]:
-        return self._sightings.among(chain)
+    def sightings_of(self, chain: Sequence[bytes], now_s: float) -> dict[bytes, Sighting]:
+        """What is known of these boundaries, as it is when they come back now."""
+        known = self._sightings.among(chain)
+        for digest, sighting in known.items():
+            if sighting.lapsed != _lapsed(sighting, now_s):
+                known[digest] = replace(sighting, lapsed=not sighting.lapsed)
+        return known
 
     def residency_of(self, chain: Sequence[bytes]) -> dict[bytes, Resident]:
         return self._residency.among(chain)
@@ -61,3 +61,10 @@ class Memory:
         mean = self._output.get((key, model))
         fresh = output_tokens if mean is None else mean + OUTPUT_WEIGHT * (output_tokens - mean)
         self._output[key, model] = float(fresh)
+
+
+def _lapsed(before: Sighting, now_s: float) -> bool:
+    """Whether a boundary that comes back now has outlived five minutes and is one that comes back within the hour. A return
+    in time says nothing new; beyond the hour the boundary is no longer one that comes back."""
+    gap_s = now_s - before.last_s
+    return TTL_S["5m"] < gap_s <= TTL_S["1h"] or (before.lapsed and gap_s <= TTL_S["5m"])

@@ -49,7 +49,7 @@ class Knowledge:
             upper=estimate.upper,
             output_tokens=self.memory.expected_output(key, request.model, request.max_tokens),
             residency=self.memory.residency_of(prefix.chain),
-            sightings=self.memory.sightings_of(prefix.chain),
+            sightings=self.memory.sightings_of(prefix.chain, now_s),
             rules=self.rules,
         )
         return Snapshot(state, estimate)

@@ -1,0 +1,261 @@
+"""What every lever must do. A lever is checked by handing it to each of `CHECKS`.
+
+The requests come from the seeded traffic of the laws, the knowledge about them is drawn as well: levers must be harmless
+whatever a snapshot says.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import accumulate
+from random import Random
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tests.laws.traffic import Traffic
+from thriftgate.core.cache import TTL_S, CacheRules, Resident, client_breakpoints
+from thriftgate.core.cost import day_of
+from thriftgate.core.memo import PartMemo
+from thriftgate.core.plan import Draft, Lever, Policy, Proposal, Refuse, Skip
+from thriftgate.core.prefix import read_prefix
+from thriftgate.core.prices import Terms
+from thriftgate.core.request import Request, parse_request
+from thriftgate.core.splice import apply
+from thriftgate.core.state import Sighting, State
+from thriftgate.core.usage import Iteration, Tokens, Usage
+from thriftgate.pricing.load import load_book, load_models
+
+Check = Callable[[Lever], None]
+BOOK, MODELS = load_book(), load_models()
+SEEDS = 40
+STEPS = 5
+NOW_S = 1_795_262_400.0
+HEADINGS = ("What", "Why it saves", "When it must not", "Example", "Source")
+ID = re.compile(r"[a-z]+\.[a-z_]+")
+
+
+class Scene(NamedTuple):
+    """A request, what is believed about it, and what may be done."""
+
+    request: Request
+    draft: Draft
+    state: State
+    policy: Policy
+
+    def ask(self, lever: Lever) -> Proposal | Skip | Refuse:
+        return lever.propose(self.request, self.draft, self.state, self.policy)
+
+
+@cache
+def scenes(lever_id: str) -> tuple[Scene, ...]:
+    """Requests of all sorts, each under a random belief."""
+    return tuple(scene for seed in range(SEEDS) for scene in _sequence(seed, lever_id))
+
+
+def _sequence(seed: int, lever_id: str) -> Iterator[Scene]:
+    random, traffic = Random(seed), Traffic(seed)
+    for _ in range(STEPS):
+        step = traffic.step()
+        traffic.answered(step, [])
+        body = {key: value for key, value in step.body.items() if random.random() < 0.5 or key != "cache_control"}
+        if random.random() < 0.6:
+            body = _without_marks(body)
+        yield _scene(parse_request(msgspec.json.encode(body)), random, lever_id)
+
+
+def _scene(request: Request, random: Random, lever_id: str) -> Scene:
+    prefix = read_prefix(request, MODELS[request.model], PartMemo(), b"org")
+    counts = [random.choice((0, 1, 300, 5_000)) for _ in prefix.blocks]
+    seen = random.sample(prefix.chain, random.randint(0, min(3, len(prefix.chain))))
+    held = random.sample(prefix.chain, random.randint(0, min(3, len(prefix.chain))))
+    ages = (0.0, 200.0, 400.0, 3_599.0, 5_000.0)
+    state = State(
+        now_s=NOW_S,
+        usable_s=NOW_S,
+        capability=MODELS[request.model],
+        book=BOOK,
+        prefix=prefix,
+        cumulative=tuple(accumulate(counts)),
+        upper=tuple(accumulate(2 * count for count in counts)),
+        output_tokens=random.randint(0, 500),
+        residency={digest: _resident(random, NOW_S - random.choice(ages)) for digest in held},
+        sightings={digest: Sighting(NOW_S - random.choice(ages), random.random() < 0.5) for digest in seen},
+        rules=CacheRules(),
+    )
+    terms = Terms(request.model, day_of(NOW_S), request.mode, request.geo or "global")
+    policy = Policy((lever_id,), random.choice((None, 0, 10**9, 10**13)), random.choice(("refuse", "warn")))
+    return Scene(request, Draft(terms, request.max_tokens, client_breakpoints(request, prefix)), state, policy)
+
+
+def _resident(random: Random, since_s: float) -> Resident:
+    ttl = random.choice(tuple(TTL_S))
+    return Resident(ttl, since_s, since_s + TTL_S[ttl])
+
+
+def _without_marks(value: Any) -> Any:
+    """The value as if no breakpoint had ever been set."""
+    if isinstance(value, dict):
+        return {key: _without_marks(inner) for key, inner in value.items() if key != "cache_control"}
+    return [_without_marks(inner) for inner in value] if isinstance(value, list) else value
+
+
+def visible(body: bytes) -> Any:
+    """What the model sees of a request, in one spelling: no breakpoints, text content as a list of blocks."""
+    seen = _without_marks(json.loads(body))
+    if isinstance(seen.get("system"), str):
+        seen["system"] = [{"type": "text", "text": seen["system"]}]
+    for message in seen["messages"]:
+        if isinstance(message["content"], str):
+            message["content"] = [{"type": "text", "text": message["content"]}]
+    return seen
+
+
+def usages(seed: int) -> Iterator[tuple[Usage, Terms]]:
+    """Usages of every shape, and terms of every model there is a price for."""
+    random = Random(seed)
+    kinds = ("message", "compaction", "advisor_message", "fallback_message", "of_tomorrow")
+
+    def tokens() -> Tokens:
+        plain, five, hour, read = (random.choice((0, 1, random.randint(0, 300_000))) for _ in range(4))
+        output = random.choice((0, 1, random.randint(0, 100_000)))
+        return Tokens(plain, five, hour, read, output, random.randint(0, output))
+
+    for row in BOOK.rows:
+        steps = tuple(
+            Iteration(random.choice(kinds), tokens(), random.choice(("", row.model)))
+            for _ in range(random.choice((0, 0, 3)))
+        )
+        yield Usage(tokens(), random.randint(0, 3), steps), Terms(row.model, random.randint(0, 30_000), row.mode)
+
+
+# --- the checks -----------------------------------------------------------------------------------------------------------
+
+
+def its_id_is_an_account_of_the_ledger(lever: Lever) -> None:
+    assert ID.fullmatch(lever.id)
+    assert type(lever)().id == lever.id
+    assert isinstance(lever.safe, bool)
+
+
+def it_says_what_it_is(lever: Lever) -> None:
+    told = inspect.getdoc(sys.modules[type(lever).__module__])
+    assert told is not None
+    assert told.startswith(f"`{lever.id}` ({'safe' if lever.safe else 'unsafe'}):")
+    found = [heading for heading in HEADINGS if re.search(rf"^{heading}: \S", told, re.MULTILINE)]
+    assert found == list(HEADINGS)
+    source = told[told.index("\nSource:") :]
+    assert re.search(r"20\d\d-\d\d", source), "the source has no date"
+
+
+def it_is_pure(lever: Lever) -> None:
+    """The same question, the same answer; nothing asked about is changed."""
+    for scene in scenes(lever.id):
+        before = _spelled(scene)
+        first = scene.ask(lever)
+        assert scene.ask(type(lever)()) == first
+        assert _spelled(scene) == before
+
+
+def _spelled(scene: Scene) -> str:
+    return repr(
+        (scene.request, scene.draft, scene.policy, scene.state.prefix.chain, scene.state.residency, scene.state.sightings)
+    )
+
+
+def it_gives_its_reasons(lever: Lever) -> None:
+    for scene in scenes(lever.id):
+        outcome = scene.ask(lever)
+        reason = outcome.message if isinstance(outcome, Refuse) else outcome.reason
+        assert reason
+        assert "\n" not in reason
+
+
+def it_acts_on_some_requests_and_stands_aside_on_others(lever: Lever) -> None:
+    """Also: that the scenes are worth looking at."""
+    acted = [isinstance(scene.ask(lever), Skip) for scene in scenes(lever.id)]
+    assert {True, False} == set(acted)
+
+
+def its_edits_can_be_made(lever: Lever) -> None:
+    for scene in scenes(lever.id):
+        outcome = scene.ask(lever)
+        if isinstance(outcome, Proposal):
+            body = apply(scene.request.body, outcome.edits)
+            parse_request(body)
+            assert (body is scene.request.body) == (not outcome.edits)
+
+
+def if_safe_the_model_sees_the_same(lever: Lever) -> None:
+    for scene in scenes(lever.id):
+        outcome = scene.ask(lever)
+        if lever.safe and isinstance(outcome, Proposal):
+            assert visible(apply(scene.request.body, outcome.edits)) == visible(scene.request.body)
+            assert outcome.draft.terms == scene.draft.terms
+            assert outcome.draft.max_tokens == scene.draft.max_tokens
+
+
+def its_draft_is_what_it_sends(lever: Lever) -> None:
+    """The breakpoints it forecasts are those in the body that leaves."""
+    for scene in scenes(lever.id):
+        outcome = scene.ask(lever)
+        if isinstance(outcome, Proposal):
+            sent = parse_request(apply(scene.request.body, outcome.edits))
+            prefix = read_prefix(sent, MODELS[sent.model], PartMemo(), b"org")
+            assert client_breakpoints(sent, prefix) == outcome.draft.breakpoints
+            assert sent.max_tokens == outcome.draft.max_tokens
+
+
+def its_breakpoints_are_legal(lever: Lever) -> None:
+    """At most four, on blocks that may carry one, and in the request no 1h behind a 5m."""
+    for scene in scenes(lever.id):
+        outcome = scene.ask(lever)
+        if not isinstance(outcome, Proposal) or outcome.draft.breakpoints == scene.draft.breakpoints:
+            continue
+        marks = outcome.draft.breakpoints
+        assert len(marks) <= scene.state.rules.breakpoints_max
+        assert all(scene.state.prefix.blocks[mark.at].part.markable for mark in marks)
+        body = apply(scene.request.body, outcome.edits)
+        ttls = [ttl or b"5m" for ttl in re.findall(rb'"cache_control":\{"type":"ephemeral"(?:,"ttl":"(..)")?\}', body)]
+        ordered = _in_document_order(json.loads(body))
+        assert sorted(ttls) == sorted(ttl.encode() for ttl in ordered)
+        assert ordered == sorted(ordered)  # "1h" before "5m"
+
+
+def _in_document_order(body: dict[str, Any]) -> list[str]:
+    found: list[str] = []
+    for section in (body.get("tools"), body.get("system"), *(message["content"] for message in body["messages"])):
+        blocks = section if isinstance(section, list) else []
+        found += [block["cache_control"].get("ttl", "5m") for block in blocks if block.get("cache_control")]
+    return found
+
+
+def it_can_be_undone_for_any_usage(lever: Lever) -> None:
+    for seed in range(5):
+        for usage, terms in usages(seed):
+            undone, undone_terms = lever.undo(usage, terms)
+            assert lever.undo(usage, terms) == (undone, undone_terms)
+            if lever.safe:
+                assert undone.total.prompt == usage.total.prompt
+                assert undone.total.output == usage.total.output
+                assert len(undone.billed()) == len(usage.billed())
+                assert undone_terms == terms
+
+
+CHECKS: tuple[Check, ...] = (
+    its_id_is_an_account_of_the_ledger,
+    it_says_what_it_is,
+    it_is_pure,
+    it_gives_its_reasons,
+    it_acts_on_some_requests_and_stands_aside_on_others,
+    its_edits_can_be_made,
+    if_safe_the_model_sees_the_same,
+    its_draft_is_what_it_sends,
+    its_breakpoints_are_legal,
+    it_can_be_undone_for_any_usage,
+)

@@ -1,0 +1,128 @@
+"""Plans written down: `tests/golden/levers/<lever id>/*.toml`, each a request, what is known, exactly what must leave."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import pytest
+from msgspec import Struct
+
+from tests.core.planning import NOW_S, prefix_of, request_of, state_of
+from thriftgate.core.cache import TTL_S, Resident
+from thriftgate.core.levers import LEVERS
+from thriftgate.core.money import pico_from_usd, usd_from_pico
+from thriftgate.core.plan import Policy
+from thriftgate.core.planner import make_plan
+from thriftgate.core.request import Ttl
+from thriftgate.core.state import Sighting
+
+FOLDER = Path(__file__).parents[2] / "golden" / "levers"
+
+
+class Seen(Struct, frozen=True, forbid_unknown_fields=True):
+    """A boundary that was sent before."""
+
+    block: int
+    ago_s: float
+    lapsed: bool = False
+
+
+class Live(Struct, frozen=True, forbid_unknown_fields=True):
+    """An entry that the provider holds, by the age of its last use."""
+
+    block: int
+    ttl: Ttl
+    ago_s: float
+
+
+class Known(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the decision knows; every block counts `block_tokens`."""
+
+    block_tokens: int
+    output_tokens: int = 50
+    seen: list[Seen] = []
+    live: list[Live] = []
+
+
+class Allowed(Struct, frozen=True, forbid_unknown_fields=True):
+    """The bits of the policy that matter here."""
+
+    cost_limit_usd: str | None = None
+    on_cost_limit: Literal["refuse", "warn"] = "refuse"
+
+
+class Line(Struct, frozen=True, forbid_unknown_fields=True):
+    """One line of the plan."""
+
+    decision: str
+    reason: str
+    forecast_usd: str = "0"
+
+
+class Expected(Struct, frozen=True, forbid_unknown_fields=True):
+    """The lever's line, and the body where it is not the client's own."""
+
+    plan: Line
+    outgoing: str | None = None
+
+
+class Golden(Struct, frozen=True, forbid_unknown_fields=True):
+    """One file."""
+
+    title: str
+    request: str
+    state: Known
+    expected: Expected
+    policy: Allowed = Allowed()
+
+
+FILES = sorted(FOLDER.glob("*/*.toml"))
+
+
+def load(path: Path) -> Golden:
+    return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Golden)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_plan(path: Path) -> None:
+    golden = load(path)
+    request = request_of(golden.request.strip().encode())
+    chain = prefix_of(request).chain
+    known = golden.state
+    state = state_of(
+        request,
+        tokens=known.block_tokens,
+        output_tokens=known.output_tokens,
+        sightings={chain[one.block]: Sighting(NOW_S - one.ago_s, one.lapsed) for one in known.seen},
+        residency={
+            chain[one.block]: Resident(one.ttl, NOW_S - one.ago_s, NOW_S - one.ago_s + TTL_S[one.ttl]) for one in known.live
+        },
+    )
+    limit = golden.policy.cost_limit_usd
+    policy = Policy(
+        (path.parent.name,),
+        cost_limit_pico=pico_from_usd(limit) if limit is not None else None,
+        on_cost_limit=golden.policy.on_cost_limit,
+    )
+    plan = make_plan(request, state, policy)
+    (line,) = [one for one in plan.decisions if one.lever == path.parent.name]
+    assert Line(line.decision, line.reason, usd_from_pico(line.forecast_pico)) == golden.expected.plan
+    if golden.expected.outgoing is None:
+        assert plan.body is request.body
+    else:
+        assert plan.body.decode() == golden.expected.outgoing.strip()
+
+
+@pytest.mark.parametrize("lever", LEVERS, ids=lambda lever: lever.id)
+def test_every_lever_is_written_down_acting_and_standing_aside(lever: object) -> None:
+    lever_id = str(getattr(lever, "id", ""))
+    decisions = {load(path).expected.plan.decision for path in FILES if path.parent.name == lever_id}
+    assert "skipped" in decisions
+    assert decisions - {"skipped"}
+
+
+def test_every_folder_is_a_lever() -> None:
+    assert {path.parent.name for path in FILES} == {lever.id for lever in LEVERS}
