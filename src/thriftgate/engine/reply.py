@@ -44,6 +44,7 @@ class StreamReply:
     ) -> None:
         self.status = incoming.status
         self.headers = reply_headers(incoming.headers, prepared, None)
+        self._id = prepared.id
         self._incoming = incoming
         self._ending = ending
         self._book = settle
@@ -58,6 +59,7 @@ class StreamReply:
         try:
             chunk = await anext(self._source, b"")
         except UpstreamError as error:
+            error.call_id = self._id
             await self._end("cut", str(error))
             raise
         except asyncio.CancelledError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from thriftgate import __version__
@@ -56,6 +57,9 @@ class Gateway:
             await handler(self._ready_engine(), self.settings, scope, receive, tracked)
         except ClientGone:
             return
+        except asyncio.CancelledError:
+            # Only the server cancels, when the time for stopping is over; raised on, it would end in a traceback.
+            log.warning("request cut off: stopping", path=scope["path"])
         except ThriftgateError as error:
             if started:
                 # The server closes the connection of an answer that is not ended: an orderly end would say it was whole.
