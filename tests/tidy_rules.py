@@ -65,6 +65,9 @@ TESTED_ELSEWHERE = {
 }
 # Public names that nothing in src uses: name -> who does.
 USED_ELSEWHERE = {
+    "bytes_held": "tests, which hold the memo to its bound",
+    "has_fast": "tests, which hold the table against the price book; the first lever on speed will ask it",
+    "cannot_carry": "the dialect contract: what a translating dialect declares as lost",
     "AsgiTransport": "programs that run an ASGI upstream in their own process; build_engine takes it",
     "count_blocks": "tests and benchmarks, which ask the simulator for its own count",
     "startup": "uvicorn calls it",

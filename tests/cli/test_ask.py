@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.fixtures import Received, raw_answer, serving, upstream
+from tests.fixtures import serving
+from tests.scripted import Received, raw_answer, upstream
 from thriftgate.cli.ask import get
 from thriftgate.core.errors import BrokenReply, Unreachable
 from thriftgate.providers.transport import Timeouts

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.fixtures import answering, serving, upstream
+from tests.fixtures import serving
+from tests.scripted import answering, upstream
 from thriftgate.cli.live import live_checks
 from thriftgate.pricing.load import load_book
 from thriftgate.settings import Upstream

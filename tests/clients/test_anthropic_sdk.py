@@ -143,7 +143,7 @@ def test_tool_runner(client: anthropic.Anthropic) -> None:
 
     text = 'Weather? [[sim: tool=get_weather input={"city":"Bergen"} times=2]]'
     runner = client.beta.messages.tool_runner(
-        model=SONNET, max_tokens=500, tools=[get_weather], messages=[{"role": "user", "content": text}], thread=False
+        model=SONNET, max_tokens=500, tools=[get_weather], messages=[{"role": "user", "content": text}]
     )
     assert runner.until_done().stop_reason == "end_turn"
     assert asked == ["Bergen", "Bergen"]

@@ -65,4 +65,5 @@ def state_of(
         residency=residency or {},
         sightings=sightings or {},
         rules=rules or CacheRules(),
+        in_thread=request.in_thread,
     )

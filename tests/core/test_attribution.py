@@ -98,6 +98,14 @@ def test_a_lever_that_changed_the_model() -> None:
     assert settlement.saved["route"] == pico_from_usd("5") - settlement.cost.pico
 
 
+def test_the_last_lever_is_undone_first() -> None:
+    """A million more tokens at the price of the model that the call had before it was routed, not after."""
+    usage, terms = Usage(Tokens()), Terms("claude-haiku-5-5", TODAY)
+    levers = (Booked("compress", extra=Tokens(input=1_000_000)), Booked("route", model="claude-opus-4-8"))
+    settlement = settle(usage, terms, ["compress", "route"], BOOK, levers)
+    assert settlement.saved == {"route": 0, "compress": pico_from_usd("5")}
+
+
 SPLITS: list[tuple[str, Tokens, str]] = [
     ("read", Tokens(read=1_000_000), "4.5"),
     ("write 5m", Tokens(write_5m=1_000_000), "-1.25"),

@@ -48,6 +48,8 @@ VIEWS: list[tuple[dict[str, Any], str, Any]] = [
     ({"cache_control": {"type": "ephemeral"}}, "automatic", "5m"),
     ({"cache_control": {"type": "ephemeral", "ttl": "1h"}}, "automatic", "1h"),
     ({"cache_control": None}, "automatic", None),
+    ({"thread": {"type": "continue", "previous_message_id": "msg_1"}}, "in_thread", True),
+    ({"thread": None}, "in_thread", False),
 ]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures import MESSAGE, MODEL, Provider, Say, TestClock, call_of, engine_on, message, only_entry, settings_of
+from tests.fixtures import MODEL, TestClock, call_of, engine_on, message, only_entry, settings_of
+from tests.scripted import MESSAGE, Provider, Say
 from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.engine.build import build_engine, call_ids, policy_of
 from thriftgate.providers.aiohttp_transport import AiohttpTransport

@@ -10,21 +10,18 @@ import pytest
 
 from tests.fixtures import (
     HEADERS,
-    MESSAGE,
     MODEL,
-    Provider,
-    Say,
     TestClock,
     assert_sound,
     call_of,
     engine_on,
     message,
     only_entry,
-    say_error,
     settings_of,
     simulator,
     told,
 )
+from tests.scripted import MESSAGE, Provider, Say, say_error
 from thriftgate.core.errors import (
     BrokenReply,
     InputError,

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 from tests.fixtures import (
-    Provider,
-    Say,
     TestClock,
     assert_sound,
     books,
@@ -20,14 +18,11 @@ from tests.fixtures import (
     message,
     only_entry,
     read_all,
-    say_error,
-    say_stream,
     simulator,
-    sse,
-    sse_events,
     told,
     until,
 )
+from tests.scripted import Provider, Say, say_error, say_stream, sse, sse_events
 from thriftgate.core.errors import BrokenReply, LedgerError, UpstreamTimeout
 from thriftgate.core.money import pico_from_usd
 from thriftgate.engine.call import Reply

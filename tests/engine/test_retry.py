@@ -7,21 +7,8 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from tests.fixtures import (
-    HEADERS,
-    MESSAGE,
-    Provider,
-    Say,
-    TestClock,
-    call_of,
-    engine_on,
-    message,
-    only_entry,
-    read_all,
-    say_error,
-    say_stream,
-    sse_events,
-)
+from tests.fixtures import HEADERS, TestClock, call_of, engine_on, message, only_entry, read_all
+from tests.scripted import MESSAGE, Provider, Say, say_error, say_stream, sse_events
 from thriftgate.core.errors import BrokenReply
 from thriftgate.engine.retry import RetryPolicy, attempts_allowed, retry_wait_s
 from thriftgate.providers.transport import Headers

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fixtures import MESSAGE, MODEL, Provider, Say, TestClock, call_of, engine_on, message, only_entry, simulator
+from tests.fixtures import MODEL, TestClock, call_of, engine_on, message, only_entry, simulator
+from tests.scripted import MESSAGE, Provider, Say
 from thriftgate.core.cache import CacheRules
 from thriftgate.core.errors import PolicyRefusal
 from thriftgate.core.plan import Policy

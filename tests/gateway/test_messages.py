@@ -13,26 +13,8 @@ import msgspec
 import pytest
 from yarl import URL
 
-from tests.fixtures import (
-    HEADERS,
-    MESSAGE,
-    Received,
-    Script,
-    Upstream,
-    answering,
-    assert_sound,
-    books,
-    client,
-    message,
-    raw_answer,
-    serving,
-    settings_of,
-    simulator,
-    sse,
-    sse_events,
-    until,
-    upstream,
-)
+from tests.fixtures import HEADERS, assert_sound, books, client, message, serving, settings_of, simulator, until
+from tests.scripted import MESSAGE, Received, Script, Upstream, answering, raw_answer, sse, sse_events, upstream
 from thriftgate.gateway.app import Gateway
 from thriftgate.ledger.entries import Entry
 
@@ -371,6 +353,7 @@ async def test_a_path_is_passed_on_as_it_was_written(path: str, tmp_path: Path) 
         writer.write(f"GET {path}?q=%20 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
         assert (await reader.read()).startswith(b"HTTP/1.1 200")
         writer.close()
+        await writer.wait_closed()
         (request,) = gateway.seen.requests
     assert request.line == f"GET {path}?q=%20 HTTP/1.1"
     assert "x-injected" not in dict(request.headers)

@@ -14,28 +14,18 @@ import aiohttp
 import msgspec
 import pytest
 
-from tests.fixtures import (
-    HEADERS,
-    PATIENCE_S,
-    Received,
-    Running,
-    assert_sound,
-    books,
-    client,
-    message,
-    sse_events,
-    upstream,
-)
+from tests.fixtures import HEADERS, PATIENCE_S, Running, assert_sound, books, client, message
 from tests.gateway.test_messages import SSE_HEAD, chunk
+from tests.scripted import Received, sse_events, upstream
 
 EVENTS = sse_events()
 STREAM = msgspec.json.encode(message(stream=True))
 
 
-def failed(*arguments: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
+def failed(*arguments: str, verb: str = "serve", environ: dict[str, str] | None = None) -> tuple[int, str]:
     """Exit code and stderr of a start that does not work; stdout stays empty."""
     done = subprocess.run(
-        [sys.executable, "-m", "thriftgate", "serve", *arguments],
+        [sys.executable, "-m", "thriftgate", verb, *arguments],
         env={"PATH": "/usr/bin"} | (environ or {}),
         capture_output=True,
         text=True,
@@ -91,6 +81,12 @@ def test_what_cannot_work(arguments: tuple[str, ...], code: int, words: str) -> 
     assert len(told.splitlines()) <= 2, told
 
 
+def test_a_port_that_is_none_for_the_simulator() -> None:
+    code, told = failed("--port", "99999", verb="simulate")
+    assert code == 2
+    assert told.startswith("thriftgate: cannot listen on 127.0.0.1:99999: ")
+
+
 async def test_books_of_another_kind_stay_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "notes.db"
     path.write_bytes(b"these are my notes " * 100)
@@ -98,6 +94,25 @@ async def test_books_of_another_kind_stay_as_they_are(tmp_path: Path) -> None:
     assert code == 1
     assert f"cannot open the ledger {path}: file is not a database" in told
     assert path.read_bytes() == b"these are my notes " * 100
+
+
+async def test_a_second_gateway_on_the_same_books_does_not_take_the_firsts_calls_for_lost(tmp_path: Path) -> None:
+    provider = Slow()
+    path = tmp_path / "books.db"
+    async with upstream(provider) as seen, client() as session:
+        gateway = await asyncio.to_thread(serve, seen.url, path)
+        try:
+            async with session.post(f"{gateway.url}/v1/messages", data=STREAM, headers=HEADERS) as response:
+                await provider.begun.wait()
+                code, told = await asyncio.to_thread(failed, "--port", "0", "--ledger", str(path))
+                provider.go_on.set()
+                assert await response.read() == b"".join(EVENTS)
+        finally:
+            await asyncio.to_thread(gateway.stop)
+    assert code == 1
+    assert told.endswith(f"thriftgate: the ledger {path} is in use by another thriftgate; name another one\n")
+    async with books(path) as ledger:
+        assert [entry.outcome for entry in await ledger.entries()] == ["answered"]
 
 
 class Slow:

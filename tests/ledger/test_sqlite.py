@@ -154,6 +154,20 @@ async def test_in_memory_a_question_never_sees_half_a_batch() -> None:
     await ledger.close()
 
 
+async def test_only_one_makes_calls_on_the_same_books_and_others_may_read(tmp_path: Path) -> None:
+    one, two = (SqliteLedger.open(tmp_path / "books.db") for _ in range(2))
+    one.claim()
+    with pytest.raises(LedgerError, match="in use by another thriftgate"):
+        two.claim()
+    await one.settle(entry_of("a"))
+    assert len(await two.entries()) == 1
+    await two.close()
+    await one.close()
+    three = SqliteLedger.open(tmp_path / "books.db")
+    three.claim()
+    await three.close()
+
+
 async def test_a_secret_is_made_once(tmp_path: Path) -> None:
     ledger = SqliteLedger.open(tmp_path / "books.db")
     assert await ledger.secret("salt", "one") == "one"

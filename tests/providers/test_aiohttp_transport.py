@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from tests.fixtures import MESSAGE, Received, Script, Upstream, answering, raw_answer, until, upstream
+from tests.fixtures import until
+from tests.scripted import MESSAGE, Received, Script, Upstream, answering, raw_answer, upstream
 from thriftgate.core.errors import BrokenReply, Unreachable, UpstreamTimeout
 from thriftgate.providers.aiohttp_transport import LARGE_BYTES, AiohttpTransport
 from thriftgate.providers.transport import Outgoing, Timeouts

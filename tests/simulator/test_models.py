@@ -114,8 +114,8 @@ def test_listing_is_newest_first_without_the_retired() -> None:
 
 
 def test_gates_that_the_documentation_names() -> None:
-    assert TABLE.by_name["claude-fable-5-2"].always_thinks
-    assert not TABLE.by_name["claude-haiku-5-5"].always_thinks
+    assert "disabled" not in TABLE.by_name["claude-fable-5-2"].thinking
+    assert "disabled" in TABLE.by_name["claude-haiku-5-5"].thinking
     assert TABLE.by_name["claude-opus-4-6"].prefill is False
     assert TABLE.by_name["claude-haiku-4-5"].prefill
     assert not TABLE.by_name["claude-opus-4-6"].new_tokenizer

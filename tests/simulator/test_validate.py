@@ -27,6 +27,7 @@ def refusal(content: Any, version: str = VERSION) -> str:
     [
         ([], "Request body must be a JSON object"),
         (body(surprise=1), "surprise: Extra inputs are not permitted"),
+        (body(thread={"type": "create"}), "thread: message threads are not supported by this simulation"),
         ({"max_tokens": 1, "messages": []}, "model: Field required"),
         (body(model=4), "model: Input should be a valid string"),
         ({"model": "m", "messages": []}, "max_tokens: Field required"),

@@ -32,9 +32,11 @@ def forecast(draft: Draft, state: State) -> Forecast:
 def worst_case(draft: Draft, state: State) -> int:
     """The most the call can cost (pico-USD): upper token count, nothing read from the cache, the whole of max_tokens.
 
-    Fees of server tools (web searches) come on top: their number is the provider's to decide.
+    A prompt longer than the context window is refused and free; of a thread, whose history the provider holds, the whole
+    window is assumed. Fees of server tools (web searches) come on top: their number is the provider's to decide.
     """
-    upper = state.upper[-1] if state.upper else 0
+    window = state.capability.context_tokens
+    upper = window if state.in_thread else min(state.upper[-1], window) if state.upper else 0
     rates = state.book.rates(draft.terms, upper)
     ttls = {mark.ttl for mark in draft.breakpoints}
     prompt_rate = rates.write_1h if "1h" in ttls else rates.write_5m if ttls else rates.input

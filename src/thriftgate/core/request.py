@@ -18,6 +18,7 @@ from thriftgate.core.splice import Member, object_members
 Ttl = Literal["5m", "1h"]
 
 _S = TypeVar("_S", str, int, bool)
+_NULL = Raw(b"null")
 _TOP = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -25,7 +26,8 @@ class Request(Struct, frozen=True):
     """One Messages request. `members` tells where each top-level member stands in `body`.
 
     `max_tokens` is 0 both for a pre-warm call and where the endpoint needs none (count_tokens). `automatic` is the TTL of a
-    top-level `cache_control`.
+    top-level `cache_control`. `in_thread` says that the provider holds the conversation and `messages` is only its newest
+    part (platform.claude.com/docs/en/build-with-claude/message-threads, 2026-11).
     """
 
     body: bytes
@@ -36,6 +38,7 @@ class Request(Struct, frozen=True):
     mode: Literal["standard", "fast"]
     geo: str
     automatic: Ttl | None
+    in_thread: bool
 
     def raw(self, key: str) -> bytes:
         """The raw JSON of a top-level member; b"" where there is none."""
@@ -78,6 +81,7 @@ def parse_request(body: bytes, *, needs_max_tokens: bool = True) -> Request:
         stream=_scalar(values, "stream", bool) or False,
         mode="fast" if _scalar(values, "speed", str) == "fast" else "standard",
         geo=_scalar(values, "inference_geo", str) or "",
+        in_thread=bool(values.get("thread", _NULL) != _NULL),
         automatic=read_mark(values["cache_control"]) if "cache_control" in values else None,
     )
 

@@ -24,7 +24,8 @@ class State(Struct, frozen=True):
     """A snapshot for one request.
 
     `cumulative[i]` and `upper[i]` are the expected and worst-case token counts up to and including block i. `usable_s` is
-    when the answer is expected to begin. `output_tokens` is the expected length of the answer.
+    when the answer is expected to begin. `in_thread` says that the prompt is longer than can be
+    seen: the provider holds the rest. `output_tokens` is the expected length of the answer.
     """
 
     now_s: float
@@ -38,3 +39,4 @@ class State(Struct, frozen=True):
     residency: Residency
     sightings: Mapping[bytes, Sighting]
     rules: CacheRules = CacheRules()
+    in_thread: bool = False

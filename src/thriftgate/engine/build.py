@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from thriftgate.clock import Clock, SystemClock
 from thriftgate.core.cache import CacheRules
+from thriftgate.core.errors import LedgerError
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
 from thriftgate.engine.engine import Engine, Limits
@@ -32,6 +33,12 @@ async def build_engine(settings: Settings, *, transport: Transport | None = None
     provider = PROVIDERS[upstream.provider](upstream.url, upstream.api_key.get_secret_value())
     knowledge = Knowledge(load_book(settings.prices), load_models(), CacheRules())
     ledger = SqliteLedger.open(settings.ledger.path, sync=settings.ledger.sync)
+    try:
+        ledger.claim()
+        key_salt = bytes.fromhex(await ledger.secret("key_salt", secrets.token_hex(32)))
+    except LedgerError:
+        await ledger.close()
+        raise
     engine = Engine(
         provider=provider,
         transport=transport or AiohttpTransport(),
@@ -46,7 +53,7 @@ async def build_engine(settings: Settings, *, transport: Transport | None = None
         ),
         clock=clock,
         new_id=call_ids(clock, secrets.token_hex(4)),
-        key_salt=bytes.fromhex(await ledger.secret("key_salt", secrets.token_hex(32))),
+        key_salt=key_salt,
     )
     await engine.recover()
     return engine

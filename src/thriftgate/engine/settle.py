@@ -180,9 +180,14 @@ def _learn(prepared: Prepared, usage: Usage, reading: Reading, knowledge: Knowle
     state = prepared.snapshot.state
     model = prepared.request.model
     knowledge.memory.answered(prepared.key, model, usage.total.output)
-    if usage.iterations or not state.prefix.chain or reading.model not in ("", model, state.capability.id):
-        return  # totals of several prompts, or of another model, say nothing about this prefix
-    knowledge.tokens.learn(state.capability.id, state.prefix.chain[-1], usage.total.prompt, prepared.snapshot.estimate)
+    if (
+        usage.iterations
+        or state.in_thread
+        or not state.prefix.chain
+        or reading.model not in ("", model, state.capability.id)
+    ):
+        return  # totals of several prompts, of a hidden one, or of another model say nothing about this prefix
+    knowledge.learn_tokens(prepared.snapshot, usage.total.prompt)
     if not prepared.plan.breakpoints:
         return
     written = usage.total.write_5m + usage.total.write_1h

@@ -13,6 +13,7 @@ from thriftgate.core.request import Request
 from thriftgate.core.state import State
 from thriftgate.core.tokens import PromptTokens, TokenMemory, framing_tokens
 from thriftgate.engine.memory import Memory
+from thriftgate.logs import log
 
 
 class Snapshot(Struct, frozen=True):
@@ -32,6 +33,7 @@ class Knowledge:
         self.memory = Memory(boundaries_max)
         self.tokens = TokenMemory(boundaries_max)
         self.parts = PartMemo()
+        self._drifted: set[str] = set()
 
     def snapshot(self, request: Request, key: str, now_s: float) -> Snapshot:
         """Read the request's prefix and freeze what is known about it. Raises InputError for malformed content."""
@@ -51,8 +53,19 @@ class Knowledge:
             residency=self.memory.residency_of(prefix.chain),
             sightings=self.memory.sightings_of(prefix.chain, now_s),
             rules=self.rules,
+            in_thread=request.in_thread,
         )
         return Snapshot(state, estimate)
+
+    def learn_tokens(self, snapshot: Snapshot, exact: int) -> None:
+        """Take in how long a prompt really was. Says so, once a model, when estimates are off for good: the model may have a
+        vocabulary this version does not know."""
+        state = snapshot.state
+        model = state.capability.id
+        self.tokens.learn(model, state.prefix.chain[-1], exact, snapshot.estimate)
+        if model not in self._drifted and self.tokens.correction(model).drifted():
+            self._drifted.add(model)
+            log.warning("token estimates are off", model=model, ratio=round(self.tokens.correction(model).ratio, 2))
 
 
 def _framing(prefix: Prefix, request: Request, capability: Capabilities) -> list[int]:

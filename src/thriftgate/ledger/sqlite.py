@@ -63,6 +63,7 @@ class SqliteLedger:
         self._read_pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-reader")
         # One connection for both, in memory: a question must not see half a batch.
         self._shared = threading.Lock() if reader is writer else nullcontext()
+        self._claim: sqlite3.Connection | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
         self._thread.start()
@@ -89,6 +90,18 @@ class SqliteLedger:
                 connection.close()
             raise LedgerError(f"cannot open the ledger {name}: {error}") from None
         return cls(name, writer, reader)
+
+    def claim(self) -> None:
+        """Be the only process that makes calls on these books, until closed or killed: the open holds of a second one would
+        look like calls that were lost. Raises LedgerError. Reading beside it needs no claim.
+        """
+        if self.path == ":memory:":
+            return
+        self._claim = sqlite3.connect(f"{self.path}-serving", isolation_level=None, timeout=0)
+        try:
+            self._claim.execute("begin exclusive")
+        except sqlite3.Error:
+            raise LedgerError(f"the ledger {self.path} is in use by another thriftgate; name another one") from None
 
     async def hold(self, hold: Hold) -> None:
         await self._commit((("holds", hold_row(hold)),))
@@ -144,8 +157,9 @@ class SqliteLedger:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         self._read_pool.shutdown()
-        self._writer.close()
-        self._reader.close()
+        for connection in (self._claim, self._writer, self._reader):
+            if connection is not None:
+                connection.close()
 
     async def _read(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         if self._closed:

@@ -33,11 +33,6 @@ class SimClock:
         """Stands still at `start` until `advance`, `set` or `sleep` moves it."""
         return cls(None, start)
 
-    @property
-    def is_frozen(self) -> bool:
-        """Whether time passes only when told."""
-        return self._source is None
-
     def __call__(self) -> float:
         """Now, in Unix seconds."""
         return (self._source() if self._source else 0.0) + self._offset

@@ -100,11 +100,6 @@ class Model:
         """Whether the model counts with the tokenizer introduced by Opus 4.7 (about +30 % tokens)."""
         return self.tokenizer != "3.0"
 
-    @property
-    def always_thinks(self) -> bool:
-        """Whether thinking cannot be switched off at all."""
-        return self.thinking_default == "on" and "disabled" not in self.thinking
-
     def prices_at(self, moment: float, total_input: int) -> Prices:
         """The prices of one call with `total_input` tokens at `moment` (Unix seconds), before modifiers."""
         day = _day(moment)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from thriftgate.simulator.errors import invalid
+from thriftgate.simulator.errors import ApiError, invalid
 from thriftgate.simulator.render import Body
 
 VERSIONS = ("2023-06-01", "2026-10-21")
@@ -113,8 +113,16 @@ def check_body(body: object, version: str, *, counting: bool = False) -> Body:
     """The body as a table, or the 400 that its shape deserves."""
     if not isinstance(body, dict):
         raise invalid("Request body must be a JSON object")
+    if body.get("thread") is not None:
+        # Message threads are not simulated. The code tells SDKs to send whole conversations instead
+        # (platform.claude.com/docs/en/build-with-claude/message-threads, 2026-11; anthropic-sdk-python v2.12.0 lib/threads).
+        raise ApiError(
+            "invalid_request_error",
+            "thread: message threads are not supported by this simulation",
+            details={"error_code": "thread_unsupported_request"},
+        )
     for name in body:
-        if name not in KNOWN:
+        if name not in KNOWN and name != "thread":
             raise invalid(f"{name}: Extra inputs are not permitted")
     if not isinstance(body.get("model"), str):
         raise invalid("model: Field required" if "model" not in body else "model: Input should be a valid string")

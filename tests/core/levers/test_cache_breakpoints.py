@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.core.planning import LONG, NOW_S, body_of, prefix_of, request_of, state_of
-from thriftgate.core.cache import Breakpoint, Resident
+from thriftgate.core.cache import Breakpoint, CacheRules, Resident
 from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints, mark_edit
 from thriftgate.core.plan import Draft, Plan, Policy, Proposal, Skip
 from thriftgate.core.planner import make_plan
@@ -117,6 +118,13 @@ def test_at_most_four_the_first_and_the_deepest() -> None:
     assert [mark.at for mark in plan_of(request, state).breakpoints] == [0, 30, 40, 61]
 
 
+def test_where_fewer_are_taken_the_first_and_the_deepest_stay() -> None:
+    request = request_of(system=LONG, messages=long_loop(30))
+    prefix = prefix_of(request)
+    state = state_of(request, sightings=seen(prefix, 40), residency=live(prefix, 30), rules=CacheRules(breakpoints_max=3))
+    assert [mark.at for mark in plan_of(request, state).breakpoints] == [0, 40, 61]
+
+
 # --- for how long ---------------------------------------------------------------------------------------------------------
 
 LIVES: list[tuple[str, list[int], list[tuple[int, str]]]] = [
@@ -164,6 +172,17 @@ def test_when_it_stands_aside(members: dict[str, Any], words: str) -> None:
     assert plan.body is request.body
     assert plan.decisions[0].decision == "skipped"
     assert words in plan.decisions[0].reason
+
+
+def test_a_breakpoint_of_a_form_unknown_here_is_a_breakpoint() -> None:
+    request = request_of(system=[{"type": "text", "text": LONG, "cache_control": {"type": "eternal"}}])
+    assert plan_of(request).body is request.body
+
+
+def test_breakpoints_of_an_earlier_lever_are_left_alone() -> None:
+    request = request_of(system=LONG)
+    draft = replace(_draft(request), breakpoints=(Breakpoint(0, "1h"),))
+    assert isinstance(LEVER.propose(request, draft, state_of(request), POLICY), Skip)
 
 
 @pytest.mark.parametrize(("tokens", "acts"), [(511, False), (512, True)])
@@ -249,3 +268,10 @@ def test_a_call_that_repeats_is_forecast_to_be_read() -> None:
 def test_an_empty_state_is_enough(propose: Callable[..., Any]) -> None:
     request = request_of(messages=[])
     assert isinstance(propose(request, _draft(request), state_of(request), POLICY), Skip)
+
+
+def test_it_stands_aside_in_a_thread_whose_history_it_cannot_see() -> None:
+    request = request_of(system=LONG, thread={"type": "continue", "previous_message_id": "msg_1"})
+    outcome = plan_of(request)
+    assert outcome.applied() == ()
+    assert outcome.body is request.body

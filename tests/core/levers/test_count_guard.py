@@ -64,3 +64,18 @@ def test_it_judges_the_call_as_all_others_have_shaped_it() -> None:
 def test_a_warning_saved_nothing() -> None:
     usage, terms = Usage(Tokens(1, 2, 3, 4, 5)), Terms("claude-opus-4-8", 20_700)
     assert LEVER.undo(usage, terms) == (usage, terms)
+
+
+def test_of_a_thread_the_whole_window_is_assumed() -> None:
+    request = request_of(max_tokens=1_000, thread={"type": "continue", "previous_message_id": "msg_1"})
+    policy = Policy((LEVER.id,), cost_limit_pico=pico_from_usd("1"))
+    plan = make_plan(request, state_of(request, tokens=1_000), policy, (LEVER,))
+    assert plan.refusal is not None
+    assert "$5.025" in plan.refusal  # 1,000,000 tokens at $5 and 1,000 at $25 per million
+
+
+def test_no_prompt_is_longer_than_the_window() -> None:
+    state = state_of(REQUEST, tokens=5_000_000)
+    plan = make_plan(REQUEST, state, Policy((LEVER.id,), cost_limit_pico=1), (LEVER,))
+    assert plan.refusal is not None
+    assert "$5.025" in plan.refusal

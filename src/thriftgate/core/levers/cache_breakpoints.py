@@ -41,6 +41,8 @@ class CacheBreakpoints:
     def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
         if state.prefix.marked or draft.breakpoints:
             return Skip("the client sets its own breakpoints")
+        if state.in_thread:
+            return Skip("the provider holds this conversation: what it has cached of it cannot be seen from here")
         minimum = state.capability.cache_min_tokens
         total = state.cumulative[-1] if state.cumulative else 0
         if total < minimum:
