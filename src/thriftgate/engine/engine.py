@@ -128,7 +128,7 @@ class Engine:
         except LedgerError:
             raise  # there is no hold, and nothing was sent
         except BaseException as error:  # a hold whose taker is cancelled is taken all the same
-            await self._settle_shielded(prepared, self._failed(error, started, tries))
+            await self._settle(prepared, self._failed(error, started, tries))
             raise
         incoming = sent.incoming
         ending = Ending(
@@ -146,7 +146,7 @@ class Engine:
         if header(incoming.headers, b"content-type").startswith("text/event-stream"):
 
             def settle(end: Ending) -> Awaitable[Entry]:
-                return self._settle_shielded(prepared, end._replace(latency_ms=self._since(started)))
+                return self._settle(prepared, end._replace(latency_ms=self._since(started)))
 
             return StreamReply(prepared, incoming, ending, settle=settle, tasks=self.tasks, drain=self.limits.drain)
         return await self._whole(prepared, incoming, ending, started, tries)
@@ -299,7 +299,7 @@ class Engine:
             body = await incoming.read()
         except BaseException as error:
             failed = self._failed(error, started, tries, began=True)
-            await self._settle_shielded(prepared, failed._replace(status=ending.status, ttfb_ms=ending.ttfb_ms))
+            await self._settle(prepared, failed._replace(status=ending.status, ttfb_ms=ending.ttfb_ms))
             raise
         finally:
             incoming.close()
@@ -327,13 +327,10 @@ class Engine:
         return Ending(outcome, note=note, attempts=tries.n, may_be_billed=tries.in_flight, latency_ms=self._since(started))
 
     async def _settle(self, prepared: Prepared, ending: Ending) -> Entry:
+        """Book the call. Cancelling the caller does not undo it: the ledger has the rows before it first waits."""
         entry = entry_for(prepared, ending, self.provider.name, self._now_us(), self.knowledge)
         await self.ledger.settle(entry)
         return entry
-
-    async def _settle_shielded(self, prepared: Prepared, ending: Ending) -> Entry:
-        """Settle even if the caller is cancelled meanwhile."""
-        return await asyncio.shield(self.tasks.spawn(self._settle(prepared, ending)))
 
     def _refused(self, draft: _Opened, model: str, plan: Plan | None, error: ThriftgateError) -> Entry:
         return Entry(

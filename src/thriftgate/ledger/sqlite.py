@@ -167,7 +167,11 @@ class SqliteLedger:
 
         def ask() -> _T:
             with self._shared:
-                return question(self._reader)
+                self._reader.execute("begin")  # a question of several statements sees one state of the books
+                try:
+                    return question(self._reader)
+                finally:
+                    self._reader.execute("rollback")
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._read_pool, ask)
