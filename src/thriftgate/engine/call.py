@@ -42,6 +42,10 @@ class Reply(Protocol):
     async def read(self) -> bytes:
         """The next piece of a stream, b"" at its end. Raises UpstreamError when it breaks off."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether the piece just read was surely the last one."""
+
     async def leave(self) -> None:
         """The client is gone: read on within the drain limits so that the books get the final usage, then settle."""
 
@@ -55,6 +59,10 @@ class WholeReply(Struct, frozen=True):
 
     async def read(self) -> bytes:
         return b""
+
+    @property
+    def ended(self) -> bool:
+        return True
 
     async def leave(self) -> None:
         return

@@ -74,6 +74,10 @@ class StreamReply:
             await self._settle("answered")
         return chunk
 
+    @property
+    def ended(self) -> bool:
+        return self._settled and self._incoming.at_end()
+
     async def leave(self) -> None:
         """Read on in the background until the final usage came or a drain limit is reached, then settle."""
         if self._draining is None and self._settled:

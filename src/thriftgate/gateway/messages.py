@@ -35,12 +35,14 @@ async def _stream(engine: Engine, reply: Reply, receive: Receive, send: Send) ->
     try:
         await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
         while chunk := await reply.read():
+            if reply.ended:
+                break
             if watch is None:  # not before the first piece: short answers are over by then
                 watch = engine.tasks.spawn(_client_gone(receive))
             elif watch.done():
                 return
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        await send({"type": "http.response.body", "body": chunk})
     finally:
         if watch is not None:
             watch.cancel()

@@ -48,6 +48,9 @@ class AiohttpIncoming:
         except (aiohttp.ClientError, OSError) as error:
             raise BrokenReply(f"the provider's answer broke off: {_words(error)}") from None
 
+    def at_end(self) -> bool:
+        return self._response.content.at_eof()
+
     def close(self) -> None:
         if self._response.content.at_eof():
             self._response.release()

@@ -46,6 +46,9 @@ class AsgiIncoming:
     async def read(self) -> bytes:
         return b"".join([chunk async for chunk in self.chunks()])
 
+    def at_end(self) -> bool:
+        return False
+
     def close(self) -> None:
         self._task.cancel()
 

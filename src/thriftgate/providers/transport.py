@@ -44,6 +44,9 @@ class Incoming(Protocol):
     async def read(self) -> bytes:
         """The whole body. Raises like `chunks`."""
 
+    def at_end(self) -> bool:
+        """Whether surely nothing more will come. False is no promise."""
+
     def close(self) -> None: ...
 
 
