@@ -90,7 +90,7 @@ READINGS: list[tuple[str, bytes, Usage | None, dict[str, Any]]] = [
         "cut before the totals",
         stream(BEGIN, TEXT),
         BEGUN,
-        {"complete": False, "output_bytes": len(stream(BEGIN, TEXT)) - DELTA_FRAME_BYTES},
+        {"complete": False, "output_bytes": len(stream(TEXT)) - DELTA_FRAME_BYTES},
     ),
     ("cut behind the totals", stream(BEGIN, TEXT, END), Usage(BUCKETS), {"complete": False}),
     ("an error in the middle", stream(BEGIN, TEXT, ERROR), BEGUN, {"complete": False, "error": "overloaded_error"}),

@@ -27,6 +27,7 @@ class ThriftgateError(Exception):
     error_type: str = "api_error"
     label: str = "internal"
     call_id: str = ""  # the ledger id of the call it ended, where there is one
+    after_answer: bool = False  # the provider had answered: trying again would be billed again
 
 
 class InputError(ThriftgateError):

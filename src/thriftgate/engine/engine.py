@@ -329,7 +329,11 @@ class Engine:
     async def _settle(self, prepared: Prepared, ending: Ending) -> Entry:
         """Book the call. Cancelling the caller does not undo it: the ledger has the rows before it first waits."""
         entry = entry_for(prepared, ending, self.provider.name, self._now_us(), self.knowledge)
-        await self.ledger.settle(entry)
+        try:
+            await self.ledger.settle(entry)
+        except LedgerError as error:
+            error.after_answer = ending.outcome == "answered"
+            raise
         return entry
 
     def _refused(self, draft: _Opened, model: str, plan: Plan | None, error: ThriftgateError) -> Entry:

@@ -15,6 +15,7 @@ from thriftgate.wire.usage import ApiUsage, StopDetails
 
 # Of an event with one text delta, what is not text (its frame), in bytes.
 DELTA_FRAME_BYTES = 117
+_DELTA_LINE = b"event: content_block_delta"
 _WANTED = (b"message_start", b"message_delta", b"message_stop", b"error")
 
 
@@ -97,7 +98,7 @@ def read_message(body: bytes) -> Reading:
 class StreamMeter:
     """Meters a stream of Messages events, chunk by chunk; equal for any chunking."""
 
-    __slots__ = ("_bytes", "_carry", "_complete", "_decoder", "_deltas", "_error", "_message", "_stop", "_usage")
+    __slots__ = ("_bytes", "_carry", "_complete", "_decoder", "_deltas", "_error", "_message", "_opening", "_stop", "_usage")
 
     def __init__(self) -> None:
         self._decoder = SseDecoder(_WANTED)
@@ -107,15 +108,20 @@ class StreamMeter:
         self._complete = False
         self._error = ""
         self._bytes = 0
+        self._opening = 0
         self._deltas = 0
         self._carry = b""
 
     def feed(self, chunk: bytes) -> bool:
         """Read a chunk; True once the message has ended: the chunk holds its last event."""
-        self._bytes += len(chunk)
         counted = self._carry + chunk
-        self._deltas += counted.count(b"event: content_block_delta")
-        self._carry = counted[-25:]  # one byte less than the marker: a marker is counted once, wherever chunks part
+        if not self._deltas:  # what comes before the first delta is no output
+            first = counted.find(_DELTA_LINE)
+            self._opening = self._bytes - len(self._carry) + first if first >= 0 else self._opening
+        self._bytes += len(chunk)
+        self._deltas += counted.count(_DELTA_LINE)
+        # One byte less than the marker: a marker is counted once, wherever chunks part.
+        self._carry = counted[-(len(_DELTA_LINE) - 1) :]
         try:
             for event in self._decoder.feed(chunk):
                 self._read(event)
@@ -132,7 +138,7 @@ class StreamMeter:
             message_id=self._message.id,
             stop_reason=self._stop.stop_reason or "",
             stop_category=category,
-            output_bytes=max(0, self._bytes - self._deltas * DELTA_FRAME_BYTES) if self._deltas else 0,
+            output_bytes=max(0, self._bytes - self._opening - self._deltas * DELTA_FRAME_BYTES) if self._deltas else 0,
             error=self._error,
         )
 
