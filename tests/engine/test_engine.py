@@ -369,6 +369,7 @@ async def test_without_a_hold_nothing_is_sent() -> None:
             await engine.messages(call_of(message()))
     assert provider.bodies == []
     assert caught.value.call_id
+    assert not caught.value.after_answer
 
 
 async def test_an_answer_that_cannot_be_booked_is_withheld(tmp_path: Path) -> None:
@@ -381,8 +382,9 @@ async def test_an_answer_that_cannot_be_booked_is_withheld(tmp_path: Path) -> No
         await provider.asked.wait()
         engine.ledger._writer.execute("pragma query_only = on")
         gate.set()
-        with pytest.raises(LedgerError, match="cannot write the ledger"):
+        with pytest.raises(LedgerError, match="cannot write the ledger") as caught:
             await call
+        assert caught.value.after_answer
         assert len(await engine.ledger.open_holds()) == 1
     async with engine_on(provider, ledger={"path": path}) as engine:  # the next start finds it
         assert (await only_entry(engine)).outcome == "lost"

@@ -116,3 +116,11 @@ async def test_what_may_work_later_is_not_marked_as_hopeless() -> None:
     assert server.sent[0]["status"] == 503
     assert b"x-should-retry" not in dict(server.sent[0]["headers"])
     assert msgspec.json.decode(server.sent[1]["body"])["request_id"] is None
+
+
+async def test_what_would_be_billed_again_is_not_to_be_tried_again() -> None:
+    server = Server()
+    error = LedgerError("locked")
+    error.after_answer = True
+    await send_error(server.send, error, DIALECTS[0])
+    assert dict(server.sent[0]["headers"])[b"x-should-retry"] == b"false"
