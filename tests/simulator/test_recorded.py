@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from .support import simulator
+from .support import ask, simulator
 
 TRACES = os.environ.get("THRIFTGATE_TRACES", "")
 pytestmark = pytest.mark.skipif(not TRACES, reason="THRIFTGATE_TRACES is not set: no recorded traffic to compare with")
@@ -28,6 +28,22 @@ def test_n8n_agent_workflow(tokenizer: str, tolerance: float) -> None:
     total = sum(tokens for _, tokens in blocks)
     assert tools == pytest.approx(usage["cache_read_input_tokens"], rel=tolerance)
     assert total == pytest.approx(usage["cache_read_input_tokens"] + usage["input_tokens"], rel=tolerance)
+
+
+@pytest.mark.parametrize(("tokenizer", "tolerance"), [("ctok", 0.01), ("estimate", 0.2)])
+async def test_n8n_agent_workflow_is_billed_as_recorded(tokenizer: str, tolerance: float) -> None:
+    """The recorded call marked its last tool, and both recordings read that prefix."""
+    if tokenizer == "ctok":
+        pytest.importorskip("ctok", reason="ctok needs Python 3.12")
+    request, recorded = load("input.json"), load("response_2_cache_read.json")["usage"]
+    request["tools"][-1]["cache_control"] = {"type": "ephemeral"}
+    app = simulator(tokenizer=tokenizer, lifecycle=False)
+    usages = [(await ask(app, request)).json()["usage"] for _ in range(2)]
+    written, read = usages[0]["cache_creation_input_tokens"], usages[1]["cache_read_input_tokens"]
+    assert written == read == pytest.approx(recorded["cache_read_input_tokens"], rel=tolerance)
+    assert usages[1]["cache_creation_input_tokens"] == recorded["cache_creation_input_tokens"] == 0
+    whole = recorded["cache_read_input_tokens"] + recorded["input_tokens"]
+    assert read + usages[1]["input_tokens"] == pytest.approx(whole, rel=tolerance)
 
 
 def test_multi_turn_conversation_grows() -> None:
