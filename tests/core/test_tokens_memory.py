@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thriftgate.core.tokens import Correction, Estimate, PromptTokens, TokenMemory, estimate_block
+from thriftgate.core.tokens import Correction, Estimate, PromptTokens, TokenMemory
 
 MODEL = "claude-sonnet-5-5"
 ESTIMATES = st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 2_000)), min_size=1, max_size=20)
@@ -41,8 +41,8 @@ def test_an_exact_prefix_is_exact_and_only_the_rest_is_guessed() -> None:
     assert known.cumulative == (120, 180, 205)
     assert known.upper == (180, 180, 230)
     assert (known.anchor, known.known, known.fresh) == (1, 180, 25)
-    assert memory.exact(MODEL, digest(1)) == 180
-    assert memory.exact("another-model", digest(1)) is None
+    assert memory.exact(digest(1)) == 180
+    assert memory.exact(digest(2)) is None
 
 
 def test_between_two_exact_boundaries_the_difference_is_spread() -> None:
@@ -147,23 +147,13 @@ def test_a_new_vocabulary_raises_the_drift_flag() -> None:
     assert (right.drifted(), wrong.drifted(), wild.drifted()) == (False, True, True)
 
 
-def test_blocks_are_estimated_once_per_family() -> None:
-    memory = TokenMemory()
-    raw = b'"some text"'
-    first = memory.block(digest(1), "text", raw, "claude47")
-    assert first == estimate_block("text", raw, "claude47")
-    assert memory.block(digest(1), "text", b'"quite another and longer text"', "claude47") is first
-    assert memory.block(digest(1), "text", b'"quite another and longer text"', "claude3").tokens > first.tokens
-
-
 @given(st.lists(st.integers(0, 60), max_size=300), st.integers(2, 20))
 def test_memory_is_bounded_and_keeps_what_is_used(numbers: list[int], entries_max: int) -> None:
     memory = TokenMemory(entries_max, models_max=4)
     for number in numbers:
         memory.learn(f"model-{number}", digest(number), number + 1, PromptTokens(fresh=1_000))
-        memory.block(digest(number), "text", b'"x"', "claude47")
-        assert memory.exact(f"model-{number}", digest(number)) == number + 1
-        assert len(memory) <= 2 * entries_max + 4
+        assert memory.exact(digest(number)) == number + 1
+        assert len(memory) <= entries_max + 4
 
 
 def test_what_is_used_outlives_what_is_not() -> None:
@@ -172,8 +162,8 @@ def test_what_is_used_outlives_what_is_not() -> None:
     memory.learn(MODEL, digest(1), 8)
     for number in range(100, 200):
         memory.learn(MODEL, digest(number), 1)
-        assert memory.exact(MODEL, digest(0)) == 7
-    assert memory.exact(MODEL, digest(1)) is None
+        assert memory.exact(digest(0)) == 7
+    assert memory.exact(digest(1)) is None
 
 
 def test_a_memory_must_hold_something() -> None:

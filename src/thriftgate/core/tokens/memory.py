@@ -1,7 +1,7 @@
-"""What earlier calls taught: exact prefix totals from `usage`, block estimates already made, a correction per model.
+"""What earlier calls taught: exact prefix totals from `usage`, and a correction per model.
 
 A conversation grows at its end, so most of a prompt was counted by the provider in the call before. `TokenMemory` keeps
-those totals by (model, prefix digest), starts each estimate at the deepest one it knows and guesses only what follows,
+those totals by prefix digest, starts each estimate at the deepest one it knows and guesses only what follows,
 scaled by how far off its guesses for this model have been.
 """
 
@@ -12,12 +12,9 @@ from itertools import accumulate
 from math import ceil
 from typing import Protocol
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from thriftgate.core.generations import Generations
-from thriftgate.core.tokens.blocks import estimate_block
-from thriftgate.core.tokens.images import ImageTier
-from thriftgate.core.tokens.text import Estimate, Family
 
 _RATIO_LOW, _RATIO_HIGH = 0.5, 2.0  # a correction beyond these is not believed
 _STEP = 0.25  # one odd call moves the ratio as if it had been this far off at most
@@ -77,34 +74,24 @@ class Correction(Struct, frozen=True, gc=False):
 
 
 class TokenMemory:
-    """State owned by the engine, one per process. Deterministic; holds at most `entries_max` blocks and as many prefixes,
-    about 200 bytes each, and `models_max` corrections."""
+    """State owned by the engine, one per process. Deterministic; holds at most `entries_max` prefixes, about 200 bytes each,
+    and `models_max` corrections. A prefix digest stands for its model too: equal texts count differently on another."""
 
-    __slots__ = ("_blocks", "_corrections", "_exact")
+    __slots__ = ("_corrections", "_exact")
 
     def __init__(self, entries_max: int = 50_000, models_max: int = 256) -> None:
-        self._blocks: Generations[tuple[bytes, Family], Estimate] = Generations(entries_max)
-        self._exact: Generations[tuple[str, bytes], int] = Generations(entries_max)
+        self._exact: Generations[bytes, int] = Generations(entries_max)
         self._corrections: Generations[str, Correction] = Generations(models_max)
 
     def __len__(self) -> int:
-        return len(self._blocks) + len(self._exact) + len(self._corrections)
-
-    def block(self, digest: bytes, kind: str, raw: bytes | Raw, family: Family, tier: ImageTier | None = None) -> Estimate:
-        """`estimate_block`, or what is remembered of it."""
-        key = (digest, family)
-        known = self._blocks.get(key)
-        if known is None:
-            known = estimate_block(kind, raw, family, tier)
-            self._blocks[key] = known
-        return known
+        return len(self._exact) + len(self._corrections)
 
     def correction(self, model: str) -> Correction:
         return self._corrections.get(model) or Correction()
 
-    def exact(self, model: str, prefix: bytes) -> int | None:
-        """Exact total input tokens of this prefix, if a call of this model told them."""
-        return self._exact.get((model, prefix))
+    def exact(self, prefix: bytes) -> int | None:
+        """Exact total input tokens of this prefix, if a call told them."""
+        return self._exact.get(prefix)
 
     def estimate(
         self, model: str, chain: Sequence[bytes], blocks: Iterable[Counted], framing: Sequence[int] | None = None
@@ -121,10 +108,9 @@ class TokenMemory:
         added = framing if framing is not None else [0] * len(counted)
         guess = list(accumulate([block.tokens + extra for block, extra in zip(counted, added, strict=True)]))
         worst = list(accumulate([block.upper + extra for block, extra in zip(counted, added, strict=True)]))
-        get = self._exact.get
-        known = [(at, total) for at, digest in enumerate(chain) if (total := get((model, digest))) is not None]
-        correction = self.correction(model)
-        return _combine(guess, worst, known, correction)
+        totals = self._exact.among(chain)
+        known = [(at, totals[digest]) for at, digest in enumerate(chain) if digest in totals] if totals else []
+        return _combine(guess, worst, known, self.correction(model))
 
     def learn(self, model: str, prefix: bytes, exact_total: int, estimated: PromptTokens | None = None) -> None:
         """Take in the `usage` of an answered call: its total input tokens, cached or not, at its last boundary.
@@ -133,7 +119,7 @@ class TokenMemory:
         """
         if exact_total <= 0:
             return
-        self._exact[model, prefix] = exact_total
+        self._exact[prefix] = exact_total
         if estimated is None or estimated.fresh < _FRESH_LEAST_TOKENS:
             return
         observed = exact_total - estimated.known
