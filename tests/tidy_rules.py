@@ -71,6 +71,13 @@ USED_ELSEWHERE = {
     "AsgiTransport": "programs that run an ASGI upstream in their own process; build_engine takes it",
     "count_blocks": "tests and benchmarks, which ask the simulator for its own count",
     "startup": "uvicorn calls it",
+    **dict.fromkeys(
+        ("connection_made", "data_received", "eof_received", "connection_lost", "pause_writing", "resume_writing"),
+        "the event loop calls it",
+    ),
+    **dict.fromkeys(
+        ("on_message_begin", "on_header", "on_headers_complete", "on_message_complete"), "the HTTP parser calls it"
+    ),
 }
 
 

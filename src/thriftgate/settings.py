@@ -48,6 +48,7 @@ class Upstream(_Table):
     api_key: SecretStr = Field(
         default=SecretStr(""), description="replaces the clients' own keys; empty passes theirs through"
     )
+    transport: Literal["http1", "aiohttp"] = Field(default="http1", description="HTTP client: our lean one, or aiohttp's")
     connect_timeout_s: float = Field(default=10.0, gt=0, description="to connect")
     read_timeout_s: float = Field(default=600.0, gt=0, description="between two pieces of an answer")
     retry: Literal["auto", "always", "never"] = Field(

@@ -13,6 +13,7 @@ from tests.scripted import MESSAGE, Provider, Say
 from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.engine.build import build_engine, call_ids, policy_of
 from thriftgate.providers.aiohttp_transport import AiohttpTransport
+from thriftgate.providers.http1_transport import Http1Transport
 
 
 def test_the_policy_is_the_table() -> None:
@@ -42,9 +43,11 @@ async def test_settings_reach_the_engine() -> None:
     assert (limits.retry.mode, limits.retry.attempts_max) == ("never", 5)
 
 
-async def test_without_a_transport_it_is_the_network() -> None:
-    engine = await build_engine(settings_of())
-    assert isinstance(engine.transport, AiohttpTransport)
+@pytest.mark.parametrize(("name", "kind"), [("http1", Http1Transport), ("aiohttp", AiohttpTransport)])
+async def test_without_a_transport_it_is_the_network(name: str, kind: type) -> None:
+    settings = settings_of(upstream={"transport": name})
+    engine = await build_engine(settings)
+    assert isinstance(engine.transport, kind)
     await engine.close()
 
 

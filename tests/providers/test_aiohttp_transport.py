@@ -1,4 +1,7 @@
-"""The network, against a server that does whatever a server can do wrong: exactly three errors, and no connection stays."""
+"""The network, against a server that does whatever a server can do wrong: exactly three errors, and no connection stays.
+
+The same for both clients, aiohttp's and our own; what only our own promises is in test_http1_transport.py.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,19 @@ from tests.fixtures import until
 from tests.scripted import MESSAGE, Received, Script, Upstream, answering, raw_answer, upstream
 from thriftgate.core.errors import BrokenReply, Unreachable, UpstreamTimeout
 from thriftgate.providers.aiohttp_transport import LARGE_BYTES, AiohttpTransport
+from thriftgate.providers.http1_transport import Http1Transport
 from thriftgate.providers.transport import Outgoing, Timeouts
 
 QUICK = Timeouts(connect_s=0.3, read_s=0.3)
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
 
 
-@pytest.fixture
-async def transport() -> AsyncIterator[AiohttpTransport]:
-    made = AiohttpTransport()
+Network = AiohttpTransport | Http1Transport
+
+
+@pytest.fixture(params=[AiohttpTransport, Http1Transport])
+async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
+    made = request.param()
     yield made
     await made.close()
 
@@ -36,8 +43,13 @@ async def all_closed(seen: Upstream) -> None:
     await until(closed)
 
 
-def pooled(transport: AiohttpTransport) -> int:
+def pooled(transport: Network) -> int:
     """Connections kept for the next call."""
+    if isinstance(transport, Http1Transport):
+        assert not [kept for kept in transport._connections if kept._incoming is not None], (
+            "a connection was never given back"
+        )
+        return sum(not kept.stale() for origin in transport._origins.values() for kept in origin.idle)
     connector = transport._session.connector
     assert connector is not None
     assert not connector._acquired, "a connection was never given back"
@@ -81,7 +93,7 @@ NO_ANSWER: dict[str, Script] = {
 
 
 @pytest.mark.parametrize("script", NO_ANSWER.values(), ids=list(NO_ANSWER))
-async def test_what_is_no_answer_is_a_broken_reply(script: Script, transport: AiohttpTransport) -> None:
+async def test_what_is_no_answer_is_a_broken_reply(script: Script, transport: Network) -> None:
     async with upstream(script) as seen:
         with pytest.raises(BrokenReply) as caught:
             await transport.send(asking(seen.url), QUICK)
@@ -90,7 +102,7 @@ async def test_what_is_no_answer_is_a_broken_reply(script: Script, transport: Ai
     assert pooled(transport) == 0
 
 
-async def test_a_server_that_never_answers_is_a_timeout(transport: AiohttpTransport) -> None:
+async def test_a_server_that_never_answers_is_a_timeout(transport: Network) -> None:
     async with upstream(saying(b"", then=staying)) as seen:
         with pytest.raises(UpstreamTimeout, match=r"no answer from .* within 0\.3 s"):
             await transport.send(asking(seen.url), QUICK)
@@ -98,7 +110,7 @@ async def test_a_server_that_never_answers_is_a_timeout(transport: AiohttpTransp
     assert pooled(transport) == 0
 
 
-async def test_a_head_that_drips_is_a_timeout_or_comes(transport: AiohttpTransport) -> None:
+async def test_a_head_that_drips_is_a_timeout_or_comes(transport: Network) -> None:
     """The read limit is between two pieces: slow is allowed, silence is not."""
 
     async def script(_request: Received, writer: asyncio.StreamWriter) -> None:
@@ -114,19 +126,19 @@ async def test_a_head_that_drips_is_a_timeout_or_comes(transport: AiohttpTranspo
         incoming.close()
 
 
-async def test_nobody_listens(transport: AiohttpTransport) -> None:
+async def test_nobody_listens(transport: Network) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
         with pytest.raises(Unreachable, match="cannot reach http://127"):
             await transport.send(asking(f"http://127.0.0.1:{taken.getsockname()[1]}"), QUICK)
 
 
-async def test_no_such_host(transport: AiohttpTransport) -> None:
+async def test_no_such_host(transport: Network) -> None:
     with pytest.raises(Unreachable, match=r"cannot reach http://no-such-host\.invalid"):
         await transport.send(asking("http://no-such-host.invalid"), Timeouts(connect_s=5, read_s=5))
 
 
-async def test_a_connection_that_is_never_made(transport: AiohttpTransport) -> None:
+async def test_a_connection_that_is_never_made(transport: Network) -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -141,7 +153,7 @@ async def test_a_connection_that_is_never_made(transport: AiohttpTransport) -> N
             one.close()
 
 
-async def test_plain_http_where_tls_is_expected(transport: AiohttpTransport) -> None:
+async def test_plain_http_where_tls_is_expected(transport: Network) -> None:
     async with upstream(answering(b"")) as seen:
         with pytest.raises(Unreachable):
             await transport.send(asking(seen.url.replace("http://", "https://")), QUICK)
@@ -194,7 +206,7 @@ async def test_a_body_that_breaks_off(
     assert pooled(transport) == 0
 
 
-async def test_a_body_without_length_ends_with_the_connection(transport: AiohttpTransport) -> None:
+async def test_a_body_without_length_ends_with_the_connection(transport: Network) -> None:
     async with upstream(saying(HEAD + b"\r\nhello")) as seen:
         incoming = await transport.send(asking(seen.url), QUICK)
         assert await incoming.read() == b"hello"
@@ -202,7 +214,7 @@ async def test_a_body_without_length_ends_with_the_connection(transport: Aiohttp
         await all_closed(seen)
 
 
-async def test_chunks_come_as_they_are_sent(transport: AiohttpTransport) -> None:
+async def test_chunks_come_as_they_are_sent(transport: Network) -> None:
     """The second piece is not written before the first has been read."""
     first_read = asyncio.Event()
 
@@ -219,13 +231,13 @@ async def test_chunks_come_as_they_are_sent(transport: AiohttpTransport) -> None
         first_read.set()
         assert [chunk async for chunk in chunks] == [b"second"]
         incoming.close()
-    assert pooled(transport) == 1
+        assert pooled(transport) == 1
 
 
 # --- connections -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_finished_answer_gives_its_connection_to_the_next_call(transport: AiohttpTransport) -> None:
+async def test_a_finished_answer_gives_its_connection_to_the_next_call(transport: Network) -> None:
     async with upstream(answering(MESSAGE)) as seen:
         for _ in range(3):
             incoming = await transport.send(asking(seen.url), QUICK)
@@ -235,7 +247,7 @@ async def test_a_finished_answer_gives_its_connection_to_the_next_call(transport
         assert pooled(transport) == 1
 
 
-async def test_an_answer_given_up_closes_its_connection(transport: AiohttpTransport) -> None:
+async def test_an_answer_given_up_closes_its_connection(transport: Network) -> None:
     async with upstream(saying(HEAD + b"content-length: 50\r\n\r\nhello", then=staying)) as seen:
         incoming = await transport.send(asking(seen.url), Timeouts())
         incoming.close()
@@ -243,7 +255,7 @@ async def test_an_answer_given_up_closes_its_connection(transport: AiohttpTransp
     assert pooled(transport) == 0
 
 
-async def test_a_call_cancelled_while_waiting_closes_its_connection(transport: AiohttpTransport) -> None:
+async def test_a_call_cancelled_while_waiting_closes_its_connection(transport: Network) -> None:
     async with upstream(saying(b"", then=staying)) as seen:
         task = asyncio.ensure_future(transport.send(asking(seen.url), Timeouts()))
 
@@ -258,7 +270,7 @@ async def test_a_call_cancelled_while_waiting_closes_its_connection(transport: A
     assert pooled(transport) == 0
 
 
-async def test_a_kept_connection_that_died_is_replaced(transport: AiohttpTransport) -> None:
+async def test_a_kept_connection_that_died_is_replaced(transport: Network) -> None:
     async def script(_request: Received, writer: asyncio.StreamWriter) -> None:
         writer.write(raw_answer(b"ok"))
         await writer.drain()
@@ -281,7 +293,7 @@ async def settled(condition: Callable[[], bool]) -> None:
     await until(holds)
 
 
-async def test_a_kept_connection_that_dies_under_a_call_is_never_sent_twice(transport: AiohttpTransport) -> None:
+async def test_a_kept_connection_that_dies_under_a_call_is_never_sent_twice(transport: Network) -> None:
     """The provider may have begun to work: only the caller can decide to pay again."""
     answered = 0
 
@@ -306,7 +318,7 @@ async def many(count: int, one: Callable[[], Awaitable[bytes]]) -> list[bytes]:
     return await asyncio.gather(*(one() for _ in range(count)))
 
 
-async def test_two_hundred_at_once(transport: AiohttpTransport) -> None:
+async def test_two_hundred_at_once(transport: Network) -> None:
     everybody = asyncio.Event()
 
     async with upstream(script := waiting_for(everybody, 200)) as seen:
@@ -341,7 +353,7 @@ def waiting_for(everybody: asyncio.Event, count: int) -> Script:
 
 
 @pytest.mark.parametrize("size", [0, 1, LARGE_BYTES, LARGE_BYTES + 1, 3 * LARGE_BYTES])
-async def test_a_request_leaves_as_it_is(size: int, transport: AiohttpTransport) -> None:
+async def test_a_request_leaves_as_it_is(size: int, transport: Network) -> None:
     body = b"x" * size
     headers = ((b"x-one", b"1"), (b"x-many", b"a"), (b"x-many", b"b"), (b"x-utf-8", "ä€".encode()))
     async with upstream(answering(b"{}")) as seen:
@@ -356,7 +368,7 @@ async def test_a_request_leaves_as_it_is(size: int, transport: AiohttpTransport)
     assert added == [("x-one", "1"), ("x-many", "a"), ("x-many", "b"), ("x-utf-8", "ä€".encode().decode("latin-1"))]
 
 
-async def test_redirects_and_compressed_answers_are_passed_on(transport: AiohttpTransport) -> None:
+async def test_redirects_and_compressed_answers_are_passed_on(transport: Network) -> None:
     location = ("location: /elsewhere", "content-encoding: gzip", "set-cookie: a=b")
     async with upstream(answering(b"\x1f\x8bnot really", status=307, headers=location)) as seen:
         incoming = await transport.send(asking(seen.url), QUICK)

@@ -18,7 +18,7 @@ from thriftgate.engine.snapshot import Knowledge
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.providers import PROVIDERS
-from thriftgate.providers.aiohttp_transport import AiohttpTransport
+from thriftgate.providers.http1_transport import Http1Transport
 from thriftgate.providers.transport import Timeouts, Transport
 from thriftgate.settings import Settings
 
@@ -41,7 +41,7 @@ async def build_engine(settings: Settings, *, transport: Transport | None = None
         raise
     engine = Engine(
         provider=provider,
-        transport=transport or AiohttpTransport(),
+        transport=transport or transport_of(upstream.transport),
         ledger=ledger,
         knowledge=knowledge,
         policy=policy_of(settings),
@@ -57,6 +57,15 @@ async def build_engine(settings: Settings, *, transport: Transport | None = None
     )
     await engine.recover()
     return engine
+
+
+def transport_of(name: str) -> Transport:
+    """The HTTP client of that name. Must run inside the event loop."""
+    if name == "aiohttp":
+        from thriftgate.providers.aiohttp_transport import AiohttpTransport  # noqa: PLC0415  10 MB that the other does without
+
+        return AiohttpTransport()
+    return Http1Transport()
 
 
 def call_ids(clock: Clock, process: str) -> Callable[[], str]:
