@@ -1,6 +1,7 @@
 """The one seam where bytes leave the process. Everything above it is the same for a real network and for a test.
 
-Two implementations: `aiohttp_transport` (the network) and `asgi_transport` (an ASGI app in this process).
+Three implementations: `http1_transport` (the network, by default) and `aiohttp_transport` (the network, by a setting), which
+pass the same hostile tests, and `asgi_transport` (an ASGI app in this process).
 """
 
 from __future__ import annotations
