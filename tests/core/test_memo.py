@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from random import Random
 from typing import Any
 
@@ -65,6 +66,30 @@ def test_what_is_held_is_bounded() -> None:
         messages = [{"role": "user", "content": f"{number} " * 50}]
         prefix_of(parse_request(msgspec.json.encode(body_of(system=system, messages=messages))), memo=memo)
         assert memo.bytes_held <= 10_000
+
+
+def test_many_short_messages_weigh_more_than_their_text() -> None:
+    memo = PartMemo()
+    messages = [{"role": ("user", "assistant")[at % 2], "content": str(at)} for at in range(1_000)]
+    body = msgspec.json.encode(body_of(messages=messages))
+    prefix_of(parse_request(body), memo=memo)
+    assert memo.bytes_held > 10 * len(body)
+
+
+def test_what_cannot_be_read_leaves_nothing_behind() -> None:
+    memo = PartMemo()
+    wrongs: list[dict[str, Any]] = [
+        {"messages": [{"role": "user", "content": 5}]},
+        {"tools": [5]},
+        {"system": 5},
+        {"messages": []},
+    ]
+    for wrong in wrongs:
+        with contextlib.suppress(InputError):
+            prefix_of(parse_request(msgspec.json.encode(body_of(**wrong))), memo=memo)
+    assert memo.bytes_held == 0
+    assert not memo._conversations
+    assert not memo._members
 
 
 def test_a_turn_seen_before_is_the_same_object() -> None:
