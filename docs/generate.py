@@ -19,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from cyclopts import App
 from pydantic import BaseModel, SecretStr
 from rich.console import Console
 
@@ -51,6 +52,13 @@ KEYS: dict[str, str] = {
     "tokens, usd_per_mtok, usd}], lines_sum_usd, price_book, lines_price_book, remarks[], outcome, "
     "resolution, note, model, served_model, provider, endpoint, key, mode, geo, stream, status, stop_reason, "
     "message_id, upstream_request_id, attempts, opened, settled, ttfb_ms, latency_ms",
+    "cache report": "calls, prompt_tokens, read_tokens, write_5m_tokens, write_1h_tokens, plain_tokens, hit_share, "
+    "saved_usd, missed_usd, avoidable_usd, misses[{cause, calls, tokens, cost_usd, avoidable_usd, avoidable, advice}], "
+    "by_model[{model, calls, prompt_tokens, read_tokens, write_5m_tokens, write_1h_tokens, plain_tokens, hit_share, "
+    "missed_usd}], by_key[{key, …}], unpriced_prompt_tokens, since, until",
+    "cache doctor": "requests, unreadable{reason: n}, apps[{key, model, requests, tokens, tokens_shared, "
+    "tokens_shared_stabilised, changed, left_alone{reason: n}, breaks[{cause, where, pattern, at_block, offset_chars, "
+    "count, tokens_lost, fix, switch}]}]",
     "doctor": "ok, checks[{name, ok, detail, fix}]",
 }
 """What the JSON of a verb holds. tests/test_docs.py holds each against a real run."""
@@ -59,6 +67,8 @@ REQUEST_HEADERS = {
     "thriftgate-max-cost-usd": "The most this call may cost in the worst case, as a decimal amount. Above it "
     "`count.guard` refuses the call (or warns, by `policy.on_cost_limit`). The lower of this and "
     "`policy.cost_limit_usd` holds.",
+    "thriftgate-latency": "`critical`: this call never waits for another one that is writing its prefix; see [the fan-out "
+    "guard](../guides/keepalive.md#the-fan-out-guard).",
 }
 REPLY_HEADERS = {
     "thriftgate-request-id": "The call's id in the ledger: `thriftgate explain ID`. Also on errors that thriftgate itself "
@@ -95,13 +105,22 @@ def cli_page() -> str:
             "`THRIFTGATE_…` variables, then from flags: see [settings](settings.md)."
         ),
     ]
-    for verb, _ in VERBS:
+    for verb, summary in VERBS:
         function = getattr(import_module(f"thriftgate.cli.{verb}"), verb)
-        details = prose(inspect.getdoc(function) or "").partition("Parameters\n---")[0].strip()
-        parts += [f"## {verb}", details, fenced(help_of(verb))]
-        if verb in KEYS:
-            parts.append(f"`--json`: `{KEYS[verb]}`")
+        if isinstance(function, App):
+            parts += [f"## {verb}", summary]
+            for name in [name for name in function if not name.startswith("-")]:
+                parts += verb_parts(f"{verb} {name}", function[name].default_command, "###")
+        else:
+            parts += verb_parts(verb, function, "##")
     return joined(parts)
+
+
+def verb_parts(verb: str, function: object, heading: str) -> list[str]:
+    """What one verb does, takes and prints."""
+    details = prose(inspect.getdoc(function) or "").partition("Parameters\n---")[0].strip()
+    keys = [f"`--json`: `{KEYS[verb]}`"] if verb in KEYS else []
+    return [f"{heading} {verb}", details, fenced(help_of(verb)), *keys]
 
 
 def settings_page() -> str:
@@ -304,7 +323,7 @@ def help_of(verb: str) -> str:
     """What `thriftgate VERB --help` prints, without the lines around it."""
     text = io.StringIO()
     console = Console(file=text, width=WIDTH, force_terminal=False, color_system=None, legacy_windows=False)
-    app.help_print([verb], console=console)
+    app.help_print(verb.split(), console=console)
     return "\n".join(line.rstrip() for line in text.getvalue().strip().splitlines())
 
 

@@ -44,7 +44,17 @@ def test_every_verb_has_its_file_and_its_help(verb: str, capsys: pytest.CaptureF
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert f"thriftgate {verb}" in out
-    assert ("--json" in out) == (verb not in ("serve", "simulate"))
+    assert ("--json" in out) == (verb not in ("serve", "simulate", "cache"))
+
+
+@pytest.mark.parametrize("verb", ["doctor", "report"])
+def test_every_verb_of_a_group_has_its_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["cache", verb, "--help"])
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert f"thriftgate cache {verb}" in out
+    assert "--json" in out
 
 
 def test_the_module_runs_as_the_command_does() -> None:

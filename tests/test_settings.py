@@ -76,6 +76,25 @@ def test_levers_in_a_file_are_a_list(tmp_path: Path) -> None:
     assert load(written(tmp_path, '[policy]\nlevers = ["count.guard"]'), environ={}).policy.levers == ("count.guard",)
 
 
+def test_lists_of_the_cache_in_a_variable_too() -> None:
+    environ = {
+        "THRIFTGATE_CACHE__STABILISE": "order_tools, stable_json",
+        "THRIFTGATE_CACHE__LATENCY_CRITICAL_KEYS": "key_a,key_b",
+        "THRIFTGATE_CACHE__MODE": "full",
+        "THRIFTGATE_KEEPALIVE__ON": "true",
+    }
+    settings = load(environ=environ)
+    assert settings.cache.stabilise == ("order_tools", "stable_json")
+    assert settings.cache.latency_critical_keys == ("key_a", "key_b")
+    assert (settings.cache.mode, settings.keepalive.on) == ("full", True)
+
+
+def test_pings_are_off_by_default_and_the_guard_is_on() -> None:
+    settings = load(environ={})
+    assert (settings.keepalive.on, settings.keepalive.quiet_hours, settings.cache.stabilise) == (False, "", ())
+    assert (settings.cache.mode, settings.cache.fanout_wait_s) == ("ttl-only", 2.0)
+
+
 def test_money_is_exact(tmp_path: Path) -> None:
     for text in ("0.1", '"0.1"'):
         limit = load(written(tmp_path, f"[policy]\ncost_limit_usd = {text}"), environ={}).policy.cost_limit_usd
@@ -105,6 +124,18 @@ def test_money_is_exact(tmp_path: Path) -> None:
         ),
         ('[policy]\nlevers = "count.guard"', "policy.levers: "),
         ('[ledger]\npath = ""', "ledger.path: String should have at least 1 character"),
+        ('[cache]\nmode = "ttl"', "cache.mode: Input should be 'observe', 'ttl-only', 'add' or 'full'"),
+        ('[cache]\nstabilise = ["order"]', "cache.stabilise.0: Input should be 'split_volatile'"),
+        ("[cache]\nfanout_wait_s = -1", "cache.fanout_wait_s: Input should be greater than or equal to 0"),
+        ('[keepalive]\nquiet_hours = "22-06"', "keepalive.quiet_hours: '22-06' are no hours; write them like 22:00-06:00"),
+        ("[keepalive]\nusd_per_day = 1e-13", "keepalive.usd_per_day: 1E-13 USD is finer than a pico-dollar"),
+        (
+            "[keepalive]\nusd_per_key_per_day = -1",
+            "keepalive.usd_per_key_per_day: Input should be greater than or equal to 0",
+        ),
+        ("[keepalive]\nhours_max = 25", "keepalive.hours_max: Input should be less than or equal to 24"),
+        ("[keepalive]\nmargin = 0.5", "keepalive.margin: Input should be greater than or equal to 1"),
+        ("[keepalive]\nonn = true", "keepalive.onn: unknown setting; did you mean 'on'?"),
     ],
 )
 def test_mistakes_in_the_file(text: str, words: str, tmp_path: Path) -> None:

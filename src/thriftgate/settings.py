@@ -16,12 +16,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from thriftgate.core.errors import ConfigError, InputError
+from thriftgate.core.keepalive import quiet_hours
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.money import pico_from_usd
 from thriftgate.providers.anthropic import DEFAULT_URL
 
 ENV_PREFIX = "THRIFTGATE_"
 ENV_SEPARATOR = "__"
+_LISTS = frozenset({"levers", "stabilise", "latency_critical_keys"})  # of words, separated by commas in a variable
 
 
 class _Table(BaseModel):
@@ -75,6 +77,39 @@ class PolicySettings(_Table):
     on_cost_limit: Literal["refuse", "warn"] = Field(default="refuse", description="what happens above cost_limit_usd")
 
 
+Stabiliser = Literal["split_volatile", "order_tools", "order_documents", "stable_json"]
+
+
+class CacheSettings(_Table):
+    """`[cache]`: what may be done for the provider's prompt cache."""
+
+    mode: Literal["observe", "ttl-only", "add", "full"] = Field(
+        default="ttl-only",
+        description="for clients that set breakpoints themselves: observe changes nothing, ttl-only lengthens lives, add "
+        "also uses free breakpoints, full also moves and drops the client's",
+    )
+    stabilise: tuple[Stabiliser, ...] = Field(
+        default=(), description="rewrites that keep a prefix the same from call to call"
+    )
+    fanout_wait_s: float = Field(
+        default=2.0, ge=0, description="how long a call may wait for one that is writing its prefix; 0 is off"
+    )
+    latency_critical_keys: tuple[str, ...] = Field(
+        default=(), description="keys whose calls never wait, by the names that the reports use (key_…)"
+    )
+
+
+class KeepaliveSettings(_Table):
+    """`[keepalive]`: pings that keep a pausing conversation in the cache. They are spend without anybody's call."""
+
+    on: bool = Field(default=False, description="whether to send any")
+    usd_per_day: Decimal = Field(default=Decimal(10), ge=0, description="the most that all pings of a UTC day may cost")
+    usd_per_key_per_day: Decimal = Field(default=Decimal(5), ge=0, description="the same for one key")
+    quiet_hours: str = Field(default="", description="no pings within these hours, UTC, such as 22:00-06:00; empty is none")
+    hours_max: float = Field(default=12.0, gt=0, le=24, description="a conversation silent for longer is left alone")
+    margin: float = Field(default=1.2, ge=1, description="how many times its cost a ping must be expected to save")
+
+
 class Settings(_Table):
     """Everything that can be set. `prices` is read by the price book (`pricing/overrides.py`)."""
 
@@ -82,6 +117,8 @@ class Settings(_Table):
     upstream: Upstream = Upstream()
     ledger: LedgerSettings = LedgerSettings()
     policy: PolicySettings = PolicySettings()
+    cache: CacheSettings = CacheSettings()
+    keepalive: KeepaliveSettings = KeepaliveSettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="own models, contract discounts, extra rows")
 
 
@@ -100,7 +137,7 @@ def load(
     for name, text in environ.items():
         if name.startswith(ENV_PREFIX) and ENV_SEPARATOR in name:
             table, _, key = name.removeprefix(ENV_PREFIX).lower().partition(ENV_SEPARATOR)
-            _put(document, table, key, _listed(text) if key == "levers" else text)
+            _put(document, table, key, _listed(text) if key in _LISTS else text)
         elif name.startswith(ENV_PREFIX):
             _check_name(name)
     for dotted, value in (flags or {}).items():
@@ -111,16 +148,31 @@ def load(
         settings = Settings.model_validate(document)
     except ValidationError as error:
         raise ConfigError("; ".join(_worded(one["loc"], one["type"], one["msg"]) for one in error.errors())) from None
-    limit = settings.policy.cost_limit_usd
-    try:
-        pico_from_usd(limit or 0)
-    except InputError as error:
-        raise ConfigError(f"policy.cost_limit_usd: {error}") from None
+    _check_values(settings)
     known = [lever.id for lever in LEVERS]
     for lever in settings.policy.levers:
         if lever not in known:
             raise ConfigError(f"policy.levers: there is no lever {lever!r}{_suggest(lever, known)}")
     return settings
+
+
+def _check_values(settings: Settings) -> None:
+    """What the types of the fields do not say."""
+    keepalive = settings.keepalive
+    amounts = {
+        "policy.cost_limit_usd": settings.policy.cost_limit_usd,
+        "keepalive.usd_per_day": keepalive.usd_per_day,
+        "keepalive.usd_per_key_per_day": keepalive.usd_per_key_per_day,
+    }
+    for name, amount in amounts.items():
+        try:
+            pico_from_usd(amount or 0)
+        except InputError as error:
+            raise ConfigError(f"{name}: {error}") from None
+    try:
+        quiet_hours(keepalive.quiet_hours)
+    except InputError as error:
+        raise ConfigError(f"keepalive.quiet_hours: {error}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Books, Run
+from tests.cli.test_trial import RemoteClock
+from tests.fixtures import books as books_at
 from tests.fixtures import serving
 from thriftgate.cli import live
-from thriftgate.simulator import Simulator
+from thriftgate.cli.doctor import _agreed
+from thriftgate.cli.trial import MEMORY
+from thriftgate.core.belief_book import BeliefBook
+from thriftgate.simulator import CacheRules, SimClock, Simulator, SimulatorConfig
 
 
 @pytest.fixture(autouse=True)
@@ -55,11 +63,83 @@ def test_wrong_settings_are_a_failed_check(run: Run, tmp_path: Path) -> None:
     assert "did you mean 'port'?" in wrong[0]["detail"]
 
 
-def test_live(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    ledger = str(tmp_path / "new.db")
-    assert run("doctor", "--live", "--ledger", ledger).code == 1
-    with serving(Simulator()) as url:
+@pytest.fixture
+def simulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """A simulator as the upstream; the clock of `doctor` is its own, so that nothing is waited for."""
+    simulator = Simulator(SimulatorConfig(seed=1, clock=SimClock.frozen(), tokenizer="estimate"))
+    with serving(simulator) as url:
         monkeypatch.setenv("THRIFTGATE_UPSTREAM__URL", url)
         monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-sim-doctor-1")
-        found = {check["name"]: check for check in run("doctor", "--live", "--ledger", ledger, "--json").json()["checks"]}
-    assert found["upstream"]["ok"]
+        monkeypatch.setattr("thriftgate.cli.doctor.SystemClock", lambda: RemoteClock(url))
+        yield simulator
+
+
+def test_live_without_a_key(run: Run, tmp_path: Path) -> None:
+    done = run("doctor", "--live", "--ledger", str(tmp_path / "new.db"), "--json")
+    assert done.code == 1
+    assert done.json()["experiments"] == []
+
+
+def test_live_sends_nothing_where_nobody_can_be_asked(run: Run, tmp_path: Path, simulated: Simulator) -> None:
+    done = run("doctor", "--live", "--ledger", str(tmp_path / "new.db"), "--json")
+    assert done.code == 1
+    assert {check["name"]: check["ok"] for check in done.json()["checks"]}["upstream"]
+    assert done.json()["experiments"] == []
+    assert "at most about $0." in done.err
+    assert "--yes agrees to the cost" in done.err
+    assert simulated.bill.calls == []
+
+
+def test_live(run: Run, tmp_path: Path, simulated: Simulator) -> None:
+    ledger = str(tmp_path / "new.db")
+    done = run("doctor", "--live", "--yes", "--only", "V1,V3", "--ledger", ledger, "--json")
+    assert done.code == 0, done.err
+    document = done.json()
+    assert set(document) == {"ok", "checks", "experiments", "cost_usd", "beliefs"}
+    assert [(one["id"], one["verdict"]) for one in document["experiments"]] == [("V1", "holds"), ("V3", "holds")]
+    assert all(set(one) == {"id", "question", "verdict", "detail", "cost_usd"} for one in document["experiments"])
+    assert document["beliefs"]["late_upgrade"] == document["beliefs"]["free_insert"] == "holds"
+    assert document["beliefs"]["in_place_upgrade"] == "unknown"
+    assert document["cost_usd"] == run("report", "--ledger", ledger, "--json").json()["paid_usd"]
+    assert document["cost_usd"] == str(simulated.bill.total.normalize())
+    assert "V1.3" in done.err
+
+
+async def kept(path: str) -> bytes | None:
+    async with books_at(path) as ledger:
+        return await ledger.kept(MEMORY)
+
+
+def test_what_was_found_is_stored_for_the_gateway(run: Run, tmp_path: Path, simulated: Simulator) -> None:
+    path = str(tmp_path / "new.db")
+    simulated.config.rules = simulated.service.cache.rules = CacheRules(free_insert=False)
+    assert run("doctor", "--live", "--yes", "--only", "V3", "--ledger", path).code == 0
+    stored = asyncio.run(kept(path))
+    assert stored is not None
+    book = BeliefBook()
+    book.restore(stored)
+    assert not book.rules("anthropic", "claude-haiku-5-5").free_insert
+
+
+def test_live_for_people(run: Run, tmp_path: Path, simulated: Simulator) -> None:
+    done = run("doctor", "--live", "--yes", "--only", "V3", "--ledger", str(tmp_path / "new.db"))
+    assert done.code == 0
+    assert "made an entry free of charge" in " ".join(done.out.split())
+    assert len(simulated.bill.calls) == 3
+
+
+def test_live_with_an_experiment_that_is_not_there(run: Run, tmp_path: Path, simulated: Simulator) -> None:
+    done = run("doctor", "--live", "--yes", "--only", "V12", "--ledger", str(tmp_path / "new.db"))
+    assert done.code != 0
+    assert "no experiment V12" in done.err
+    assert simulated.bill.calls == []
+
+
+@pytest.mark.parametrize(("typed", "agreed"), [("y\n", True), ("YES\n", True), ("\n", False), ("n\n", False), ("", False)])
+def test_a_person_is_asked(monkeypatch: pytest.MonkeyPatch, typed: str, agreed: bool) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    assert _agreed() is agreed

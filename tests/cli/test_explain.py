@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.conftest import Books, Run
 from tests.cli.entries import MODEL, OPENED_US, entry_of
+from thriftgate.core.misses import Miss
 from thriftgate.ledger.entries import Hold
 from thriftgate.ledger.sqlite import SqliteLedger
 
@@ -29,7 +30,7 @@ def test_an_answered_call(run: Run, books: Books, number: int) -> None:
     assert sum(Decimal(one["amount_usd"]) for one in found["postings"]) == Decimal(found["postings_sum_usd"]) == 0
     assert Decimal(found["baseline_usd"]) - Decimal(found["cost_usd"]) == Decimal(found["saved_usd"])
     assert Decimal(found["forecast_usd"]) > 0
-    assert (found["miss"], found["remarks"], found["outcome"]) == ({}, [], "answered")
+    assert (found["miss"].get("cause"), found["remarks"], found["outcome"]) == (None if number else "cold", [], "answered")
     assert (found["usage"]["read_tokens"] > 0) == (number > 0)
     assert found["stream"] == (number == 2)
     assert found["opened"] == f"2026-11-21T12:00:{number}0.000Z"
@@ -76,9 +77,12 @@ def test_an_open_call(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_miss_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = entry_of(usage=entry_of().usage.__class__())
+    entry = entry_of(miss=Miss("expired", 1_000, 3_800_000_000, "last used 360 s before"))
     monkeypatch.setattr("thriftgate.cli.explain.ask_books", lambda *_: entry)
-    assert "cache miss: at least 1,000 tokens were expected to be read, 0 were" in run("explain", entry.id).err
+    assert (
+        "cache miss, expired: last used 360 s before (1,000 tokens, $0.003800 above reading them)"
+        in run("explain", entry.id).err
+    )
 
 
 def test_another_model_served(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

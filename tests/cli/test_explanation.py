@@ -6,15 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.entries import CACHED, entry_of
-from thriftgate.cli.explanation import (
-    Miss,
-    explain_document,
-    missed_read,
-    priced_again,
-    remarks_on,
-    usage_document,
-)
+from tests.cli.entries import entry_of
+from thriftgate.cli.explanation import explain_document, miss_document, priced_again, remarks_on, usage_document
+from thriftgate.core.misses import Miss
 from thriftgate.core.usage import Iteration, Tokens, Usage
 from thriftgate.ledger.entries import balanced
 from thriftgate.pricing.load import load_book
@@ -41,27 +35,29 @@ def test_the_served_model_is_the_one_priced_unless_the_book_lacks_it() -> None:
     assert priced_again(entry_of(served_model="", model="nobody"), BOOK) is None
 
 
-@pytest.mark.parametrize(
-    ("members", "miss"),
-    [
-        ({}, None),
-        ({"usage": Usage(Tokens(input=1_100, output=100))}, Miss(1_000, 0)),
-        ({"usage": Usage(Tokens(input=300, read=800, output=100))}, None),
-        ({"usage": Usage(Tokens(input=400, read=700, output=100))}, Miss(1_000, 700)),
-        ({"usage": Usage(Tokens(input=1_100)), "usage_source": "estimated"}, None),
-        ({"usage": Usage(Tokens(input=1_100)), "decisions": ()}, None),
-        ({"usage": Usage(Tokens(input=1_100)), "model": "nobody"}, None),
-    ],
-)
-def test_a_read_that_did_not_come(members: dict[str, Any], miss: Miss | None) -> None:
-    assert missed_read(entry_of(**members), BOOK) == miss
-    document = explain_document(entry_of(**members), BOOK)["miss"]
-    assert document == ({} if miss is None else {"read_tokens_expected": miss.expected, "read_tokens": miss.actual})
+def test_a_miss_is_told_with_what_was_expected() -> None:
+    miss = Miss("prefix_changed", 900, 1_234_000_000, "tools[2] changed", True, 2, 12.5, "0a1b2c3d")
+    usage = Usage(Tokens(input=50, write_5m=700, write_1h=200, read=100))
+    entry = entry_of(miss=miss, usage=usage, read_expected_tokens=1_000, write_expected_tokens=40)
+    assert explain_document(entry, BOOK)["miss"] == {
+        "cause": "prefix_changed",
+        "tokens": 900,
+        "cost_usd": "0.001234",
+        "avoidable": True,
+        "detail": "tools[2] changed",
+        "at_block": 2,
+        "digest": "0a1b2c3d",
+        "gap_s": 12.5,
+        "read_tokens_expected": 1_000,
+        "read_tokens": 100,
+        "write_tokens_expected": 40,
+        "write_tokens": 900,
+    }
 
 
-def test_a_write_that_was_forecast_is_no_miss() -> None:
-    writing = type(CACHED)("cache.breakpoints", "applied", "marked", -1_000_000)
-    assert missed_read(entry_of(decisions=(writing,), usage=Usage(Tokens(write_5m=1_000))), BOOK) is None
+def test_no_miss_is_an_empty_object() -> None:
+    assert explain_document(entry_of(read_expected_tokens=1_000), BOOK)["miss"] == {}
+    assert miss_document(entry_of(miss=Miss("cold", 1, 2, "")))["digest"] is None
 
 
 @pytest.mark.parametrize(

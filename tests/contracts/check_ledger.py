@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pytest
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from thriftgate.core.errors import LedgerError
+from thriftgate.core.misses import Cause, Miss
 from thriftgate.core.plan import Decision
 from thriftgate.core.usage import Iteration, Tokens, Usage
-from thriftgate.ledger.entries import BASELINE, SAVED, UPSTREAM, Entry, Hold, Ledger, Posting, balanced
+from thriftgate.ledger.entries import BASELINE, SAVED, UPSTREAM, Entry, Hold, Ledger, MissSum, Posting, PromptSum, balanced
 
 DOLLAR = 10**12
 INTEGER_MAX = 2**63 - 1
@@ -143,6 +144,47 @@ async def a_report_sums_by_everything(books: Opener) -> None:
     await ledger.close()
 
 
+async def a_cache_report_sums_prompts_and_misses(books: Opener) -> None:
+    ledger = books.open()
+    day_us = 86_400_000_000
+    expired = Miss("expired", 90, 7, "late", avoidable=True, gap_s=400.0)
+    await ledger.settle(
+        entry_of("a", opened_us=10, usage=Usage(Tokens(input=5, write_5m=95)), miss=Miss("cold", 100, 50, ""))
+    )
+    await ledger.settle(entry_of("b", opened_us=20, usage=Usage(Tokens(input=10, write_1h=90)), miss=expired))
+    await ledger.settle(entry_of("c", opened_us=30, usage=Usage(Tokens(input=1, read=300)), model="n", key="key_b"))
+    late = replace(expired, tokens=9, pico=2**62, avoidable=False)
+    for number in range(3):  # their plain 64-bit sum is over the edge
+        later: dict[str, Any] = {
+            "opened_us": 40 + day_us,
+            "served_model": "o",
+            "usage": Usage(Tokens(input=200)),
+            "miss": late,
+        }
+        await ledger.settle(entry_of(f"d{number}", **later))
+    await ledger.settle(entry_of("e", opened_us=50, usage_source="none", resolution="void"))
+    report = await ledger.cache_report((150, 250))
+    assert report.total == PromptSum("", 6, read=300, write_5m=95, write_1h=90, plain=616, miss_pico=7 + 3 * 2**62)
+    assert report.total.prompt == 1_101
+    assert report.misses == (MissSum("expired", 4, 117, 7 + 3 * 2**62, 7), MissSum("cold", 1, 100, 50, 0))
+    assert [(one.name, one.calls, one.prompt, one.miss_pico) for one in report.by_model] == [
+        ("m", 5, 800, 7 + 3 * 2**62),
+        ("n", 1, 301, 0),
+    ]
+    assert [(one.name, one.calls) for one in report.by_key] == [("key_a", 5), ("key_b", 1)]
+    assert {(one.model, one.day, one.above_tokens): one.tokens for one in report.priced_alike} == {
+        ("m", 0, 0): Tokens(input=15, write_5m=95, write_1h=90),
+        ("n", 0, 250): Tokens(input=1, read=300),
+        ("o", 1, 150): Tokens(input=600),
+    }
+    some = await ledger.cache_report((), since_us=20, until_us=31)
+    assert (some.total.calls, some.misses) == (2, (MissSum("expired", 1, 90, 7, 7),))
+    assert {one.above_tokens for one in some.priced_alike} == {0}
+    nothing = await ledger.cache_report((150,), since_us=1, until_us=2)
+    assert (nothing.total.calls, nothing.total.prompt, nothing.misses, nothing.by_model) == (0, 0, (), ())
+    await ledger.close()
+
+
 async def sums_do_not_overflow(books: Opener) -> None:
     """Three calls of 9 million dollars each: their plain 64-bit sum is over the edge."""
     ledger = books.open()
@@ -231,6 +273,37 @@ async def a_cancelled_caller_has_still_written(books: Opener) -> None:
     await ledger.close()
 
 
+async def what_was_settled_is_counted_and_nothing_else(books: Opener) -> None:
+    ledger = books.open()
+    await ledger.settle(entry_of("a", paid=3, saved=4))
+    for bad in (entry_of("a", paid=5), entry_of("b", paid=2**63)):
+        with pytest.raises(LedgerError):
+            await ledger.settle(bad)
+    task = asyncio.ensure_future(ledger.settle(entry_of("c", paid=6, outcome="left")))
+    await asyncio.sleep(0)
+    task.cancel()  # written all the same
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await ledger.settle(entry_of("d", paid=0, outcome="refused"))
+    counters = ledger.counters
+    assert counters.calls == {"answered": 1, "left": 1, "refused": 1}
+    assert (counters.paid_pico, counters.baseline_pico, counters.saved_pico) == (9, 13, {"cache.breakpoints": 4})
+    await ledger.close()
+
+
+async def what_was_learned_is_kept_and_replaced(books: Opener) -> None:
+    ledger = books.open()
+    assert await ledger.kept("reuse") is None
+    await asyncio.gather(ledger.keep("reuse", b"\x00one"), ledger.keep("brake", b""))
+    await ledger.keep("reuse", b"two")
+    assert (await ledger.kept("reuse"), await ledger.kept("brake")) == (b"two", b"")
+    await ledger.close()
+    if books.durable:
+        again = books.open()
+        assert await again.kept("reuse") == b"two"
+        await again.close()
+
+
 async def closing_writes_what_waits(books: Opener) -> None:
     ledger = books.open()
     waiting = [asyncio.ensure_future(ledger.settle(entry_of(f"id{number}"))) for number in range(200)]
@@ -275,6 +348,7 @@ CHECKS: tuple[Check, ...] = (
     an_unbalanced_entry_is_refused,
     entries_come_in_pages,
     a_report_sums_by_everything,
+    a_cache_report_sums_prompts_and_misses,
     sums_do_not_overflow,
     large_postings_within_one_entry_balance,
     what_does_not_fit_is_refused_and_nothing_else_is,
@@ -282,6 +356,8 @@ CHECKS: tuple[Check, ...] = (
     one_bad_row_does_not_fail_its_neighbours,
     many_at_once_are_all_durable,
     a_cancelled_caller_has_still_written,
+    what_was_settled_is_counted_and_nothing_else,
+    what_was_learned_is_kept_and_replaced,
     closing_writes_what_waits,
     a_closed_ledger_says_so,
     books_are_there_when_opened_again,
@@ -309,6 +385,17 @@ _POSTINGS = st.builds(
     _SPLITS,
 )
 _DECISIONS = st.builds(Decision, _WORDS, st.sampled_from(["applied", "warned", "skipped", "refused"]), _WORDS, _INTEGERS)
+_MISSES = st.builds(
+    Miss,
+    cause=st.sampled_from(get_args(Cause)),
+    tokens=_COUNTS,
+    pico=_INTEGERS,
+    detail=_WORDS,
+    avoidable=st.booleans(),
+    at_block=st.none() | _COUNTS,
+    gap_s=st.none() | st.floats(0, 1e9),
+    digest=_WORDS,
+)
 ENTRIES = st.builds(
     Entry,
     id=st.just("a"),
@@ -328,6 +415,9 @@ ENTRIES = st.builds(
     geo=_WORDS,
     stream=st.booleans(),
     status=_COUNTS,
+    read_expected_tokens=_COUNTS,
+    write_expected_tokens=_COUNTS,
+    miss=st.none() | _MISSES,
     price_book=_WORDS,
     forecast_pico=_INTEGERS,
     decisions=st.lists(_DECISIONS, max_size=3).map(tuple),

@@ -18,16 +18,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from tests.core.planning import curve_of
 from tests.laws.traffic import Traffic
 from thriftgate.core.cache import TTL_S, CacheRules, Resident, client_breakpoints
 from thriftgate.core.cost import day_of
 from thriftgate.core.memo import PartMemo
+from thriftgate.core.placement import CacheMode
 from thriftgate.core.plan import Draft, Lever, Policy, Proposal, Refuse, Skip
-from thriftgate.core.prefix import read_prefix
+from thriftgate.core.prefix import Prefix, read_prefix
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request, parse_request
+from thriftgate.core.reuse import Outlook, Prospect
 from thriftgate.core.splice import apply
-from thriftgate.core.state import Sighting, State
+from thriftgate.core.state import State
 from thriftgate.core.usage import Iteration, Tokens, Usage
 from thriftgate.pricing.load import load_book, load_models
 
@@ -36,6 +39,7 @@ BOOK, MODELS = load_book(), load_models()
 SEEDS = 40
 STEPS = 5
 NOW_S = 1_795_262_400.0
+MODES: tuple[CacheMode, ...] = ("observe", "ttl-only", "add", "full")
 HEADINGS = ("What", "Why it saves", "When it must not", "Example", "Source")
 ID = re.compile(r"[a-z]+\.[a-z_]+")
 
@@ -72,7 +76,6 @@ def _sequence(seed: int, lever_id: str) -> Iterator[Scene]:
 def _scene(request: Request, random: Random, lever_id: str) -> Scene:
     prefix = read_prefix(request, MODELS[request.model], PartMemo(), b"org")
     counts = [random.choice((0, 1, 300, 5_000)) for _ in prefix.blocks]
-    seen = random.sample(prefix.chain, random.randint(0, min(3, len(prefix.chain))))
     held = random.sample(prefix.chain, random.randint(0, min(3, len(prefix.chain))))
     ages = (0.0, 200.0, 400.0, 3_599.0, 5_000.0)
     state = State(
@@ -85,12 +88,27 @@ def _scene(request: Request, random: Random, lever_id: str) -> Scene:
         upper=tuple(accumulate(2 * count for count in counts)),
         output_tokens=random.randint(0, 500),
         residency={digest: _resident(random, NOW_S - random.choice(ages)) for digest in held},
-        sightings={digest: Sighting(NOW_S - random.choice(ages), random.random() < 0.5) for digest in seen},
+        outlook=_outlook(prefix, random),
         rules=CacheRules(),
     )
     terms = Terms(request.model, day_of(NOW_S), request.mode, request.geo or "global")
-    policy = Policy((lever_id,), random.choice((None, 0, 10**9, 10**13)), random.choice(("refuse", "warn")))
+    mode = random.choice(MODES)
+    policy = Policy((lever_id,), random.choice((None, 0, 10**9, 10**13)), random.choice(("refuse", "warn")), mode)
     return Scene(request, Draft(terms, request.max_tokens, client_breakpoints(request, prefix)), state, policy)
+
+
+def _outlook(prefix: Prefix, random: Random) -> Outlook:
+    """Any expectation of the end and of some blocks before it."""
+    tail = prefix.last_markable()
+    if tail is None:
+        return Outlook()
+    markable = [at for at in range(tail) if prefix.blocks[at].part.markable]
+    places = sorted(random.sample(markable, random.randint(0, min(4, len(markable)))))
+    prospects: list[Prospect] = []
+    for at in (*places, tail):
+        p5 = random.random()
+        prospects.append(Prospect(at, curve_of(p5, p5 + random.random() * (1 - p5)), random.random()))
+    return Outlook(tuple(prospects), random.random(), random.random())
 
 
 def _resident(random: Random, since_s: float) -> Resident:
@@ -164,7 +182,7 @@ def it_is_pure(lever: Lever) -> None:
 
 def _spelled(scene: Scene) -> str:
     return repr(
-        (scene.request, scene.draft, scene.policy, scene.state.prefix.chain, scene.state.residency, scene.state.sightings)
+        (scene.request, scene.draft, scene.policy, scene.state.prefix.chain, scene.state.residency, scene.state.outlook)
     )
 
 
@@ -220,10 +238,11 @@ def its_breakpoints_are_legal(lever: Lever) -> None:
         marks = outcome.draft.breakpoints
         assert len(marks) <= scene.state.rules.breakpoints_max
         assert all(scene.state.prefix.blocks[mark.at].part.markable for mark in marks)
-        body = apply(scene.request.body, outcome.edits)
-        ttls = [ttl or b"5m" for ttl in re.findall(rb'"cache_control":\{"type":"ephemeral"(?:,"ttl":"(..)")?\}', body)]
-        ordered = _in_document_order(json.loads(body))
-        assert sorted(ttls) == sorted(ttl.encode() for ttl in ordered)
+        body = json.loads(apply(scene.request.body, outcome.edits))
+        ordered = _in_document_order(body)
+        if body.get("cache_control") and len(ordered) > len(marks):  # beside a breakpoint on the last block: the same TTL
+            assert ordered.pop() == marks[-1].ttl == ordered[-1]
+        assert len(ordered) == len(marks)
         assert ordered == sorted(ordered)  # "1h" before "5m"
 
 
@@ -232,6 +251,8 @@ def _in_document_order(body: dict[str, Any]) -> list[str]:
     for section in (body.get("tools"), body.get("system"), *(message["content"] for message in body["messages"])):
         blocks = section if isinstance(section, list) else []
         found += [block["cache_control"].get("ttl", "5m") for block in blocks if block.get("cache_control")]
+    if body.get("cache_control"):  # automatic caching stands on the last block
+        found.append(body["cache_control"].get("ttl", "5m"))
     return found
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 
 from thriftgate.core.cache import CacheRules, Resident
+from thriftgate.core.hazards import BINS, FIVE_MINUTES, ONE_HOUR
 from thriftgate.core.memo import PartMemo
 from thriftgate.core.prefix import Prefix, read_prefix
 from thriftgate.core.request import Request, parse_request
-from thriftgate.core.state import Sighting, State
+from thriftgate.core.reuse import Outlook, Prospect, Reuse
+from thriftgate.core.state import State
 from thriftgate.pricing.load import load_book, load_models
 
 BOOK = load_book()
@@ -45,25 +47,44 @@ def state_of(
     tokens: int | None = None,
     now_s: float = NOW_S,
     residency: Mapping[bytes, Resident] | None = None,
-    sightings: Mapping[bytes, Sighting] | None = None,
+    outlook: Outlook | None = None,
     rules: CacheRules | None = None,
     output_tokens: int = 50,
+    braked: bool = False,
 ) -> State:
-    """What is known of a request; `tokens` is the count of each block (None: the estimates)."""
+    """What is known of a request; `tokens` is the count of each block (None: the estimates). Without an outlook nothing was
+    ever seen."""
     prefix = prefix_of(request)
     counts = [block.part.tokens if tokens is None else tokens for block in prefix.blocks]
     uppers = [block.part.upper if tokens is None else tokens for block in prefix.blocks]
+    cumulative = tuple(accumulate(counts))
     return State(
         now_s=now_s,
         usable_s=now_s,
         capability=MODELS[request.model],
         book=BOOK,
         prefix=prefix,
-        cumulative=tuple(accumulate(counts)),
+        cumulative=cumulative,
         upper=tuple(accumulate(uppers)),
         output_tokens=output_tokens,
         residency=residency or {},
-        sightings=sightings or {},
+        outlook=outlook or Reuse().look(b"", prefix, cumulative, now_s),
         rules=rules or CacheRules(),
         in_thread=request.in_thread,
+        braked=braked,
     )
+
+
+def curve_of(p5: float, p1: float) -> tuple[float, ...]:
+    """A curve that reaches p5 at five minutes and p1 at an hour, in even steps."""
+    early = [p5 * (at + 1) / (FIVE_MINUTES + 1) for at in range(FIVE_MINUTES + 1)]
+    late = [p5 + (p1 - p5) * (at + 1) / (ONE_HOUR - FIVE_MINUTES) for at in range(ONE_HOUR - FIVE_MINUTES)]
+    return (*early, *late, *[p1] * (BINS - ONE_HOUR - 1))
+
+
+def outlook_of(
+    *prospects: tuple[int, float, float], parts: float = 0.5, again: tuple[float, float] = (0.9, 0.95)
+) -> Outlook:
+    """What is expected, as (block, p5, p1), shallow to deep, the end of the request last."""
+    last = prospects[-1][0]
+    return Outlook(tuple(Prospect(at, curve_of(p5, p1), 1.0 if at == last else parts) for at, p5, p1 in prospects), *again)

@@ -252,3 +252,15 @@ def test_the_clients_own_breakpoints() -> None:
     assert client_breakpoints(both, prefix_of(both)) == (Breakpoint(0, "1h"), Breakpoint(1, "5m"))
     same = request_of(messages=[{"role": "user", "content": content[:1]}], cache_control=mark)
     assert client_breakpoints(same, prefix_of(same)) == (Breakpoint(0, "1h"),)
+
+
+# --- an hour that is not granted ----------------------------------------------------------------------------------------
+
+
+def test_without_the_grant_an_hour_is_billed_and_kept_as_five_minutes() -> None:
+    rules = replace(RULES, hour_granted=False)
+    outcome = ask(THREE, [(0, "1h"), (2, "1h")], rules=rules)
+    assert outcome.tokens == Tokens(write_5m=3_000)
+    assert {entry.expires_s for entry in outcome.entries.values()} == {NOW + 300}
+    assert {entry.ttl for entry in outcome.entries.values()} == {"5m"}
+    assert ask(THREE, [(0, "1h"), (2, "1h")]).tokens == Tokens(write_1h=3_000)

@@ -19,7 +19,7 @@ STEPS = st.lists(
 @given(st.integers(2, 9), STEPS)
 def test_it_is_a_map_that_forgets_the_least_recently_used(entries_max: int, steps: list[tuple[str, int, int]]) -> None:
     generations: Generations[int, int] = Generations(entries_max)
-    model: dict[int, int] = {}  # oldest use first
+    model: dict[int, int] = {}  # oldest use first; 0 where it was discarded, which calls nothing older back
     for what, key, value in steps:
         if what == "put":
             generations[key] = value
@@ -27,7 +27,8 @@ def test_it_is_a_map_that_forgets_the_least_recently_used(entries_max: int, step
             model[key] = value
         elif what == "discard":
             generations.discard(key)
-            model.pop(key, None)
+            if key in model:
+                model[key] = 0
             assert generations.get(key) is None
         elif what == "among":
             found = generations.among([key, key + 1])
@@ -39,7 +40,7 @@ def test_it_is_a_map_that_forgets_the_least_recently_used(entries_max: int, step
                 model[key] = model.pop(key)
         assert len(generations) == len(generations.among(range(14))) <= entries_max
     latest = list(model)[-(entries_max // 2) :]
-    assert generations.among(latest) == {key: model[key] for key in latest}
+    assert generations.among(latest) == {key: model[key] for key in latest if model[key]}
 
 
 def test_looking_at_many_is_no_use() -> None:
@@ -54,3 +55,39 @@ def test_looking_at_many_is_no_use() -> None:
 def test_it_holds_two_at_least() -> None:
     with pytest.raises(ValueError, match="at least 2"):
         Generations[int, int](1)
+
+
+def test_what_hangs_on_an_entry_counts_as_more_of_them() -> None:
+    light: Generations[int, str] = Generations(20)
+    heavy: Generations[int, str] = Generations(20)
+    for key in range(100):
+        light[key] = "small"
+        heavy[key] = "large"
+        heavy.charge(4)
+    assert (len(light), len(heavy)) == (20, 4)
+    assert [key for key, _ in heavy.recent(9)] == [99, 98, 97, 96]
+
+
+def test_recent_gives_the_last_written_first() -> None:
+    generations: Generations[int, str] = Generations(6)
+    for key in range(8):
+        generations[key] = f"value {key}"
+    everything = list(generations.recent(100))
+    assert [key for key, _ in everything] == [7, 6, 5, 4, 3]
+    assert dict(everything) == {key: f"value {key}" for key in range(3, 8)}
+    assert list(generations.recent(2)) == everything[:2]
+    assert list(generations.recent(0)) == []
+
+
+@given(st.integers(2, 9), st.lists(st.tuples(st.booleans(), KEYS), max_size=40), st.integers(0, 9))
+def test_recent_gives_each_entry_once(entries_max: int, steps: list[tuple[bool, int]], most: int) -> None:
+    generations: Generations[int, int] = Generations(entries_max)
+    for number, (puts, key) in enumerate(steps):
+        if puts:
+            generations[key] = number
+        else:
+            generations.get(key)
+    everything = list(generations.recent(entries_max))
+    assert len(everything) == len(generations)
+    assert dict(everything) == generations.among(range(7))
+    assert list(generations.recent(most)) == everything[:most]

@@ -17,7 +17,7 @@ from tests.core.planning import LONG, body_of, request_of, state_of
 from thriftgate.core.cache import Breakpoint
 from thriftgate.core.errors import InputError, UnknownPrice
 from thriftgate.core.levers import LEVERS
-from thriftgate.core.plan import Draft, Plan, Policy, Proposal, Refuse, Skip
+from thriftgate.core.plan import Decision, Draft, Plan, Policy, Proposal, Refuse, Skip
 from thriftgate.core.planner import make_plan
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
@@ -262,3 +262,18 @@ def test_whatever_levers_do_the_plan_is_sound(acts: list[Callable[[Request, Draf
     assert {key: bytes(after[key]) for key in before} == {key: bytes(raw) for key, raw in before.items()}
     if not any(one.decision == "applied" for one in plan.decisions):
         assert plan.body is request.body
+
+
+def test_a_saving_is_no_reason_to_refuse() -> None:
+    """A write costs a quarter more than plain input: where that alone is over the limit, the call goes out unmarked."""
+    request = request_of(system=LONG)
+    policy = Policy(("cache.breakpoints", "count.guard"))
+    plain, marked = (make_plan(request, state_of(request), Policy(levers)) for levers in (("count.guard",), policy.levers))
+    assert marked.forecast.worst_pico > plain.forecast.worst_pico
+    between = msgspec.structs.replace(policy, cost_limit_pico=plain.forecast.worst_pico)
+    plan = make_plan(request, state_of(request), between)
+    assert plan.refusal is None
+    assert plan.body is request.body
+    assert plan.decisions[0] == Decision("cache.breakpoints", "skipped", "it would take this call over its limit")
+    tighter = msgspec.structs.replace(policy, cost_limit_pico=plain.forecast.worst_pico - 1)
+    assert make_plan(request, state_of(request), tighter).refusal is not None

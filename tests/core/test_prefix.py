@@ -230,15 +230,40 @@ def test_what_is_no_prompt(body: Body) -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "marked"),
+    ("members", "count"),
     [
-        ({}, False),
-        ({"system": 'the "cache_control" of a block'}, False),
-        ({"system": [text("be brief", cache_control=MARK)]}, True),
-        ({"tools": [TOOLS[0] | {"cache_control": MARK}]}, True),
-        ({"messages": said([text("hello", cache_control={"type": "of a kind to come"})])}, True),
-        ({"cache_control": MARK}, True),
+        ({}, 0),
+        ({"system": 'the "cache_control" of a block'}, 0),
+        ({"system": [text("be brief", cache_control=MARK)]}, 1),
+        ({"tools": [TOOLS[0] | {"cache_control": MARK}]}, 1),
+        ({"messages": said([text("hello", cache_control={"type": "of a kind to come"})])}, 1),
+        ({"cache_control": MARK}, 0),  # automatic caching: it stands on no block
     ],
 )
-def test_a_mark_is_seen_wherever_it_stands(members: Body, marked: bool) -> None:
-    assert prefix(base(**members)).marked is marked
+def test_a_mark_is_counted_wherever_it_stands(members: Body, count: int) -> None:
+    assert prefix(base(**members)).marks_count == count
+
+
+@pytest.mark.parametrize(
+    ("members", "names"),
+    [
+        ({}, []),
+        ({"tool_choice": {"type": "auto"}, "thinking": {"type": "disabled"}, "output_config": {"effort": "high"}}, []),
+        ({"tool_choice": {"type": "any"}, "thinking": {"type": "adaptive"}}, ["tool_choice", "thinking"]),
+        ({"output_config": {"effort": "low", "format": {"type": "json_schema"}, "task_budget": {"total": 9}}},
+         ["effort", "format", "task_budget"]),
+        ({"output_format": {"type": "json_schema"}}, ["format"]),
+        ({"messages": said([IMAGE, CITED])}, ["images", "citations"]),
+    ],
+)  # fmt: skip
+def test_the_settings_that_enter_the_digests_are_there_by_name(members: Body, names: list[str]) -> None:
+    assert list(prefix(base(**members)).settings) == names
+
+
+def test_a_long_output_format_is_kept_as_its_digest() -> None:
+    long, other = (
+        prefix(base(output_config={"format": {"type": "json_schema", "schema": {"title": word * 999}}})).settings["format"]
+        for word in ("a", "b")
+    )
+    assert len(long) < 30
+    assert long != other

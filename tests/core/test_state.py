@@ -5,11 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tests.core.planning import LONG, NOW_S, request_of, state_of
+from tests.core.planning import LONG, request_of, state_of
 from thriftgate.core.cache import CacheRules
 from thriftgate.core.plan import Policy
 from thriftgate.core.planner import make_plan
-from thriftgate.core.state import Sighting
 
 
 def test_states_of_the_same_knowledge_are_equal() -> None:
@@ -29,10 +28,6 @@ def test_nobody_changes_a_state() -> None:
 def test_planning_leaves_the_state_as_it_was() -> None:
     request = request_of(system=LONG)
     state = state_of(request)
-    before = dict(state.residency), dict(state.sightings), state.cumulative
+    before = dict(state.residency), state.outlook, state.cumulative
     make_plan(request, state, Policy())
-    assert (dict(state.residency), dict(state.sightings), state.cumulative) == before
-
-
-def test_a_sighting_is_no_sign_of_a_pause() -> None:
-    assert Sighting(NOW_S).lapsed is False
+    assert (dict(state.residency), state.outlook, state.cumulative) == before

@@ -11,7 +11,7 @@ import pytest
 from tests.fixtures import MODEL, TestClock, call_of, engine_on, message, only_entry, settings_of
 from tests.scripted import MESSAGE, Provider, Say
 from thriftgate.core.errors import ConfigError, LedgerError
-from thriftgate.engine.build import build_engine, call_ids, policy_of
+from thriftgate.engine.build import bounds_of, build_engine, call_ids, policy_of
 from thriftgate.providers.aiohttp_transport import AiohttpTransport
 from thriftgate.providers.http1_transport import Http1Transport
 
@@ -21,6 +21,15 @@ def test_the_policy_is_the_table() -> None:
     policy = policy_of(settings)
     assert (policy.levers, policy.cost_limit_pico, policy.on_cost_limit) == (("count.guard",), 250_000_000_000, "warn")
     assert policy_of(settings_of()).cost_limit_pico is None
+    assert [policy_of(settings_of(cache={"mode": mode})).cache_mode for mode in ("observe", "full")] == ["observe", "full"]
+    assert policy_of(settings_of()).cache_mode == "ttl-only"
+
+
+def test_the_bounds_of_pings_are_the_table() -> None:
+    table = {"usd_per_day": "2.50", "usd_per_key_per_day": 1, "quiet_hours": "22:00-06:00", "hours_max": 3, "margin": 1.5}
+    bounds = bounds_of(settings_of(keepalive=table))
+    assert (bounds.day_pico, bounds.key_day_pico) == (2_500_000_000_000, 10**12)
+    assert (bounds.quiet, bounds.hours_max, bounds.margin) == ((22 * 60, 6 * 60), 3.0, 1.5)
 
 
 def test_ids_sort_by_time_and_never_repeat() -> None:
@@ -41,6 +50,21 @@ async def test_settings_reach_the_engine() -> None:
     assert (limits.drain.seconds, limits.shutdown_s) == (7.0, 8.0)
     assert (limits.timeouts.connect_s, limits.timeouts.read_s) == (1.5, 2.5)
     assert (limits.retry.mode, limits.retry.attempts_max) == ("never", 5)
+
+
+async def test_the_fan_out_guard_and_pings_are_as_set() -> None:
+    async with engine_on(Provider()) as engine:
+        assert (engine.limits.fanout_wait_s, engine.limits.keepalive) == (2.0, None)
+        assert engine.limits.may_wait("key_a", ())
+        assert not engine.limits.may_wait("key_a", ((b"thriftgate-latency", b"critical"),))
+    cache = {"fanout_wait_s": 0.5, "latency_critical_keys": ["key_a"]}
+    async with engine_on(Provider(), cache=cache, keepalive={"on": True, "margin": 2}) as engine:
+        assert engine.limits.fanout_wait_s == 0.5
+        assert [engine.limits.may_wait(key, ()) for key in ("key_a", "key_b")] == [False, True]
+        assert engine.limits.keepalive is not None
+        assert engine.limits.keepalive.margin == 2.0
+    async with engine_on(Provider(), cache={"fanout_wait_s": 0}) as engine:
+        assert not engine.limits.may_wait("key_b", ())
 
 
 @pytest.mark.parametrize(("name", "kind"), [("http1", Http1Transport), ("aiohttp", AiohttpTransport)])

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from tests.fixtures import MODEL, TestClock, call_of, engine_on, message, only_entry, simulator
 from tests.scripted import MESSAGE, Provider, Say
-from thriftgate.core.cache import CacheRules
 from thriftgate.core.errors import PolicyRefusal
 from thriftgate.core.plan import Policy
 from thriftgate.core.planner import make_plan
@@ -31,7 +30,7 @@ BOOK, MODELS = load_book(), load_models()
 
 
 def knowledge() -> Knowledge:
-    return Knowledge(BOOK, MODELS, CacheRules())
+    return Knowledge(BOOK, MODELS)
 
 
 def prepared(known: Knowledge, body: dict[str, Any] | None = None, *, now_s: float = NOVEMBER_S) -> Prepared:
@@ -184,6 +183,38 @@ def test_whatever_usage_is_told_there_is_an_entry_that_balances(
     assert entry.usage_source == "estimated" or (complete and sane)
 
 
+# --- what the cache did not serve ----------------------------------------------------------------------------------------
+
+
+def test_a_call_that_is_free_missed_nothing() -> None:
+    told = usage(input_tokens=6_000, output_tokens=0)
+    reading = Reading(complete=True, usage=told, model=MODEL, stop_reason="refusal", stop_category="cyber")
+    assert booked(reading, body=LONG).miss is None
+    assert booked(msgspec.structs.replace(reading, stop_reason="end_turn"), body=LONG).miss is not None
+
+
+def test_a_call_that_cannot_be_explained_is_booked_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("thriftgate.engine.settle.classify", fails)
+    entry = booked(Reading(complete=True, usage=usage(), model=MODEL), body=LONG)
+    assert (entry.miss, entry.usage_source, entry.balance()) == (None, "exact", 0)
+    assert entry.posted(UPSTREAM) < 0
+
+
+async def test_what_was_forecast_is_booked() -> None:
+    marked = message(system=[{"type": "text", "text": "word " * 6000, "cache_control": {"type": "ephemeral"}}])
+    async with engine_on(simulator(), policy={"levers": []}) as engine:
+        for _ in range(2):
+            await engine.messages(call_of(marked))
+        first, second = await engine.ledger.entries()
+    assert (first.read_expected_tokens, second.write_expected_tokens) == (0, 0)
+    assert first.write_expected_tokens == pytest.approx(first.usage.total.write_5m, rel=0.3)
+    assert second.read_expected_tokens == pytest.approx(second.usage.total.read, rel=0.01)
+    assert (first.miss.cause if first.miss is not None else None, second.miss) == ("cold", None)
+
+
 # --- what is learned ---------------------------------------------------------------------------------------------------
 
 
@@ -249,4 +280,6 @@ async def test_a_refused_call_is_no_sighting() -> None:
         for _ in range(2):
             with pytest.raises(PolicyRefusal):
                 await engine.messages(call_of(LONG))
-        assert len(engine.knowledge.memory._sightings) == 0
+        request = DIALECTS[0].parse(call_of(LONG).body)
+        snapshot = engine.knowledge.snapshot(request, engine.key_of(call_of(LONG).credential), engine.clock.now_s())
+        assert snapshot.state.outlook.seen_at is None

@@ -8,9 +8,8 @@ import msgspec
 import pytest
 
 from tests.fixtures import MODEL, message
-from thriftgate.core.cache import CacheRules, Resident
+from thriftgate.core.cache import Resident
 from thriftgate.core.errors import InputError
-from thriftgate.core.state import Sighting
 from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.wire import DIALECTS
@@ -21,7 +20,7 @@ BODY = message(system="You are kind.", messages=TURNS)
 
 @pytest.fixture
 def known() -> Knowledge:
-    return Knowledge(load_book(), load_models(), CacheRules())
+    return Knowledge(load_book(), load_models())
 
 
 def snapshot(known: Knowledge, body: dict[str, Any], key: str = "key_a", now_s: float = 1000.0) -> Snapshot:
@@ -31,23 +30,24 @@ def snapshot(known: Knowledge, body: dict[str, Any], key: str = "key_a", now_s: 
 def test_a_first_call_knows_nothing_of_itself(known: Knowledge) -> None:
     for _ in range(2):
         state = snapshot(known, BODY).state
-        assert (dict(state.sightings), dict(state.residency)) == ({}, {})
+        assert (state.outlook.seen_at, dict(state.residency)) == (None, {})
 
 
 def test_what_was_seen_and_cached_before_is_there(known: Knowledge) -> None:
-    chain = snapshot(known, BODY).state.prefix.chain
-    known.memory.see(chain, 900.0)
+    before = snapshot(known, BODY, now_s=900.0)
+    chain = before.state.prefix.chain
+    known.observe(before, "key_a")
     entry = Resident("5m", 900.0, 1200.0)
     known.memory.cached({chain[0]: entry})
     state = snapshot(known, BODY).state
-    assert state.sightings == dict.fromkeys(chain, Sighting(900.0))
+    assert (state.outlook.seen_at, state.outlook.seen_s) == (len(chain) - 1, 900.0)
     assert state.residency == {chain[0]: entry}
     assert (state.now_s, state.capability.id) == (1000.0, MODEL)
 
 
 def test_keys_do_not_share_what_they_cached(known: Knowledge) -> None:
-    known.memory.see(snapshot(known, BODY, "key_a").state.prefix.chain, 900.0)
-    assert not snapshot(known, BODY, "key_b").state.sightings
+    known.observe(snapshot(known, BODY, "key_a"), "key_a")
+    assert snapshot(known, BODY, "key_b").state.outlook.seen_at is None
 
 
 def test_counts_grow_with_the_blocks_and_bound_each_other(known: Knowledge) -> None:

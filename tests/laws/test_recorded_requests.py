@@ -13,7 +13,6 @@ import msgspec
 import pytest
 
 from tests.contracts.check_lever import visible
-from thriftgate.core import cache
 from thriftgate.core.plan import Plan, Policy
 from thriftgate.core.planner import make_plan
 from thriftgate.core.prefix import Prefix
@@ -41,7 +40,7 @@ def bodies() -> list[bytes]:
 
 
 def plan_of(request: Request, policy: Policy) -> tuple[Plan, Prefix]:
-    knowledge = Knowledge(load_book(), load_models(), cache.CacheRules())
+    knowledge = Knowledge(load_book(), load_models())
     state = knowledge.snapshot(request, "key", NOW_S).state
     return make_plan(request, state, policy), state.prefix
 

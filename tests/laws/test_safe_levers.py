@@ -54,14 +54,14 @@ class Planned(Upstream):
 
     def __init__(self) -> None:
         super().__init__()
-        self.knowledge = Knowledge(BOOK, TABLE, cache.CacheRules())
+        self.knowledge = Knowledge(BOOK, TABLE)
         self.plans: list[Plan] = []
 
     async def ask(self, body: bytes, key: str) -> tuple[int, Any]:
         request = parse_request(body)
         snapshot = self.knowledge.snapshot(request, key, self.clock())
         state = snapshot.state
-        self.knowledge.memory.see(state.prefix.chain, self.clock())
+        self.knowledge.observe(snapshot, key)
         plan = make_plan(request, state, Policy())
         self.plans.append(plan)
         status, seen = await super().ask(plan.body, key)

@@ -12,7 +12,9 @@ import pytest
 
 from tests.contracts.check_ledger import entry_of
 from thriftgate.core.errors import LedgerError
+from thriftgate.core.misses import Miss
 from thriftgate.ledger.migrate import migrate, migrations
+from thriftgate.ledger.rows import entry_row, posting_rows
 from thriftgate.ledger.sqlite import SqliteLedger
 
 
@@ -33,11 +35,28 @@ def test_versions_count_from_one_without_gaps() -> None:
 
 def test_an_empty_file_gets_all_of_it_and_a_second_time_nothing(connection: sqlite3.Connection) -> None:
     migrate(connection)
-    assert tables(connection) == {"meta", "holds", "entries", "postings"}
+    assert tables(connection) == {"meta", "holds", "entries", "postings", "memories"}
     assert connection.execute("pragma user_version").fetchone() == (len(migrations()),)
     before = connection.total_changes
     migrate(connection)
     assert connection.total_changes == before
+
+
+async def test_books_of_the_first_version_are_read_on(tmp_path: Path) -> None:
+    path = tmp_path / "books.db"
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        connection.executescript(migrations()[0][1] + "pragma user_version = 1;")
+        old = entry_row(entry_of("a"))[: -len(("read_expected_tokens", "write_expected_tokens", "miss"))]
+        connection.execute(f"insert into entries values ({', '.join('?' * len(old))})", old)
+        connection.executemany("insert into postings values (?, ?, ?)", list(posting_rows(entry_of("a"))))
+    connection.close()
+    ledger = SqliteLedger.open(path)
+    assert await ledger.entry("a") == entry_of("a")
+    missed = entry_of("b", read_expected_tokens=5, miss=Miss("evicted", 5, 6, "gone"))
+    await ledger.settle(missed)
+    assert await ledger.entry("b") == missed
+    assert [one.cause for one in (await ledger.cache_report(())).misses] == ["evicted"]
+    await ledger.close()
 
 
 def test_a_step_that_fails_leaves_the_file_as_it_was(connection: sqlite3.Connection) -> None:
@@ -63,7 +82,7 @@ def test_processes_that_start_together_do_not_trip_over_each_other(tmp_path: Pat
         return found
 
     with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(start, range(6))) == [{"meta", "holds", "entries", "postings"}] * 6
+        assert list(pool.map(start, range(6))) == [{"meta", "holds", "entries", "postings", "memories"}] * 6
 
 
 async def test_books_of_a_newer_version_are_refused_untouched(tmp_path: Path) -> None:

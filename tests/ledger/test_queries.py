@@ -47,6 +47,20 @@ def test_every_question_runs_on_empty_books() -> None:
         (queries.OPEN_HOLDS, ()),
         (queries.ACCOUNTS, span),
         *((queries.GROUPED.format(column), span) for column in queries.GROUPS),
+        (queries.MISSES, span),
+        *((queries.PROMPTS.format(column), span) for column in queries.PROMPT_GROUPS),
+        (queries.PRICED_ALIKE.format(queries.price_step((100_000, 200_000))), span),
+        (queries.PRICED_ALIKE.format(queries.price_step(())), span),
     ):
         assert connection.execute(question, values).fetchall() == []
     connection.close()
+
+
+@given(st.integers(0, 400), st.lists(st.integers(1, 400), max_size=4))
+def test_a_price_step_is_the_highest_that_is_exceeded(prompt: int, steps: list[int]) -> None:
+    connection = sqlite3.connect(":memory:")
+    zeros = "0 as write_5m_tokens, 0 as write_1h_tokens, 0 as read_tokens"
+    question = f"select {queries.price_step(steps)} from (select {prompt} as input_tokens, {zeros})"
+    (found,) = connection.execute(question).fetchone()
+    connection.close()
+    assert found == max((step for step in steps if prompt > step), default=0)

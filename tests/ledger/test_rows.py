@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tests.contracts.check_ledger import entry_of, hold_of
+from thriftgate.core.misses import Miss
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.ledger.migrate import migrate
 from thriftgate.ledger.rows import (
@@ -38,6 +39,15 @@ def test_each_value_stands_in_its_column() -> None:
     names = ("input", "write_5m", "write_1h", "read", "thinking", "output")
     assert [row[f"{name}_tokens"] for name in names] == [1, 2, 3, 4, 5, 6]
     assert [row[name] for name in ("web_searches", "ttfb_ms", "latency_ms", "attempts")] == [7, 8, 9, 10]
+
+
+def test_a_miss_is_one_column_and_empty_where_there_is_none() -> None:
+    miss = Miss("prefix_changed", 7, 8, "tools[2]", avoidable=True, at_block=2, gap_s=1.5, digest="0a1b2c3d")
+    at = ENTRY_COLUMNS.index("miss")
+    assert entry_row(entry_of("a"))[at] == ""
+    row = entry_row(entry_of("a", miss=miss))
+    assert msgspec.json.decode(str(row[at]))["cause"] == "prefix_changed"
+    assert entry_from_row(row, entry_of("a").postings).miss == miss
 
 
 def test_postings_name_their_entry() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.wire import streams
 from tests.wire.streams import event, metered, stream
+from thriftgate.core.misses import Told
 from thriftgate.core.usage import Iteration, Tokens, Usage
 from thriftgate.wire.meter import DELTA_FRAME_BYTES, Reading, StreamMeter, read_message
 from thriftgate.wire.usage import ApiUsage
@@ -237,3 +238,30 @@ def test_whole_answers(body: bytes, reading: Reading) -> None:
 )
 def test_no_body_makes_it_raise(body: bytes) -> None:
     assert read_message(body).complete is False
+
+
+# --- the provider's diagnosis -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("diagnostics", "told"),
+    [
+        (None, None),
+        ({"cache_miss_reason": None}, None),
+        (
+            {"cache_miss_reason": {"type": "tools_changed", "cache_missed_input_tokens": 4500}},
+            Told("tools_changed", 4500),
+        ),
+        ({"cache_miss_reason": {"type": "unavailable"}}, Told("unavailable")),
+        ({"cache_miss_reason": {"type": "system_changed", "cache_missed_input_tokens": None}}, Told("system_changed")),
+        ({"cache_miss_reason": {"type": "system_changed", "cache_missed_input_tokens": -1}}, None),
+        ({"cache_miss_reason": "of another form"}, None),
+        ("of another form", None),
+    ],
+)
+def test_why_the_cache_missed_by_the_providers_word(diagnostics: object, told: Told | None) -> None:
+    message = START | {"diagnostics": diagnostics}
+    whole = read_message(msgspec.json.encode(message | {"content": [], "stop_reason": "end_turn"}))
+    assert (whole.complete, whole.cache_miss) == (True, told)
+    streamed = metered([stream(("message_start", {"message": message}), END, STOP)])
+    assert (streamed.complete, streamed.error, streamed.cache_miss) == (True, "", told)

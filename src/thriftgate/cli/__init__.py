@@ -22,6 +22,8 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("count", "Count the tokens of a request."),
     ("report", "What was spent and saved, from the ledger."),
     ("explain", "One call, line by line."),
+    ("cache", "The prompt cache: what was missed and why, what breaks it."),
+    ("warm", "Write prefixes into the provider's cache before they are needed."),
     ("doctor", "Check the installation, the settings and the ledger."),
 )
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from thriftgate.cli.books import ask_books
-from thriftgate.cli.explanation import explain_document, missed_read, priced_again, remarks_on
+from thriftgate.cli.explanation import explain_document, priced_again, remarks_on
 from thriftgate.cli.moments import text_from_micros
 from thriftgate.cli.nearest import nearest_calls
 from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
@@ -87,9 +87,10 @@ def _print(entry: Entry, book: PriceBook) -> None:
         )
     postings = [(one.account, dollars_exact(one.pico)) for one in entry.postings]
     print_table(("", ""), postings, title="\npostings", footer=("sum", dollars_exact(entry.balance())))
-    miss = missed_read(entry, book)
+    miss = entry.miss
     if miss is not None:
-        note(f"cache miss: at least {miss.expected:,} tokens were expected to be read, {miss.actual:,} were")
+        price = f"{miss.tokens:,} tokens, {dollars(miss.pico)} above reading them"
+        note(f"cache miss, {miss.cause}: {miss.detail} ({price})")
     for remark in [entry.note, *remarks_on(entry, cost, book)]:
         if remark:
             note(remark)

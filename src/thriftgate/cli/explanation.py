@@ -5,32 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from thriftgate.cli.moments import text_from_micros
 from thriftgate.core.cost import Cost, day_of, price_usage
 from thriftgate.core.errors import UnknownPrice
-from thriftgate.core.money import TOKENS_PER_MTOK, usd_from_pico
+from thriftgate.core.money import usd_from_pico
 from thriftgate.core.prices import Mode, PriceBook, Terms
 from thriftgate.core.usage import Tokens
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
 from thriftgate.pricing.bill import bill_document
-
-MISS_SLACK = 4  # a read is missing when it falls short of its forecast by more than a quarter: token counts are estimates
-
-
-class Miss(Struct, frozen=True):
-    """Cache reads that were forecast and did not come (tokens). `expected` is the least that the forecast saving implies."""
-
-    expected: int
-    actual: int
 
 
 def explain_document(entry: Entry, book: PriceBook) -> dict[str, Any]:
     """The explanation as `--json` prints it. `lines` is empty where the book at hand cannot price the call."""
     cost = priced_again(entry, book)
     paid, baseline = -entry.posted(UPSTREAM), entry.posted(BASELINE)
-    miss = missed_read(entry, book)
     return {
         "id": entry.id,
         "plan": [
@@ -47,7 +36,7 @@ def explain_document(entry: Entry, book: PriceBook) -> dict[str, Any]:
         "cost_usd": usd_from_pico(paid),
         "saved_usd": usd_from_pico(baseline - paid),
         "usage": usage_document(entry),
-        "miss": {} if miss is None else {"read_tokens_expected": miss.expected, "read_tokens": miss.actual},
+        "miss": miss_document(entry),
         "postings": [{"account": one.account, "amount_usd": usd_from_pico(one.pico)} for one in entry.postings],
         "postings_sum_usd": usd_from_pico(entry.balance()),
         "lines": [] if cost is None else bill_document(cost)["lines"],
@@ -99,22 +88,25 @@ def priced_again(entry: Entry, book: PriceBook) -> Cost | None:
     return None
 
 
-def missed_read(entry: Entry, book: PriceBook) -> Miss | None:
-    """The cache read that the levers counted on and that did not come, or None.
-
-    A forecast saving of S needs at least S ÷ (input price − read price) tokens read: everything else caching does costs.
-    """
-    saving = sum(decision.forecast_pico for decision in entry.decisions if decision.decision == "applied")
-    if saving <= 0 or entry.usage_source != "exact":
-        return None
-    try:
-        rates = book.rates(_terms(entry, entry.model), entry.usage.total.prompt)
-    except UnknownPrice:
-        return None
-    gain = rates.input - rates.read
-    expected = saving * TOKENS_PER_MTOK // gain if gain > 0 else 0
-    actual = entry.usage.total.read
-    return Miss(expected, actual) if actual < expected - expected // MISS_SLACK else None
+def miss_document(entry: Entry) -> dict[str, Any]:
+    """What the cache did not serve of what had been sent before; empty where it missed nothing."""
+    miss = entry.miss
+    if miss is None:
+        return {}
+    return {
+        "cause": miss.cause,
+        "tokens": miss.tokens,
+        "cost_usd": usd_from_pico(miss.pico),
+        "avoidable": miss.avoidable,
+        "detail": miss.detail,
+        "at_block": miss.at_block,
+        "digest": miss.digest or None,
+        "gap_s": miss.gap_s,
+        "read_tokens_expected": entry.read_expected_tokens,
+        "read_tokens": entry.usage.total.read,
+        "write_tokens_expected": entry.write_expected_tokens,
+        "write_tokens": entry.usage.total.write_5m + entry.usage.total.write_1h,
+    }
 
 
 def _terms(entry: Entry, model: str) -> Terms:

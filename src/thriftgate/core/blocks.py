@@ -38,13 +38,15 @@ _ATTRIBUTION = b'"x-anthropic-billing-header:'
 
 
 class Part(Struct, frozen=True, gc=False):
-    """What one block is, independent of where it stands. `tokens` and `upper` are estimates, in tokens."""
+    """What one block is, independent of where it stands. `tokens` and `upper` are estimates, in tokens. `mark` is the TTL of
+    the breakpoint on it; `mark_inside` where that stands on a piece of its content."""
 
     kind: str
     digest: bytes
     tokens: int
     upper: int
     mark: Ttl | None = None
+    mark_inside: bool = False
     markable: bool = True
     is_string: bool = False
     has_image: bool = False
@@ -72,8 +74,8 @@ class Run(Struct, frozen=True):
     """Blocks that are read together: the tool list, the system prompt, or one message.
 
     `speaks` in a message of the user that is more than tool results; `thinks` where thinking was sent back, `compacts` where
-    a compaction block was: both decide what the provider leaves out of the prompt. `marked` where a `cache_control` stands
-    anywhere, whatever its form.
+    a compaction block was: both decide what the provider leaves out of the prompt. `marks_count` counts each
+    `cache_control`, wherever it stands and whatever its form.
     """
 
     blocks: tuple[Block, ...] = ()
@@ -82,7 +84,7 @@ class Run(Struct, frozen=True):
     speaks: bool = False
     thinks: bool = False
     compacts: bool = False
-    marked: bool = False
+    marks_count: int = 0
 
 
 def run_of(blocks: tuple[Block, ...], raw: bytes | Raw, role: str = "") -> Run:
@@ -95,7 +97,7 @@ def run_of(blocks: tuple[Block, ...], raw: bytes | Raw, role: str = "") -> Run:
         speaks=role == "user" and kinds > kinds & {"tool_result"},
         thinks=not kinds.isdisjoint(THINKING),
         compacts="compaction" in kinds,
-        marked=b'"cache_control"' in bytes(raw) or any(block.part.mark is not None for block in blocks),
+        marks_count=bytes(raw).count(b'"cache_control"'),
     )
 
 
@@ -226,6 +228,7 @@ def _part(raw: Raw, head: _BlockHead, kind: str, family: TokenizerFamily, role: 
     data = bytes(raw) if head.cache_control is UNSET else without_member(bytes(raw), "cache_control")
     mark = read_mark(head.cache_control) if head.cache_control is not UNSET else None
     inner: list[_BlockHead] = []
+    nested: Ttl | None = None
     if kind == "tool_result" and head.content is not UNSET:
         inner = lenient(head.content, list[_BlockHead]) or []
         data, nested = _without_nested_marks(data, inner)
@@ -237,6 +240,7 @@ def _part(raw: Raw, head: _BlockHead, kind: str, family: TokenizerFamily, role: 
         tokens=estimate.tokens,
         upper=estimate.upper,
         mark=mark,
+        mark_inside=nested is not None,
         markable=kind in _MARKABLE,
         has_image=kind == "image" or any(one.type == "image" for one in inner),
         cites=isinstance(head.citations, _Citations) and bool(head.citations.enabled),

@@ -30,8 +30,10 @@ class CacheRules(Struct, frozen=True):
     `refresh`: which shallower entries a deep hit renews: only those marked in the request, none, or all of them.
     `free_insert`: a breakpoint inside the part already read makes an entry free of charge.
     `late_upgrade`: a 1h breakpoint behind a live 5m prefix makes a 1h entry for the whole prefix (implied by the billing
-    formula); without it an entry lives only as long as the one it was built on. `in_place_upgrade`: a 1h breakpoint exactly
-    on the live 5m entry that is read turns it into a 1h entry.
+    formula); without it the class is fixed at the first write: what is written behind a live 5m prefix, or freely inserted
+    into one, is billed as marked and lives as a 5m entry does. `in_place_upgrade`: a 1h breakpoint exactly
+    on the live 5m entry that is read turns it into a 1h entry. `hour_granted`: without it a 1h breakpoint is kept and billed
+    as a 5m one.
     """
 
     lookback_positions: int = 20
@@ -41,6 +43,7 @@ class CacheRules(Struct, frozen=True):
     free_insert: bool = True
     late_upgrade: bool = True
     in_place_upgrade: bool = False
+    hour_granted: bool = True
 
 
 class Breakpoint(NamedTuple):
@@ -51,15 +54,11 @@ class Breakpoint(NamedTuple):
 
 
 class Resident(Struct, frozen=True, gc=False):
-    """One live entry. Times in unix seconds: it can be read from `usable_s` on and is gone at `expires_s`.
-
-    `built_on` is the digest of the shallower entry whose end is its end too (only without `CacheRules.late_upgrade`).
-    """
+    """One live entry. Times in unix seconds: it can be read from `usable_s` on and is gone at `expires_s`."""
 
     ttl: Ttl
     usable_s: float
     expires_s: float
-    built_on: bytes = b""
 
     def live(self, now_s: float) -> bool:
         return self.usable_s <= now_s < self.expires_s
@@ -106,6 +105,8 @@ def forecast(
     marks = [mark for mark in breakpoints if cumulative[mark.at] >= cache_min_tokens]
     if not marks:
         return CacheOutcome(Tokens(input=total), {})
+    if not rules.hour_granted:
+        marks = [Breakpoint(mark.at, "5m") for mark in marks]
     hit = _deepest_hit(prefix, marks, residency, now_s, rules)
     read_end = -1 if hit is None else hit
     read = cumulative[hit] if hit is not None else 0
@@ -128,11 +129,8 @@ def _deepest_hit(
 
 
 def _live(residency: Residency, digest: bytes, now_s: float) -> Resident | None:
-    """The entry of this digest, if it is live together with all it was built on."""
     entry = residency.get(digest)
-    if entry is None or not entry.live(now_s):
-        return None
-    return entry if not entry.built_on or _live(residency, entry.built_on, now_s) is not None else None
+    return entry if entry is not None and entry.live(now_s) else None
 
 
 def within_reach(prefix: Prefix, at: int, rules: CacheRules) -> Iterator[int]:
@@ -169,24 +167,24 @@ def _entries(
         if entry is not None:
             ttl: Ttl = "1h" if upgrade else entry.ttl
             expires = max(entry.expires_s, now_s + TTL_S[ttl])
-            entries[prefix.chain[at]] = Resident(ttl, entry.usable_s, expires, entry.built_on)
+            entries[prefix.chain[at]] = Resident(ttl, entry.usable_s, expires)
 
-    def write(mark: Breakpoint, built_on: bytes) -> None:
-        digest, ttl, usable, expires = prefix.chain[mark.at], mark.ttl, usable_s, now_s + TTL_S[mark.ttl]
+    def write(mark: Breakpoint) -> None:
+        ttl: Ttl = "5m" if fixed else mark.ttl
+        digest, usable, expires = prefix.chain[mark.at], usable_s, now_s + TTL_S[ttl]
         known = residency.get(digest)
         if known is not None and known.expires_s > now_s:  # not readable yet, or out of reach: the longer life stands
             ttl = "1h" if "1h" in (ttl, known.ttl) else "5m"
             usable, expires = min(usable, known.usable_s), max(expires, known.expires_s)
-        entries[digest] = Resident(ttl, usable, expires, built_on)
+        entries[digest] = Resident(ttl, usable, expires)
 
     if hit is not None:
         shallower = range(hit) if rules.refresh == "ancestors" else [mark.at for mark in marks if mark.at < hit]
         for at in shallower if rules.refresh != "hit_only" else ():
             renew(at)
         renew(hit, upgrade=rules.in_place_upgrade and Breakpoint(hit, "1h") in marks)
+    fixed = hit is not None and not rules.late_upgrade and entries[prefix.chain[hit]].ttl == "5m"
     for mark in marks:
-        if hit is None or mark.at > hit:
-            write(mark, b"" if hit is None or rules.late_upgrade else prefix.chain[hit])
-        elif rules.free_insert and _live(residency, prefix.chain[mark.at], now_s) is None:
-            write(mark, b"")
+        if hit is None or mark.at > hit or (rules.free_insert and _live(residency, prefix.chain[mark.at], now_s) is None):
+            write(mark)
     return entries

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import Generic, TypeVar
 
 _K = TypeVar("_K")
@@ -13,12 +14,13 @@ class Generations(Generic[_K, _V]):
     """Two dicts, the older one dropped when the newer is full: cheaper than an ordered LRU, since a hit in the newer half
     writes nothing. Holds at most `entries_max` entries, at least half of them the most recently used."""
 
-    __slots__ = ("_half", "_new", "_old")
+    __slots__ = ("_extra", "_half", "_new", "_old")
 
     def __init__(self, entries_max: int) -> None:
         if entries_max < 2:
             raise ValueError(f"entries_max must be at least 2, not {entries_max}")
         self._half = entries_max // 2
+        self._extra = 0
         self._new: dict[_K, _V] = {}
         self._old: dict[_K, _V] = {}
 
@@ -34,14 +36,23 @@ class Generations(Generic[_K, _V]):
         return value
 
     def __setitem__(self, key: _K, value: _V) -> None:
-        if len(self._new) >= self._half and key not in self._new:
-            self._old, self._new = self._new, {}
+        if len(self._new) + self._extra >= self._half and key not in self._new:
+            self._old, self._new, self._extra = self._new, {}, 0
         self._old.pop(key, None)
         self._new[key] = value
+
+    def charge(self, entries: int) -> None:
+        """Count what hangs on the newest entry as so many more: where values are of unequal size, memory stays bounded."""
+        self._extra += entries
 
     def discard(self, key: _K) -> None:
         self._new.pop(key, None)
         self._old.pop(key, None)
+
+    def recent(self, entries_max: int) -> Iterator[tuple[_K, _V]]:
+        """The entries, last written first, at most so many."""
+        entries = chain(reversed(self._new.items()), reversed(self._old.items()))
+        return islice(entries, entries_max)
 
     def among(self, keys: Sequence[_K]) -> dict[_K, _V]:
         """The known ones of these keys. Does not count as use, so that it costs one look-up a key."""

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from thriftgate.core.cache import Breakpoint
+from thriftgate.core.placement import CacheMode
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
 from thriftgate.core.splice import Edit
@@ -23,6 +24,7 @@ class Policy(Struct, frozen=True):
     levers: tuple[str, ...] = ("cache.breakpoints", "count.guard")
     cost_limit_pico: int | None = None
     on_cost_limit: Literal["refuse", "warn"] = "refuse"
+    cache_mode: CacheMode = "ttl-only"
 
 
 class Draft(Struct, frozen=True):

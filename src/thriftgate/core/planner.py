@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from thriftgate.core.cache import client_breakpoints
 from thriftgate.core.cost import day_of
 from thriftgate.core.errors import InputError
@@ -46,20 +48,14 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
             draft, current = outcome.draft, after
             edits += outcome.edits
             editors += [lever.id] if outcome.edits else []
+    if refusal is not None and editors:  # a write to the cache costs more than plain input: no lever shall forbid a call
+        plan = _without(editors, "it would take this call over its limit", request, state, policy, levers=levers)
+        if plan.refusal is None:
+            return plan
     try:
         body = apply(request.body, edits, _where(request, state)) if edits else request.body
     except (InputError, ValueError) as error:  # the JSON cannot be edited, or two levers edit the same place
-        plan = make_plan(request, state, policy, [lever for lever in levers if lever.id not in editors])
-        skipped = tuple(Decision(lever_id, "skipped", str(error)) for lever_id in editors)
-        return Plan(
-            body=plan.body,
-            terms=plan.terms,
-            breakpoints=plan.breakpoints,
-            decisions=skipped + plan.decisions,
-            baseline=plan.baseline,
-            forecast=plan.forecast,
-            refusal=plan.refusal,
-        )
+        return _without(editors, str(error), request, state, policy, levers=levers)
     return Plan(
         body=body,
         terms=draft.terms,
@@ -69,6 +65,15 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
         forecast=current,
         refusal=refusal,
     )
+
+
+def _without(
+    skipped: Sequence[str], reason: str, request: Request, state: State, policy: Policy, *, levers: Sequence[Lever]
+) -> Plan:
+    """The plan in which these levers stand aside."""
+    plan = make_plan(request, state, policy, [lever for lever in levers if lever.id not in skipped])
+    decisions = tuple(Decision(lever_id, "skipped", reason) for lever_id in skipped) + plan.decisions
+    return msgspec.structs.replace(plan, decisions=decisions)
 
 
 def _as_sent(request: Request, state: State) -> Draft:

@@ -6,13 +6,24 @@ Two requests share a cached prefix exactly when they share a boundary digest. Re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from itertools import chain as chained
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from thriftgate.core.blocks import DIGEST_BYTES, THINKING, WEB_TOOL, Block, Run, lenient, read_system, read_tools
+from thriftgate.core.blocks import (
+    DIGEST_BYTES,
+    THINKING,
+    WEB_TOOL,
+    Block,
+    Run,
+    digest_of,
+    lenient,
+    read_system,
+    read_tools,
+)
 from thriftgate.core.memo import Conversation, PartMemo, Turn
 from thriftgate.core.models import Capabilities
 from thriftgate.core.request import Request, Ttl
@@ -20,13 +31,14 @@ from thriftgate.core.request import Request, Ttl
 
 class Prefix(Struct, frozen=True):
     """All blocks, the digest of everything up to and including each of them, and the messages, which stand in the body from
-    byte `turns_start` on."""
+    byte `turns_start` on. `settings` are the parameters that enter the digests, by name, so that a change can be named."""
 
     blocks: tuple[Block, ...]
     chain: tuple[bytes, ...]
     turns: tuple[Turn, ...] = ()
     turns_start: int = 0
-    marked: bool = False
+    marks_count: int = 0
+    settings: Mapping[str, bytes] = {}
 
     def message_spans(self) -> list[tuple[int, int]]:
         """Where each message stands in the request's body."""
@@ -78,12 +90,16 @@ def read_prefix(request: Request, capability: Capabilities, memo: PartMemo, scop
     cites = system.cites or any([run.cites for run in spoken])  # noqa: C419  twice as fast as a generator
     rolling, system_chain = _roll(_level(rolling, b"system+cites" if cites else b"system"), instructed)
     has_image = system.has_image or any([run.has_image for run in spoken])  # noqa: C419
-    seed = _level(rolling, b"messages" + _message_level(request, capability, has_image=has_image))
-    marked = "cache_control" in request.members or tools.marked or system.marked or any([run.marked for run in spoken])  # noqa: C419
+    settings = _message_settings(request, capability, has_image=has_image)
+    seed = _level(rolling, b"messages" + b"\0".join(settings.values()))
+    if cites:
+        settings["citations"] = b"on"
+    marks_count = tools.marks_count + system.marks_count + sum([run.marks_count for run in spoken])
     said = tuple(chained.from_iterable([run.blocks for run in spoken]))
     left = _left_by_provider(spoken, said, capability)
     message_chain = _message_chain(conversation, seed) if left is said else _roll(seed, left)[1]
-    return Prefix((*defined, *instructed, *left), (*tools_chain, *system_chain, *message_chain), turns, start + 1, marked)
+    blocks, chain = (*defined, *instructed, *left), (*tools_chain, *system_chain, *message_chain)
+    return Prefix(blocks, chain, turns, start + 1, marks_count, settings)
 
 
 def _left_by_provider(spoken: list[Run], said: tuple[Block, ...], capability: Capabilities) -> tuple[Block, ...]:
@@ -142,25 +158,27 @@ class _OutputConfig(Struct):
     task_budget: Raw | UnsetType = UNSET
 
 
-def _message_level(request: Request, capability: Capabilities, *, has_image: bool) -> bytes:
-    """Parameters that invalidate the messages level; at their default, or null, they equal being absent."""
+def _message_settings(request: Request, capability: Capabilities, *, has_image: bool) -> dict[str, bytes]:
+    """Parameters that invalidate the messages level, by name; at their default, or null, they equal being absent."""
     members = request.members
-    salt: list[bytes] = []
+    found: dict[str, bytes] = {}
     if "tool_choice" in members:
-        salt.append(_tool_choice(request.raw("tool_choice")))
+        found["tool_choice"] = _tool_choice(request.raw("tool_choice"))
     if "thinking" in members:
-        salt.append(_thinking(request.raw("thinking"), capability))
+        found["thinking"] = _thinking(request.raw("thinking"), capability)
     if "output_config" in members:
         config = lenient(request.raw("output_config"), _OutputConfig) or _OutputConfig()
         if config.effort not in (None, "", capability.effort_default):
-            salt.append(b"effort" + config.effort.encode())
-        salt += [_unless_null(b"format", bytes(config.format))] if config.format is not UNSET else []
-        salt += [_unless_null(b"budget", bytes(config.task_budget))] if config.task_budget is not UNSET else []
+            found["effort"] = b"effort" + config.effort.encode()
+        if config.format is not UNSET:
+            found["format"] = _unless_null(b"format", bytes(config.format))
+        if config.task_budget is not UNSET:
+            found["task_budget"] = _unless_null(b"budget", bytes(config.task_budget))
     if "output_format" in members:  # the older place of `output_config.format`
-        salt.append(_unless_null(b"format", request.raw("output_format")))
+        found["format"] = found.get("format", b"") + _unless_null(b"format", request.raw("output_format"))
     if has_image:
-        salt.append(b"images")
-    return b"\0".join(filter(None, salt))
+        found["images"] = b"images"
+    return {name: value for name, value in found.items() if value} if found else found
 
 
 def _tool_choice(raw: bytes) -> bytes:
@@ -181,4 +199,6 @@ def _thinking(raw: bytes, capability: Capabilities) -> bytes:
 
 
 def _unless_null(name: bytes, raw: bytes) -> bytes:
-    return name + raw if raw != b"null" else b""
+    if raw == b"null":
+        return b""
+    return name + (raw if len(raw) <= DIGEST_BYTES else digest_of(raw))

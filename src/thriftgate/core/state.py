@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec import Struct
 
 from thriftgate.core.cache import CacheRules, Residency
 from thriftgate.core.models import Capabilities
 from thriftgate.core.prefix import Prefix
 from thriftgate.core.prices import PriceBook
-
-
-class Sighting(Struct, frozen=True, gc=False):
-    """That a prefix boundary was sent before: when last (unix seconds), and whether it then came back after more than five
-    minutes but within the hour (`lapsed`), the sign that a five-minute entry is too short for it."""
-
-    last_s: float
-    lapsed: bool = False
+from thriftgate.core.reuse import Outlook
 
 
 class State(Struct, frozen=True):
@@ -25,7 +16,8 @@ class State(Struct, frozen=True):
 
     `cumulative[i]` and `upper[i]` are the expected and worst-case token counts up to and including block i. `usable_s` is
     when the answer is expected to begin. `in_thread` says that the prompt is longer than can be
-    seen: the provider holds the rest. `output_tokens` is the expected length of the answer.
+    seen: the provider holds the rest. `output_tokens` is the expected length of the answer. `braked` says that our own
+    breakpoints have cost this application more than its own would have.
     """
 
     now_s: float
@@ -37,6 +29,7 @@ class State(Struct, frozen=True):
     upper: tuple[int, ...]
     output_tokens: int
     residency: Residency
-    sightings: Mapping[bytes, Sighting]
+    outlook: Outlook
     rules: CacheRules = CacheRules()
     in_thread: bool = False
+    braked: bool = False

@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Callable
 
 from thriftgate.clock import Clock, SystemClock
-from thriftgate.core.cache import CacheRules
 from thriftgate.core.errors import LedgerError
+from thriftgate.core.keepalive import Bounds, quiet_hours
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
 from thriftgate.engine.engine import Engine, Limits
@@ -31,7 +31,7 @@ async def build_engine(settings: Settings, *, transport: Transport | None = None
     clock = clock or SystemClock()
     upstream = settings.upstream
     provider = PROVIDERS[upstream.provider](upstream.url, upstream.api_key.get_secret_value())
-    knowledge = Knowledge(load_book(settings.prices), load_models(), CacheRules())
+    knowledge = Knowledge(load_book(settings.prices), load_models(), upstream.provider)
     ledger = SqliteLedger.open(settings.ledger.path, sync=settings.ledger.sync)
     try:
         ledger.claim()
@@ -50,6 +50,9 @@ async def build_engine(settings: Settings, *, transport: Transport | None = None
             retry=RetryPolicy(upstream.retry, upstream.attempts_max, upstream.retry_wait_s_max),
             drain=Drain(settings.server.drain_s),
             shutdown_s=settings.server.shutdown_s,
+            fanout_wait_s=settings.cache.fanout_wait_s,
+            latency_critical=frozenset(settings.cache.latency_critical_keys),
+            keepalive=bounds_of(settings) if settings.keepalive.on else None,
         ),
         clock=clock,
         new_id=call_ids(clock, secrets.token_hex(4)),
@@ -76,10 +79,23 @@ def call_ids(clock: Clock, process: str) -> Callable[[], str]:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """The `[policy]` table as the planner reads it."""
+    """The tables `[policy]` and `[cache]` as the planner reads them."""
     limit = settings.policy.cost_limit_usd
     return Policy(
         levers=settings.policy.levers,
         cost_limit_pico=None if limit is None else pico_from_usd(limit),
         on_cost_limit=settings.policy.on_cost_limit,
+        cache_mode=settings.cache.mode,
+    )
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """The `[keepalive]` table as the pings keep to it."""
+    table = settings.keepalive
+    return Bounds(
+        margin=table.margin,
+        hours_max=table.hours_max,
+        quiet=quiet_hours(table.quiet_hours),
+        day_pico=pico_from_usd(table.usd_per_day),
+        key_day_pico=pico_from_usd(table.usd_per_key_per_day),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from hashlib import sha256
 from hmac import digest as hmac_digest
 from typing import NamedTuple
@@ -24,29 +24,45 @@ from thriftgate.core.errors import (
     UpstreamTimeout,
 )
 from thriftgate.core.generations import Generations
+from thriftgate.core.keepalive import Bounds
 from thriftgate.core.plan import Plan, Policy
 from thriftgate.core.planner import make_plan
 from thriftgate.core.request import Request
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.engine.call import Call, Reply, WholeReply
+from thriftgate.engine.fanout import Fanout, Flight
+from thriftgate.engine.keepalive import KeepAlive, Watched
+from thriftgate.engine.keeping import Keeper
 from thriftgate.engine.reply import Drain, StreamReply, forwarded, reply_headers
-from thriftgate.engine.retry import RetryPolicy, attempts_allowed, retry_wait_s
+from thriftgate.engine.retry import RetryPolicy, attempts_allowed
+from thriftgate.engine.sending import Sender, Tries
 from thriftgate.engine.settle import Ending, Prepared, entry_for, learn_residency
 from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.engine.tasks import Tasks
+from thriftgate.engine.touch import Toucher
 from thriftgate.ledger.entries import Entry, Hold, Ledger, Outcome, balanced
 from thriftgate.providers.provider import Provider
-from thriftgate.providers.transport import Headers, Incoming, Outgoing, Timeouts, Transport, header
+from thriftgate.providers.transport import Headers, Incoming, Timeouts, Transport, header
 from thriftgate.wire.anthropic_messages import count_body, read_count
 
 
 class Limits(Struct, frozen=True):
-    """How long and how far to go."""
+    """How long and how far to go. `fanout_wait_s` is how long a call may wait for another that writes its prefix; those of
+    `latency_critical` keys never do. Without `keepalive` no ping is sent."""
 
     timeouts: Timeouts = Timeouts()
     retry: RetryPolicy = RetryPolicy()
     drain: Drain = Drain()
     shutdown_s: float = 30.0
+    fanout_wait_s: float = 2.0
+    latency_critical: frozenset[str] = frozenset()
+    keepalive: Bounds | None = None
+
+    def may_wait(self, key: str, headers: Headers) -> bool:
+        """Whether this call may wait at all. `headers` are the client's."""
+        if self.fanout_wait_s <= 0 or key in self.latency_critical:
+            return False
+        return header(headers, b"thriftgate-latency") != "critical"
 
 
 class _Opened(NamedTuple):
@@ -56,24 +72,6 @@ class _Opened(NamedTuple):
     opened_us: int
     key: str
     endpoint: str
-
-
-class _Sent(NamedTuple):
-    """The answer's head, or a whole answer of another kind than success (`other_body`), and when it began."""
-
-    incoming: Incoming
-    other_body: bytes | None
-    began_monotonic_s: float
-
-
-class _Tries:
-    """How often a call was sent so far, and whether the provider may be working on it right now."""
-
-    __slots__ = ("in_flight", "n")
-
-    def __init__(self) -> None:
-        self.n = 0
-        self.in_flight = False
 
 
 class Engine:
@@ -100,9 +98,26 @@ class Engine:
         self.limits = limits
         self.clock = clock
         self.tasks = Tasks()
+        self.fanout = Fanout()
+        self.toucher = Toucher(
+            provider=provider,
+            transport=transport,
+            ledger=ledger,
+            knowledge=knowledge,
+            timeouts=limits.timeouts,
+            clock=clock,
+            new_id=new_id,
+        )
+        self._sender = Sender(transport, clock, limits.timeouts, limits.retry)
+        self._keepalive = None
+        if limits.keepalive is not None:
+            self._keepalive = KeepAlive(
+                bounds=limits.keepalive, clock=clock, tasks=self.tasks, knowledge=knowledge, toucher=self.toucher
+            )
         self._new_id = new_id
         self._key_salt = key_salt
         self._keys: Generations[str, str] = Generations(10_000)
+        self._keeper = Keeper(knowledge.memories, ledger, clock, self.tasks)
 
     async def messages(self, call: Call) -> Reply:
         """Plan, hold, send, meter, settle one Messages call.
@@ -110,27 +125,31 @@ class Engine:
         Raises PolicyRefusal, UnknownPrice (nothing sent, booked as refused), UpstreamError (booked as such) and
         LedgerError (nothing sent, or the answer is withheld because it could not be booked).
         """
-        prepared = await self._prepare(call)
+        prepared, flight = await self._prepare(call)
         try:
-            return await self._held(call, prepared)
+            return await self._held(call, prepared, flight)
         except ThriftgateError as error:
             error.call_id = prepared.id
             raise
+        finally:
+            self.fanout.land(flight)
 
-    async def _held(self, call: Call, prepared: Prepared) -> Reply:
+    async def _held(self, call: Call, prepared: Prepared, flight: Flight) -> Reply:
         """The call between its hold and its entry: whatever ends it, it is settled."""
         started = self.clock.monotonic_s()
-        tries = _Tries()
+        tries = Tries()
         try:
             await self._hold(prepared)
             outgoing = self.provider.prepare(call.method, call.path, call.query, call.headers, prepared.plan.body)
-            sent = await self._send(outgoing, attempts_allowed(self.limits.retry, call.headers), tries)
+            sent = await self._sender.send(outgoing, attempts_allowed(self.limits.retry, call.headers), tries)
         except LedgerError:
             raise  # there is no hold, and nothing was sent
         except BaseException as error:  # a hold whose taker is cancelled is taken all the same
             await self._settle(prepared, self._failed(error, started, tries))
             raise
         incoming = sent.incoming
+        if self._keepalive is not None:
+            self._keepalive.heard(prepared.key, prepared.request.model, incoming.headers, limited=tries.limited)
         ending = Ending(
             "answered",
             status=incoming.status,
@@ -143,18 +162,28 @@ class Engine:
             entry = await self._settle(prepared, ending)
             return WholeReply(incoming.status, reply_headers(incoming.headers, prepared, entry), sent.other_body)
         learn_residency(prepared, self.clock.now_s(), self.knowledge)
+        self.fanout.land(flight)
         if header(incoming.headers, b"content-type").startswith("text/event-stream"):
+            watched = Watched(incoming) if self._keepalive is not None and prepared.plan.breakpoints else None
 
-            def settle(end: Ending) -> Awaitable[Entry]:
-                return self._settle(prepared, end._replace(latency_ms=self._since(started)))
+            async def settle(end: Ending) -> Entry:
+                entry = await self._settle(prepared, end._replace(latency_ms=self._since(started)))
+                if self._keepalive is not None and watched is not None:
+                    self._keepalive.ended(call, prepared, entry, watched)
+                return entry
 
-            return StreamReply(prepared, incoming, ending, settle=settle, tasks=self.tasks, drain=self.limits.drain)
-        return await self._whole(prepared, incoming, ending, started, tries)
+            return StreamReply(
+                prepared, watched or incoming, ending, settle=settle, tasks=self.tasks, drain=self.limits.drain
+            )
+        reply, entry = await self._whole(prepared, incoming, ending, started, tries)
+        if self._keepalive is not None:
+            self._keepalive.ended(call, prepared, entry, reply.body)
+        return reply
 
     async def forward(self, call: Call) -> WholeReply:
         """Send a free call (token counting, model list) on as it is. Raises UpstreamError."""
         outgoing = self.provider.prepare(call.method, call.path, call.query, call.headers, call.body)
-        sent = await self._send(outgoing, attempts_allowed(self.limits.retry, call.headers), _Tries())
+        sent = await self._sender.send(outgoing, attempts_allowed(self.limits.retry, call.headers), Tries())
         body = sent.other_body
         if body is None:
             try:
@@ -164,10 +193,12 @@ class Engine:
         return WholeReply(sent.incoming.status, forwarded(sent.incoming.headers), body)
 
     async def recover(self) -> int:
-        """Close the holds a killed process left open: booked as lost, at their forecast, flagged as estimated.
+        """Take up what was learned, and close the holds a killed process left open: booked as lost, at their forecast,
+        flagged as estimated.
 
         Whether the provider billed them only its own report can tell. Returns how many there were.
         """
+        await self._keeper.restore()
         holds = await self.ledger.open_holds()
         for hold in holds:
             await self.ledger.settle(
@@ -189,11 +220,16 @@ class Engine:
                     note="thriftgate was stopped between sending and settling; booked at its forecast",
                 )
             )
+        if self._keepalive is not None:
+            await self._keepalive.load(self.ledger)
         return len(holds)
 
     async def close(self) -> None:
         """Settle what is under way, then let go of everything."""
+        if self._keepalive is not None:
+            self._keepalive.stop()
         await self.tasks.finish(self.limits.shutdown_s)
+        await self._keeper.keep()
         await self.transport.close()
         await self.ledger.close()
 
@@ -205,7 +241,7 @@ class Engine:
             self._keys[credential] = known
         return known
 
-    async def _prepare(self, call: Call) -> Prepared:
+    async def _prepare(self, call: Call) -> tuple[Prepared, Flight]:
         now_s = self.clock.now_s()
         opened = _Opened(self._new_id(), int(now_s * 1e6), self.key_of(call.credential), call.dialect.name)
         model = ""
@@ -214,11 +250,17 @@ class Engine:
             request = call.dialect.parse(call.body)
             model = request.model
             policy = self._policy(call)
-            snapshot = self.knowledge.snapshot(request, opened.key, now_s)
-            plan = make_plan(request, snapshot.state, policy)
+            snapshot, plan = self._planned(request, opened.key, policy)
             if plan.refusal is not None and await self._counted(call, request, snapshot):
-                snapshot = self.knowledge.snapshot(request, opened.key, now_s)
-                plan = make_plan(request, snapshot.state, policy)
+                snapshot, plan = self._planned(request, opened.key, policy)
+            if plan.refusal is None and self.limits.may_wait(opened.key, call.headers):
+                snapshot, plan = await self.fanout.queue(
+                    snapshot,
+                    plan,
+                    wait_s=self.limits.fanout_wait_s,
+                    planned=lambda: self._planned(request, opened.key, policy),
+                    cost_pico=lambda state: make_plan(request, state, policy).forecast.pico,
+                )
             if plan.refusal is not None:
                 _refuse(plan.refusal)
         except Exception as raised:
@@ -228,8 +270,15 @@ class Engine:
             if isinstance(error, InputError):
                 raise error from None
             raise
-        self.knowledge.memory.see(snapshot.state.prefix.chain, now_s)
-        return Prepared(opened.id, opened.opened_us, opened.key, request, snapshot, plan, call.dialect)
+        self.knowledge.observe(snapshot, opened.key)
+        if self._keepalive is not None:
+            self._keepalive.moved_on(snapshot.state.prefix.chain)
+        prepared = Prepared(opened.id, opened.opened_us, opened.key, request, snapshot, plan, call.dialect)
+        return prepared, self.fanout.depart(snapshot.state, plan)
+
+    def _planned(self, request: Request, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
+        snapshot = self.knowledge.snapshot(request, key, self.clock.now_s())
+        return snapshot, make_plan(request, snapshot.state, policy)
 
     async def _counted(self, call: Call, request: Request, snapshot: Snapshot) -> bool:
         """Have the provider count a prompt that our upper bound would refuse: free, and only worth a round trip here.
@@ -265,36 +314,9 @@ class Engine:
         )
         await self.ledger.hold(hold)
 
-    async def _send(self, outgoing: Outgoing, attempts_max: int, tries: _Tries) -> _Sent:
-        """Send, and send again where that is safe and promises anything."""
-        policy = self.limits.retry
-        while True:
-            tries.n += 1
-            tries.in_flight = True
-            try:
-                incoming = await self.transport.send(outgoing, self.limits.timeouts)
-                began = self.clock.monotonic_s()
-                if 200 <= incoming.status < 300:
-                    return _Sent(incoming, None, began)
-                tries.in_flight = False  # an error or a redirect is no answer of a model, and is not billed
-                try:
-                    body = await incoming.read()
-                finally:
-                    incoming.close()
-            except Unreachable:
-                tries.in_flight = False
-                if tries.n >= policy.attempts_max or policy.mode == "never":
-                    raise
-                await self.clock.sleep(0.1 * 2 ** (tries.n - 1))
-                continue
-            wait_s = retry_wait_s(incoming.status, incoming.headers, body, tries.n, policy)
-            if wait_s is None or tries.n >= attempts_max:
-                return _Sent(incoming, body, began)
-            await self.clock.sleep(wait_s)
-
     async def _whole(
-        self, prepared: Prepared, incoming: Incoming, ending: Ending, started: float, tries: _Tries
-    ) -> WholeReply:
+        self, prepared: Prepared, incoming: Incoming, ending: Ending, started: float, tries: Tries
+    ) -> tuple[WholeReply, Entry]:
         try:
             body = await incoming.read()
         except BaseException as error:
@@ -312,9 +334,9 @@ class Engine:
                 f"the provider answered {incoming.status} with {len(body)} bytes that are no message; "
                 f"the call may have been billed and is booked as {prepared.id}"
             )
-        return WholeReply(incoming.status, reply_headers(incoming.headers, prepared, entry), body)
+        return WholeReply(incoming.status, reply_headers(incoming.headers, prepared, entry), body), entry
 
-    def _failed(self, error: BaseException, started: float, tries: _Tries, *, began: bool = False) -> Ending:
+    def _failed(self, error: BaseException, started: float, tries: Tries, *, began: bool = False) -> Ending:
         """How a call ended that brought no answer, or (`began`) no whole one."""
         outcome: Outcome = "cut" if began else "garbage"
         if isinstance(error, Unreachable):
@@ -334,6 +356,7 @@ class Engine:
         except LedgerError as error:
             error.after_answer = ending.outcome == "answered"
             raise
+        self._keeper.keep_if_due()
         return entry
 
     def _refused(self, draft: _Opened, model: str, plan: Plan | None, error: ThriftgateError) -> Entry:

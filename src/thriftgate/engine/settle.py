@@ -11,12 +11,15 @@ from thriftgate.core import cache
 from thriftgate.core.attribution import settle as attribute
 from thriftgate.core.cost import refusal_is_billed
 from thriftgate.core.errors import UnknownPrice
+from thriftgate.core.looks import Sent
+from thriftgate.core.misses import Billed, Miss, classify
 from thriftgate.core.plan import Plan
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
 from thriftgate.core.usage import Usage
 from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.ledger.entries import Entry, Outcome, Posting, Resolution, UsageSource, balanced
+from thriftgate.logs import log, where_raised
 from thriftgate.wire.dialect import Dialect
 from thriftgate.wire.meter import Reading
 
@@ -53,6 +56,7 @@ class Ending(NamedTuple):
 def learn_residency(prepared: Prepared, began_s: float, knowledge: Knowledge) -> None:
     """The answer has begun: from now on the provider's cache holds what the request marked."""
     state = prepared.snapshot.state
+    knowledge.looks.add(_sent(prepared), began_s)
     if prepared.plan.breakpoints:
         knowledge.memory.cached(_outcome(prepared, began_s, state.residency).entries)
 
@@ -62,14 +66,17 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
     reading = ending.reading
     source: UsageSource
     told = _told(reading)
+    if reading is None and not 200 <= ending.status < 300:  # no answer began, and nothing was cached
+        knowledge.looks.add(_sent(prepared), settled_us / 1e6, failed=True)
     if reading is not None and reading.complete and told is not None:
         usage, source = told, "exact"
-        _learn(prepared, usage, reading, knowledge)
+        _learn(prepared, usage, ending, reading, knowledge)
     elif _was_not_served(ending):
         usage, source = Usage(), "none"
     else:
         usage, source = _estimated(prepared, reading), "estimated"
     postings, note, terms = _priced(prepared, ending, usage, knowledge)
+    expected = prepared.plan.forecast.tokens
     return Entry(
         id=prepared.id,
         opened_us=prepared.opened_us,
@@ -98,7 +105,33 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
         attempts=ending.attempts,
         ttfb_ms=ending.ttfb_ms,
         latency_ms=ending.latency_ms,
+        read_expected_tokens=expected.read,
+        write_expected_tokens=expected.write_5m + expected.write_1h,
+        miss=_missed(prepared, ending, usage, terms, knowledge) if source == "exact" else None,
     )
+
+
+def _sent(prepared: Prepared) -> Sent:
+    state, plan = prepared.snapshot.state, prepared.plan
+    terms = plan.terms
+    return Sent(prepared.id, prepared.key, terms.model, terms.mode, state.prefix, plan.breakpoints, state.now_s)
+
+
+def _missed(prepared: Prepared, ending: Ending, usage: Usage, terms: Terms, knowledge: Knowledge) -> Miss | None:
+    """What the cache did not serve, and why. Whatever goes wrong in explaining a call, the call is booked."""
+    reading = ending.reading
+    if reading is None or _tells_nothing(prepared, usage, reading) or _is_free(ending, usage, terms.day):
+        return None
+    state, looks, used = prepared.snapshot.state, knowledge.looks, usage.total
+    sent = replace(_sent(prepared), seen_at=state.outlook.seen_at, seen_s=state.outlook.seen_s)
+    try:
+        if used.write_5m and not used.write_1h:
+            looks.hour_refused(sent, state.cumulative, used.read)
+        rates = knowledge.book.rates(terms, used.prompt)
+        return classify(sent, state, Billed(used, rates, reading.cache_miss), looks)
+    except Exception as error:  # noqa: BLE001  an entry without an explanation is better than none
+        log.error("cache miss not explained", call=prepared.id, error=type(error).__name__, at=where_raised(error))
+        return None
 
 
 def _told(reading: Reading | None) -> Usage | None:
@@ -176,28 +209,32 @@ def _estimated(prepared: Prepared, reading: Reading | None) -> Usage:
     return Usage(replace(seen, output=output, thinking=0), told.web_searches if told is not None else 0)
 
 
-def _learn(prepared: Prepared, usage: Usage, reading: Reading, knowledge: Knowledge) -> None:
+def _learn(prepared: Prepared, usage: Usage, ending: Ending, reading: Reading, knowledge: Knowledge) -> None:
+    state = prepared.snapshot.state
+    rates = knowledge.book.rates(prepared.plan.terms, usage.total.prompt)  # priced before, so the book has them
+    model = prepared.request.model
+    if prepared.request.max_tokens:  # a pre-warm answers nothing, and says nothing of other answers
+        knowledge.memory.answered(prepared.key, model, usage.total.output)
+    if _tells_nothing(prepared, usage, reading):
+        return
+    knowledge.learn_tokens(prepared.snapshot, usage.total.prompt)
+    knowledge.learn_cost(prepared.snapshot, cache.client_breakpoints(prepared.request, state.prefix), usage.total, rates)
+    if prepared.plan.breakpoints:
+        began_s = state.now_s + ending.ttfb_ms / 1000
+        split = reading.usage is not None and reading.usage.cache_creation is not None
+        knowledge.learn_cache(prepared.snapshot, prepared.plan.breakpoints, usage.total, began_s, split=split)
+
+
+def _tells_nothing(prepared: Prepared, usage: Usage, reading: Reading) -> bool:
+    """Totals of several prompts, of a hidden one, or of another model say nothing about this prefix."""
     state = prepared.snapshot.state
     model = prepared.request.model
-    knowledge.memory.answered(prepared.key, model, usage.total.output)
-    if (
+    return bool(
         usage.iterations
         or state.in_thread
         or not state.prefix.chain
         or reading.model not in ("", model, state.capability.id)
-    ):
-        return  # totals of several prompts, of a hidden one, or of another model say nothing about this prefix
-    knowledge.learn_tokens(prepared.snapshot, usage.total.prompt)
-    if not prepared.plan.breakpoints:
-        return
-    written = usage.total.write_5m + usage.total.write_1h
-    if usage.total.read + written == 0:  # under the real minimum, or caching is off: nothing is held
-        knowledge.memory.evicted(state.prefix.chain)
-    elif (
-        usage.total.read == 0 and prepared.plan.forecast.tokens.read > 0
-    ):  # evicted early: only what was just written is held
-        knowledge.memory.evicted(state.prefix.chain)
-        knowledge.memory.cached(_outcome(prepared, state.now_s, {}).entries)
+    )
 
 
 def _outcome(prepared: Prepared, usable_s: float, residency: cache.Residency) -> cache.CacheOutcome:

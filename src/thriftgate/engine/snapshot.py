@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections.abc import Sequence
 
-from thriftgate.core.cache import CacheRules
+from msgspec import Struct
+from msgspec.structs import replace
+
+from thriftgate.core.belief_book import BeliefBook
+from thriftgate.core.brake import Brake, prompt_cost
+from thriftgate.core.cache import Breakpoint
+from thriftgate.core.evidence import Evidence
+from thriftgate.core.looks import Looks
 from thriftgate.core.memo import PartMemo
 from thriftgate.core.models import Capabilities, ModelTable
+from thriftgate.core.placement import ratios_of
 from thriftgate.core.prefix import Prefix, read_prefix
-from thriftgate.core.prices import PriceBook
+from thriftgate.core.prices import PriceBook, Rates
 from thriftgate.core.request import Request
+from thriftgate.core.reuse import Reuse
 from thriftgate.core.state import State
 from thriftgate.core.tokens import PromptTokens, TokenMemory, framing_tokens
+from thriftgate.core.usage import Tokens
+from thriftgate.engine.keeping import Keepable
 from thriftgate.engine.memory import Memory
 from thriftgate.logs import log
+
+RESIDENTS_MAX = 100_000  # entries believed live: two or three a call, for an hour of ten calls a second
 
 
 class Snapshot(Struct, frozen=True):
@@ -26,24 +39,38 @@ class Snapshot(Struct, frozen=True):
 class Knowledge:
     """Everything the engine learned and was told: price book, capability table, memories. One per engine."""
 
-    def __init__(self, book: PriceBook, models: ModelTable, rules: CacheRules, *, boundaries_max: int = 100_000) -> None:
+    def __init__(
+        self, book: PriceBook, models: ModelTable, provider: str = "anthropic", *, boundaries_max: int = 250_000
+    ) -> None:
         self.book = book
         self.models = models
-        self.rules = rules
-        self.memory = Memory(boundaries_max)
+        self.provider = provider
+        self.beliefs = BeliefBook()
+        self.memory = Memory(min(boundaries_max, RESIDENTS_MAX))
+        self.reuse = Reuse(boundaries_max=boundaries_max)
+        self.brake = Brake()
         self.tokens = TokenMemory(boundaries_max)
         self.parts = PartMemo()
+        self.looks = Looks()
+        self.memories: dict[str, Keepable] = {
+            "beliefs": self.beliefs,
+            "reuse": self.reuse,
+            "brake": self.brake,
+            "residency": self.memory,
+        }
         self._drifted: set[str] = set()
 
     def snapshot(self, request: Request, key: str, now_s: float) -> Snapshot:
         """Read the request's prefix and freeze what is known about it. Raises InputError for malformed content."""
-        capability = self.models[request.model]
+        capability = self._capability(request.model)
         prefix = read_prefix(request, capability, self.parts, key.encode())
         parts = [block.part for block in prefix.blocks]
         estimate = self.tokens.estimate(capability.id, prefix.chain, parts, _framing(prefix, request, capability))
+        self.reuse.pass_time(now_s)
+        outlook = self.reuse.look(_scope(key, capability), prefix, estimate.cumulative, now_s)
         state = State(
             now_s=now_s,
-            usable_s=now_s,
+            usable_s=now_s + self.beliefs.readable_s(self.provider, capability.id),
             capability=capability,
             book=self.book,
             prefix=prefix,
@@ -51,11 +78,73 @@ class Knowledge:
             upper=estimate.upper,
             output_tokens=self.memory.expected_output(key, request.model, request.max_tokens),
             residency=self.memory.residency_of(prefix.chain),
-            sightings=self.memory.sightings_of(prefix.chain, now_s),
-            rules=self.rules,
+            outlook=outlook,
+            rules=self.beliefs.rules(self.provider, capability.id),
             in_thread=request.in_thread,
+            braked=self.brake.holds(outlook.app),
         )
         return Snapshot(state, estimate)
+
+    def _capability(self, model: str) -> Capabilities:
+        """The row of the model, with the minimum prefix that its bills have shown."""
+        row = self.models[model]
+        least = self.beliefs.minimum(self.provider, row.id, row.cache_min_tokens)
+        return row if least == row.cache_min_tokens else replace(row, cache_min_tokens=least)
+
+    def learn_cache(
+        self, snapshot: Snapshot, breakpoints: Sequence[Breakpoint], billed: Tokens, began_s: float, *, split: bool
+    ) -> None:
+        """Believe the bill: what it shows of the provider's cache, and what of this prompt is really held. Says so when a
+        belief changes. `split` where it tells five-minute writes from those of an hour."""
+        state = snapshot.state
+        model = state.capability.id
+        lesson = self.beliefs.learn(
+            self.provider,
+            model,
+            Evidence(
+                prefix=state.prefix,
+                cumulative=state.cumulative,
+                breakpoints=breakpoints,
+                residency=state.residency,
+                billed=billed,
+                now_s=state.now_s,
+                usable_s=began_s + self.beliefs.readable_s(self.provider, model),
+                cache_min_tokens=self.models[model].cache_min_tokens,
+                split=split,
+            ),
+        )
+        self.memory.evicted(lesson.gone)
+        self.memory.cached(lesson.entries if lesson.gone else self.memory.news(lesson.entries))
+        for warning in lesson.warnings:
+            log.warning("cache belief changed", model=model, belief=warning)
+
+    def observe(self, snapshot: Snapshot, key: str) -> None:
+        """The request is being sent: its prefixes are in use from now."""
+        state = snapshot.state
+        self.reuse.observe(_scope(key, state.capability), state.prefix, state.cumulative, state.now_s)
+
+    def learn_cost(self, snapshot: Snapshot, client: Sequence[Breakpoint], billed: Tokens, rates: Rates) -> None:
+        """Hold the bill of the prompt against what the client's own breakpoints would have cost. Says so when the brake
+        begins or ceases to hold."""
+        state = snapshot.state
+        if not state.cumulative or not state.cumulative[-1]:
+            return
+        ratios = ratios_of(rates)
+        shadow = self.brake.shadow(
+            state.prefix,
+            state.cumulative,
+            client,
+            now_s=state.now_s,
+            usable_s=state.usable_s,
+            ratios=ratios,
+            minimum=state.capability.cache_min_tokens,
+            rules=state.rules,
+        )
+        app = state.outlook.app
+        exact = billed.prompt / state.cumulative[-1]
+        if self.brake.book(app, prompt_cost(billed, ratios), shadow * exact, state.now_s):
+            held = self.brake.holds(app)
+            log.warning("cache brake", model=state.capability.id, holds=held)
 
     def learn_tokens(self, snapshot: Snapshot, exact: int) -> None:
         """Take in how long a prompt really was. Says so, once a model, when estimates are off for good: the model may have a
@@ -66,6 +155,11 @@ class Knowledge:
         if model not in self._drifted and self.tokens.correction(model).drifted():
             self._drifted.add(model)
             log.warning("token estimates are off", model=model, ratio=round(self.tokens.correction(model).ratio, 2))
+
+
+def _scope(key: str, capability: Capabilities) -> bytes:
+    """What the provider's cache keeps apart, as far as can be seen: the workspace, told by the key, and the model."""
+    return f"{key}/{capability.id}/".encode()
 
 
 def _framing(prefix: Prefix, request: Request, capability: Capabilities) -> list[int]:

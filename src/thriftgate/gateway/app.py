@@ -11,6 +11,7 @@ from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
 from thriftgate.gateway.messages import forward, messages
+from thriftgate.gateway.metrics import metrics
 from thriftgate.logs import log, where_raised
 from thriftgate.settings import Settings
 from thriftgate.wire import DIALECTS
@@ -113,6 +114,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "/healthz"): _alive,
     ("HEAD", "/healthz"): _alive,
     ("GET", "/readyz"): _ready,
+    ("GET", "/thriftgate/metrics"): metrics,
 }
 
 

@@ -15,8 +15,9 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from thriftgate.core.misses import Cause, Miss
 from thriftgate.core.plan import Decision
-from thriftgate.core.usage import Usage
+from thriftgate.core.usage import Tokens, Usage
 
 BASELINE = "baseline"
 UPSTREAM = "upstream"
@@ -57,7 +58,8 @@ class Hold(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True):
-    """One settled call. Never holds prompt or answer text."""
+    """One settled call. Never holds prompt or answer text. `read_expected_tokens` and `write_expected_tokens` are what the
+    forecast counted on; `miss` tells what the cache did not serve, and why."""
 
     id: str
     opened_us: int
@@ -86,6 +88,9 @@ class Entry(Struct, frozen=True):
     attempts: int = 0
     ttfb_ms: int = 0
     latency_ms: int = 0
+    read_expected_tokens: int = 0
+    write_expected_tokens: int = 0
+    miss: Miss | None = None
 
     def balance(self) -> int:
         """Zero, or the books are wrong."""
@@ -128,13 +133,120 @@ class Report(Struct, frozen=True):
     by_outcome: tuple[Group, ...]
 
 
+class MissSum(Struct, frozen=True):
+    """The misses of one cause: calls, tokens, what they cost above reading (pico-USD), and the part that could have been
+    avoided."""
+
+    cause: Cause
+    calls: int
+    tokens: int
+    pico: int
+    avoidable_pico: int
+
+
+class PromptSum(Struct, frozen=True):
+    """Prompt tokens of some calls, by how they were billed. `miss_pico` is what their misses cost, cold ones left out."""
+
+    name: str
+    calls: int
+    read: int
+    write_5m: int
+    write_1h: int
+    plain: int
+    miss_pico: int
+
+    @property
+    def prompt(self) -> int:
+        """All of them."""
+        return self.read + self.write_5m + self.write_1h + self.plain
+
+
+class PricedAlike(Struct, frozen=True):
+    """Prompt tokens of calls that share a rate card: one model, mode, geography and UTC day, prompts within one price step
+    (`above_tokens`)."""
+
+    model: str
+    mode: str
+    geo: str
+    day: int
+    above_tokens: int
+    tokens: Tokens
+
+
+class CacheReport(Struct, frozen=True):
+    """How prompts were cached over a span of time. Calls without usage are left out."""
+
+    total: PromptSum
+    misses: tuple[MissSum, ...]
+    by_model: tuple[PromptSum, ...]
+    by_key: tuple[PromptSum, ...]
+    priced_alike: tuple[PricedAlike, ...]
+
+
+class Missed:
+    """The misses of one cause: calls, tokens, and what they cost above reading (pico-USD)."""
+
+    __slots__ = ("calls", "pico", "tokens")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.tokens = 0
+        self.pico = 0
+
+
+class Counters:
+    """Totals of all that a ledger settled since it was opened, as plain integers: what `GET /thriftgate/metrics` shows.
+    `saved_pico` is by lever, negative where one cost more than it saved so far."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, int] = {}
+        self.read = 0
+        self.write_5m = 0
+        self.write_1h = 0
+        self.plain = 0
+        self.output = 0
+        self.baseline_pico = 0
+        self.paid_pico = 0
+        self.saved_pico: dict[str, int] = {}
+        self.misses: dict[Cause, Missed] = {}
+
+    def count(self, entry: Entry) -> None:
+        """Add one settled call."""
+        self.calls[entry.outcome] = self.calls.get(entry.outcome, 0) + 1
+        tokens = entry.usage.total
+        self.read += tokens.read
+        self.write_5m += tokens.write_5m
+        self.write_1h += tokens.write_1h
+        self.plain += tokens.input
+        self.output += tokens.output
+        for posting in entry.postings:
+            if posting.account == BASELINE:
+                self.baseline_pico += posting.pico
+            elif posting.account == UPSTREAM:
+                self.paid_pico -= posting.pico
+            elif posting.account.startswith(SAVED):
+                lever = posting.account.removeprefix(SAVED)
+                self.saved_pico[lever] = self.saved_pico.get(lever, 0) - posting.pico
+        if entry.miss is not None:
+            missed = self.misses.get(entry.miss.cause)
+            if missed is None:
+                missed = self.misses[entry.miss.cause] = Missed()
+            missed.calls += 1
+            missed.tokens += entry.miss.tokens
+            missed.pico += entry.miss.pico
+
+
 class Ledger(Protocol):
     """Where the books are kept. All verbs raise LedgerError when the books cannot be written or read.
 
     `hold` and `settle` return once the rows are durable; they hand the rows over before they first wait, so a caller that is
     cancelled while it waits has still written them. A hold id is used once; an entry resolves the hold of its id, and
-    the second entry for an id is an error: no call is booked twice. Postings come back in order of account.
+    the second entry for an id is an error: no call is booked twice. Postings come back in order of account. `counters` adds
+    up what this process settled.
     """
+
+    @property
+    def counters(self) -> Counters: ...
 
     async def hold(self, hold: Hold) -> None: ...
 
@@ -151,7 +263,16 @@ class Ledger(Protocol):
 
     async def report(self, *, since_us: int = 0, until_us: int = 2**62) -> Report: ...
 
+    async def cache_report(self, price_steps: Sequence[int], *, since_us: int = 0, until_us: int = 2**62) -> CacheReport:
+        """`price_steps` are the prompt lengths (tokens) above which any price changes."""
+
     async def unbalanced(self) -> Sequence[str]:
         """Ids of entries whose postings do not sum to zero: empty, or the file was tampered with."""
+
+    async def keep(self, name: str, value: bytes) -> None:
+        """Put down what an engine learned, instead of what was kept under that name before."""
+
+    async def kept(self, name: str) -> bytes | None:
+        """What was last kept under that name; None if nothing ever was."""
 
     async def close(self) -> None: ...

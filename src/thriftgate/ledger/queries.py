@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from thriftgate.ledger.rows import ENTRY_COLUMNS
 
 # Whole micro-dollars and the rest in pico-dollars, summed apart and joined in Python.
@@ -22,6 +24,9 @@ ENTRY = f"{_ENTRY} where id = ?"
 
 # Entries of a span of time in order of id, a page at a time.
 ENTRIES = f"{_ENTRY} where opened_us >= ? and opened_us < ? and id > ? order by id limit ?"
+
+# What an engine learned, by name.
+MEMORY = "select value from memories where name = ?"
 
 # Postings of one entry.
 POSTINGS = "select account, pico from postings where entry = ? order by account"
@@ -52,6 +57,39 @@ from entries left join postings on entries.id = postings.entry
 where opened_us >= ? and opened_us < ? group by {{0}}
 """
 GROUPS = ("model", "key", "outcome")
+
+# Misses by cause: calls, tokens, pico-USD, and the part of it that could have been avoided.
+_MISS = "json_extract(miss, '$.{0}')"
+_MISS_PICO = _MISS.format("pico")
+MISSES = f"""
+select {_MISS.format("cause")} as cause, count(*), sum({_MISS.format("tokens")}), {SUM.format(_MISS_PICO)},
+  {SUM.format(f"case when {_MISS.format('avoidable')} then {_MISS_PICO} else 0 end")}
+from entries where opened_us >= ? and opened_us < ? and miss <> '' group by cause
+"""
+
+# Prompt tokens by how they were billed, and what misses cost beside cold ones, by a column; {0} is one of PROMPT_GROUPS.
+PROMPTS = f"""
+select {{0}}, count(*), sum(read_tokens), sum(write_5m_tokens), sum(write_1h_tokens), sum(input_tokens),
+  {SUM.format(f"case when miss <> '' and {_MISS.format('cause')} <> 'cold' then {_MISS_PICO} else 0 end")}
+from entries where opened_us >= ? and opened_us < ? and usage_source <> 'none' group by {{0}}
+"""
+PROMPT_GROUPS = ("''", "model", "key")
+
+# Prompt tokens of calls that share a rate card; {0} is the price step of a prompt.
+PRICED_ALIKE = """
+select case served_model when '' then model else served_model end as served, mode, geo, opened_us / 86400000000 as day,
+  {0} as above, sum(input_tokens), sum(write_5m_tokens), sum(write_1h_tokens), sum(read_tokens)
+from entries where opened_us >= ? and opened_us < ? and usage_source <> 'none'
+group by served, mode, geo, day, above
+"""
+_PROMPT = "input_tokens + write_5m_tokens + write_1h_tokens + read_tokens"
+
+
+def price_step(steps: Sequence[int]) -> str:
+    """SQL for the highest of these prompt lengths that a call's prompt exceeds; 0 where it exceeds none."""
+    cases = " ".join(f"when {_PROMPT} > {step:d} then {step:d}" for step in sorted(steps, reverse=True))
+    return f"case {cases} else 0 end" if cases else "0"
+
 
 # Entries whose postings do not sum to zero. Always empty.
 UNBALANCED = """

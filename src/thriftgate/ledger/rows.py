@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from thriftgate.core.misses import Miss
 from thriftgate.core.plan import Decision
 from thriftgate.core.usage import Iteration, Tokens, Usage
 from thriftgate.ledger.entries import Entry, Hold, Posting
@@ -16,7 +17,7 @@ ENTRY_COLUMNS = (
     "input_tokens", "write_5m_tokens", "write_1h_tokens", "read_tokens", "output_tokens", "thinking_tokens",
     "web_searches", "iterations", "served_model", "provider", "mode", "geo", "stream", "status", "price_book",
     "forecast_pico", "decisions", "upstream_request_id", "message_id", "stop_reason", "note", "attempts", "ttfb_ms",
-    "latency_ms",
+    "latency_ms", "read_expected_tokens", "write_expected_tokens", "miss",
 )  # fmt: skip
 POSTING_COLUMNS = ("entry", "account", "pico")
 
@@ -25,6 +26,7 @@ Row = tuple[object, ...]
 _ENCODER = msgspec.json.Encoder()
 _ITERATIONS = msgspec.json.Decoder(tuple[Iteration, ...])
 _DECISIONS = msgspec.json.Decoder(tuple[Decision, ...])
+_MISS = msgspec.json.Decoder(Miss)
 
 
 INTEGER_MAX = 2**63 - 1  # 9.2 million dollars: what a database's integer holds
@@ -44,6 +46,8 @@ def entry_row(entry: Entry) -> Row:
         entry.served_model, entry.provider, entry.mode, entry.geo, int(entry.stream), entry.status, entry.price_book,
         entry.forecast_pico, _ENCODER.encode(entry.decisions).decode(), entry.upstream_request_id, entry.message_id,
         entry.stop_reason, entry.note, entry.attempts, entry.ttfb_ms, entry.latency_ms,
+        entry.read_expected_tokens, entry.write_expected_tokens,
+        _ENCODER.encode(entry.miss).decode() if entry.miss is not None else "",
     )  # fmt: skip
 
 
@@ -57,7 +61,9 @@ def entry_from_row(row: Row, postings: tuple[Posting, ...]) -> Entry:
     tokens = Tokens(*(int(str(value.pop(f"{name}_tokens"))) for name in Tokens.__struct_fields__))
     usage = Usage(tokens, int(str(value.pop("web_searches"))), _ITERATIONS.decode(str(value.pop("iterations"))))
     decisions = _DECISIONS.decode(str(value.pop("decisions")))
+    miss = str(value.pop("miss"))
     known = msgspec.convert(
         {**value, "usage": Usage(), "postings": [], "stream": bool(value["stream"])}, Entry, from_attributes=True
     )
-    return msgspec.structs.replace(known, usage=usage, decisions=decisions, postings=postings)
+    missed = _MISS.decode(miss) if miss else None
+    return msgspec.structs.replace(known, usage=usage, decisions=decisions, postings=postings, miss=missed)

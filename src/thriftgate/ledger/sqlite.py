@@ -25,8 +25,23 @@ from typing import Literal, NamedTuple, TypeVar
 import msgspec
 
 from thriftgate.core.errors import LedgerError
+from thriftgate.core.usage import Tokens
 from thriftgate.ledger import queries
-from thriftgate.ledger.entries import BASELINE, SAVED, UPSTREAM, Entry, Group, Hold, Posting, Report
+from thriftgate.ledger.entries import (
+    BASELINE,
+    SAVED,
+    UPSTREAM,
+    CacheReport,
+    Counters,
+    Entry,
+    Group,
+    Hold,
+    MissSum,
+    Posting,
+    PricedAlike,
+    PromptSum,
+    Report,
+)
 from thriftgate.ledger.migrate import migrate
 from thriftgate.ledger.rows import (
     ENTRY_COLUMNS,
@@ -39,7 +54,7 @@ from thriftgate.ledger.rows import (
     posting_rows,
 )
 
-ROWS_PER_STATEMENT = 64  # × 33 columns stays far under SQLite's 32,766 parameters (sqlite.org/limits.html, 2026-08)
+ROWS_PER_STATEMENT = 64  # × 36 columns stays far under SQLite's 32,766 parameters (sqlite.org/limits.html, 2026-08)
 BUSY_TIMEOUT_MS = 10_000
 _T = TypeVar("_T")
 
@@ -56,6 +71,7 @@ class SqliteLedger:
 
     def __init__(self, path: str, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
         self.path = path
+        self.counters = Counters()
         self._writer = writer
         self._reader = reader
         self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
@@ -109,7 +125,11 @@ class SqliteLedger:
     async def settle(self, entry: Entry) -> None:
         if entry.balance():
             raise LedgerError(f"entry {entry.id} does not balance: off by {entry.balance()} pico-USD")
-        await self._commit((("entries", entry_row(entry)), *(("postings", row) for row in posting_rows(entry))))
+        written = self._write((("entries", entry_row(entry)), *(("postings", row) for row in posting_rows(entry))))
+        written.add_done_callback(
+            lambda done: self.counters.count(entry) if done.cancelled() or not done.exception() else None
+        )
+        await written
 
     async def entry(self, entry_id: str) -> Entry | None:
         def find(connection: sqlite3.Connection) -> Entry | None:
@@ -133,6 +153,9 @@ class SqliteLedger:
     async def report(self, *, since_us: int = 0, until_us: int = 2**62) -> Report:
         return await self._read(lambda connection: _report(connection, (since_us, until_us)))
 
+    async def cache_report(self, price_steps: Sequence[int], *, since_us: int = 0, until_us: int = 2**62) -> CacheReport:
+        return await self._read(lambda connection: _cache_report(connection, price_steps, (since_us, until_us)))
+
     async def unbalanced(self) -> Sequence[str]:
         return await self._read(lambda connection: [row[0] for row in connection.execute(queries.UNBALANCED)])
 
@@ -147,6 +170,16 @@ class SqliteLedger:
         if not kept:
             await self._commit((("meta", (name, fresh)),))
         return kept or fresh
+
+    async def keep(self, name: str, value: bytes) -> None:
+        await self._commit((("memories", (name, value)),))
+
+    async def kept(self, name: str) -> bytes | None:
+        def find(connection: sqlite3.Connection) -> bytes | None:
+            row = connection.execute(queries.MEMORY, (name,)).fetchone()
+            return None if row is None else bytes(row[0])
+
+        return await self._read(find)
 
     async def close(self) -> None:
         """Write what is waiting, then close. Later calls raise LedgerError."""
@@ -179,6 +212,10 @@ class SqliteLedger:
             raise LedgerError(f"cannot read the ledger {self.path}: {error}") from None
 
     async def _commit(self, rows: tuple[tuple[str, Row], ...]) -> None:
+        await self._write(rows)
+
+    def _write(self, rows: tuple[tuple[str, Row], ...]) -> asyncio.Future[None]:
+        """Hand the rows over; done when they are durable. Cancelled, they are written all the same."""
         if self._closed:
             raise LedgerError("the ledger is closed")
         loop = asyncio.get_running_loop()
@@ -186,7 +223,7 @@ class SqliteLedger:
         if not self._collected:  # the thread is woken once for all that this turn of the loop writes
             loop.call_soon(self._hand_over)
         self._collected.append(_Write(rows, done))
-        await done
+        return done
 
     def _hand_over(self) -> None:
         if self._collected:
@@ -228,7 +265,7 @@ class SqliteLedger:
             tables.setdefault(table, []).append(row)
         self._writer.execute("begin immediate")
         try:
-            for table in ("meta", "holds", "entries", "postings"):
+            for table in ("meta", "holds", "entries", "postings", "memories"):
                 for at in range(0, len(tables.get(table, ())), ROWS_PER_STATEMENT):
                     some = tables[table][at : at + ROWS_PER_STATEMENT]
                     self._writer.execute(_insert(table, len(some)), [value for row in some for value in row])
@@ -239,14 +276,21 @@ class SqliteLedger:
             raise
 
 
-_COLUMNS = {"meta": ("name", "value"), "holds": HOLD_COLUMNS, "entries": ENTRY_COLUMNS, "postings": POSTING_COLUMNS}
+_COLUMNS = {
+    "meta": ("name", "value"),
+    "holds": HOLD_COLUMNS,
+    "entries": ENTRY_COLUMNS,
+    "postings": POSTING_COLUMNS,
+    "memories": ("name", "value"),
+}
 
 
 @lru_cache(maxsize=512)
 def _insert(table: str, rows: int) -> str:
     columns = _COLUMNS[table]
     one = f"({', '.join('?' * len(columns))})"
-    return f"insert into {table} ({', '.join(columns)}) values {', '.join([one] * rows)}"  # noqa: S608  own names only
+    verb = "insert or replace" if table == "memories" else "insert"
+    return f"{verb} into {table} ({', '.join(columns)}) values {', '.join([one] * rows)}"
 
 
 def _connect(name: str) -> sqlite3.Connection:
@@ -297,6 +341,44 @@ def _report(connection: sqlite3.Connection, span: tuple[int, int]) -> Report:
         by_key=groups["key"],
         by_outcome=groups["outcome"],
     )
+
+
+def _cache_report(connection: sqlite3.Connection, price_steps: Sequence[int], span: tuple[int, int]) -> CacheReport:
+    total, by_model, by_key = (
+        sorted(
+            (
+                PromptSum(name, calls, read, write_5m, write_1h, plain, queries.summed(high, low))
+                for name, calls, read, write_5m, write_1h, plain, high, low in connection.execute(
+                    queries.PROMPTS.format(column), span
+                )
+            ),
+            key=_most_prompt_first,
+        )
+        for column in queries.PROMPT_GROUPS
+    )
+    misses = [
+        MissSum(cause, calls, tokens, queries.summed(*sums[:2]), queries.summed(*sums[2:]))
+        for cause, calls, tokens, *sums in connection.execute(queries.MISSES, span)
+    ]
+    question = queries.PRICED_ALIKE.format(queries.price_step(price_steps))
+    return CacheReport(
+        total=total[0] if total else PromptSum("", 0, 0, 0, 0, 0, 0),
+        misses=tuple(sorted(misses, key=_dearest_first)),
+        by_model=tuple(by_model),
+        by_key=tuple(by_key),
+        priced_alike=tuple(
+            PricedAlike(model, mode, geo, day, above, Tokens(*counts))
+            for model, mode, geo, day, above, *counts in connection.execute(question, span)
+        ),
+    )
+
+
+def _most_prompt_first(one: PromptSum) -> tuple[int, str]:
+    return -one.prompt, one.name
+
+
+def _dearest_first(miss: MissSum) -> tuple[int, str]:
+    return -miss.pico, miss.cause
 
 
 def _largest_first(groups: Iterable[Group]) -> tuple[Group, ...]:

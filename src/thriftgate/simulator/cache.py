@@ -14,6 +14,7 @@ from thriftgate.simulator.draws import digest
 from thriftgate.simulator.render import Position
 
 HOUR_S = 3600
+SHORT_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,12 @@ class Prefix:
 
 @dataclass(slots=True)
 class Entry:
-    """One cached prefix. `built_on` is set only where a deeper entry cannot outlive the one it extends."""
+    """One cached prefix."""
 
     tokens: int
     ttl_s: int
     expires_at: float
     usable_from: float
-    built_on: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Lookup:
     write_5m: int = 0
     write_1h: int = 0
     hit: int | None = None
-    written: list[tuple[Prefix, int, bytes | None]] = field(default_factory=list)
+    written: list[tuple[Prefix, int]] = field(default_factory=list)
     renewed: list[bytes] = field(default_factory=list)
     upgraded: list[bytes] = field(default_factory=list)
 
@@ -120,8 +120,8 @@ class CacheOracle:
             if (known := self._entries.get(key)) is not None:
                 known.ttl_s = HOUR_S if key in lookup.upgraded else known.ttl_s
                 known.expires_at = max(known.expires_at, lookup.started_at + known.ttl_s)
-        for prefix, ttl_s, built_on in lookup.written:
-            fresh = Entry(prefix.tokens, ttl_s, lookup.started_at + ttl_s, usable_from, built_on)
+        for prefix, ttl_s in lookup.written:
+            fresh = Entry(prefix.tokens, ttl_s, lookup.started_at + ttl_s, usable_from)
             known = self._entries.get(prefix.key)
             if known is not None and known.expires_at > lookup.started_at:
                 # Written twice at once, or out of look-back: the longer life stands (assumed).
@@ -142,9 +142,12 @@ class CacheOracle:
 
     def _live(self, key: bytes, now: float) -> bool:
         entry = self._entries.get(key)
-        if entry is None or not entry.usable_from <= now < entry.expires_at:
-            return False
-        return entry.built_on is None or self._live(entry.built_on, now)
+        return entry is not None and entry.usable_from <= now < entry.expires_at
+
+    def _life(self, key: bytes, marks: list[Mark], hit: int) -> int:
+        """The life in seconds of the entry that was hit, after this request."""
+        upgraded = self.rules.in_place_upgrade and any(mark.index == hit and mark.ttl_s == HOUR_S for mark in marks)
+        return HOUR_S if upgraded else self._entries[key].ttl_s
 
     def _plan_renewal(self, chain: list[Prefix], marks: list[Mark], hit: int, result: Lookup) -> None:
         """A hit renews the entry's own life from the start of this request, for free; for shallower ones see `refresh`."""
@@ -161,13 +164,13 @@ class CacheOracle:
         """A = hit, B = deepest 1h breakpoint beyond A, C = last breakpoint: 1h pays B − A, 5m pays C − B."""
         hit = -1 if result.hit is None else result.hit
         beyond = [mark for mark in marks if mark.index > hit]
-        built_on = None if self.rules.late_upgrade or result.hit is None else chain[hit].key
+        fixed = not self.rules.late_upgrade and result.hit is not None and self._life(chain[hit].key, marks, hit) < HOUR_S
         for mark in beyond:
-            result.written.append((chain[mark.index], mark.ttl_s, built_on))
+            result.written.append((chain[mark.index], SHORT_S if fixed else mark.ttl_s))
         if self.rules.free_insert:
             for mark in marks:
                 if mark.index < hit and not self._live(chain[mark.index].key, result.started_at):
-                    result.written.append((chain[mark.index], mark.ttl_s, None))
+                    result.written.append((chain[mark.index], SHORT_S if fixed else mark.ttl_s))
         hours = [chain[mark.index].tokens for mark in beyond if mark.ttl_s == HOUR_S]
         upto_1h = max(hours, default=result.read)
         upto_5m = max((chain[mark.index].tokens for mark in beyond), default=result.read)

@@ -33,8 +33,8 @@ class CacheRules:
     free_insert: bool = True
     """assumed: a breakpoint inside the part that was read, where no entry is, makes one at no charge"""
     late_upgrade: bool = True
-    """assumed: a 1h breakpoint behind a live 5m prefix makes a 1h entry for the whole prefix; False = that entry lives
-    only as long as the entry it was built on"""
+    """assumed: a 1h breakpoint behind a live 5m prefix makes a 1h entry for the whole prefix; False = the class
+    is fixed at the first write: what is written behind, or freely inserted into, a 5m prefix lives as a 5m entry"""
     in_place_upgrade: bool = False
     """assumed: a 1h marker exactly on a live 5m entry turns it into a 1h entry for free"""
     speed_shares_tools: bool = False

@@ -8,10 +8,11 @@ count) and its totals in the last `message_delta`; both must be merged
 from __future__ import annotations
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
+from thriftgate.core.misses import Told
 from thriftgate.wire.sse import Event, SseDecoder
-from thriftgate.wire.usage import ApiUsage, StopDetails
+from thriftgate.wire.usage import ApiUsage, Count, StopDetails
 
 # Of an event with one text delta, what is not text (its frame), in bytes.
 DELTA_FRAME_BYTES = 117
@@ -24,7 +25,7 @@ class Reading(Struct, frozen=True):
 
     `complete` says that the answer reached its end; only then is `usage` the final word. `output_bytes` is the length of
     the content seen so far, for an estimate where the final usage never came. `error` is the type of an error the provider
-    reported, in the body or in the stream.
+    reported, in the body or in the stream. `cache_miss` is the provider's own diagnosis, where the client asked for one.
     """
 
     complete: bool
@@ -35,6 +36,7 @@ class Reading(Struct, frozen=True):
     stop_category: str | None = None
     output_bytes: int = 0
     error: str = ""
+    cache_miss: Told | None = None
 
 
 class _Error(Struct):
@@ -49,6 +51,16 @@ class _Message(Struct):
     stop_details: StopDetails | None = None
     type: str = ""
     error: _Error | None = None
+    diagnostics: Raw = Raw(b"null")
+
+
+class _MissReason(Struct):
+    type: str
+    cache_missed_input_tokens: Count | None = 0
+
+
+class _Diagnostics(Struct):
+    cache_miss_reason: _MissReason | None = None
 
 
 class _Start(Struct):
@@ -73,6 +85,7 @@ _MESSAGE = msgspec.json.Decoder(_Message)
 _START = msgspec.json.Decoder(_Start)
 _DELTA = msgspec.json.Decoder(_MessageDelta)
 _ERROR = msgspec.json.Decoder(_ErrorEvent)
+_DIAGNOSTICS = msgspec.json.Decoder(_Diagnostics)
 
 
 def read_message(body: bytes) -> Reading:
@@ -92,7 +105,20 @@ def read_message(body: bytes) -> Reading:
         stop_reason=message.stop_reason or "",
         stop_category=category,
         output_bytes=len(body),
+        cache_miss=_told(message.diagnostics),
     )
+
+
+def _told(raw: Raw) -> Told | None:
+    """The reason in a `diagnostics` object; None where there is none, or none that can be read: a remark is no reason to
+    doubt the answer (platform.claude.com/docs/en/build-with-claude/cache-diagnostics, 2026-09)."""
+    if bytes(raw) == b"null":
+        return None
+    try:
+        reason = _DIAGNOSTICS.decode(raw).cache_miss_reason
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return Told(reason.type, reason.cache_missed_input_tokens or 0) if reason is not None else None
 
 
 class StreamMeter:
@@ -140,6 +166,7 @@ class StreamMeter:
             stop_category=category,
             output_bytes=max(0, self._bytes - self._opening - self._deltas * DELTA_FRAME_BYTES) if self._deltas else 0,
             error=self._error,
+            cache_miss=_told(self._message.diagnostics),
         )
 
     def _read(self, event: Event) -> None:

@@ -7,17 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from tests.core.planning import LONG, NOW_S, body_of, prefix_of, request_of, state_of
+from tests.core.planning import LONG, NOW_S, body_of, outlook_of, prefix_of, request_of, state_of
 from thriftgate.core.cache import Breakpoint, CacheRules, Resident
 from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints, mark_edit
+from thriftgate.core.placement import CacheMode
 from thriftgate.core.plan import Draft, Plan, Policy, Proposal, Skip
 from thriftgate.core.planner import make_plan
 from thriftgate.core.prefix import Prefix
 from thriftgate.core.request import Request
+from thriftgate.core.reuse import Outlook
 from thriftgate.core.splice import apply
-from thriftgate.core.state import Sighting, State
+from thriftgate.core.state import State
 
 LEVER = CacheBreakpoints()
 POLICY = Policy((LEVER.id,))
@@ -28,10 +29,6 @@ TURNS = [{"role": "user", "content": LONG}, {"role": "assistant", "content": "ye
 
 def plan_of(request: Request, state: State | None = None) -> Plan:
     return make_plan(request, state or state_of(request), POLICY, (LEVER,))
-
-
-def seen(prefix: Prefix, *spots: int, ago_s: float = 10.0, lapsed: bool = False) -> dict[bytes, Sighting]:
-    return {prefix.chain[at]: Sighting(NOW_S - ago_s, lapsed=lapsed) for at in spots}
 
 
 def live(prefix: Prefix, at: int) -> dict[bytes, Resident]:
@@ -46,7 +43,7 @@ def marked(plan: Plan) -> Any:
 # --- where ----------------------------------------------------------------------------------------------------------------
 
 PLACES: list[tuple[str, dict[str, Any], list[int]]] = [
-    ("a system prompt and one question", {"system": LONG}, [0]),
+    ("a system prompt and one question", {"system": LONG}, [0, 1]),
     ("tools before it", {"tools": [TOOL], "system": LONG}, [1, 2]),
     ("tools alone, the conversation follows", {"tools": [TOOL]}, [0, 1]),
     ("a conversation", {"messages": TURNS}, [2]),
@@ -54,7 +51,7 @@ PLACES: list[tuple[str, dict[str, Any], list[int]]] = [
     (
         "documents before the question",
         {"messages": [{"role": "user", "content": [{"type": "text", "text": LONG}, {"type": "text", "text": "why?"}]}]},
-        [0],
+        [0, 1],
     ),
     (
         "never on thinking",
@@ -66,7 +63,7 @@ PLACES: list[tuple[str, dict[str, Any], list[int]]] = [
         {"messages": [*TURNS, {"role": "assistant", "content": [{"type": "text", "text": " "}]}]},
         [2],
     ),
-    ("a system block that is blank", {"system": [{"type": "text", "text": LONG}, {"type": "text", "text": ""}]}, [0]),
+    ("a system block that is blank", {"system": [{"type": "text", "text": LONG}, {"type": "text", "text": ""}]}, [0, 2]),
 ]
 
 
@@ -77,17 +74,10 @@ def test_where(members: dict[str, Any], spots: list[int]) -> None:
     assert plan.applied() == ("cache.breakpoints",)
 
 
-def test_the_longest_prefix_sent_before() -> None:
+def test_where_others_parted_before() -> None:
     request = request_of(messages=[{"role": "user", "content": [{"type": "text", "text": LONG + word} for word in "abcd"]}])
-    state = state_of(request, sightings=seen(prefix_of(request), 0, 1))
-    assert [mark.at for mark in plan_of(request, state).breakpoints] == [1, 2]
-
-
-@pytest.mark.parametrize(("ago_s", "spots"), [(3_600.0, [1, 2]), (3_600.1, [2])])
-def test_what_was_sent_longer_than_an_hour_ago_is_forgotten(ago_s: float, spots: list[int]) -> None:
-    request = request_of(messages=[{"role": "user", "content": [{"type": "text", "text": LONG + word} for word in "abcd"]}])
-    state = state_of(request, sightings=seen(prefix_of(request), 1, ago_s=ago_s))
-    assert [mark.at for mark in plan_of(request, state).breakpoints] == spots
+    state = state_of(request, outlook=outlook_of((1, 0.9, 0.95), (3, 0.05, 0.1)))
+    assert [mark.at for mark in plan_of(request, state).breakpoints] == [1]
 
 
 def long_loop(calls: int) -> list[dict[str, Any]]:
@@ -111,33 +101,29 @@ def test_a_live_prefix_out_of_look_back_gets_its_own(calls: int, spots: list[int
     assert plan.forecast.tokens.read > 1_024
 
 
-def test_at_most_four_the_first_and_the_deepest() -> None:
+def test_at_most_four() -> None:
     request = request_of(system=LONG, messages=long_loop(30))
-    prefix = prefix_of(request)
-    state = state_of(request, sightings=seen(prefix, 40), residency=live(prefix, 30))
-    assert [mark.at for mark in plan_of(request, state).breakpoints] == [0, 30, 40, 61]
-
-
-def test_where_fewer_are_taken_the_first_and_the_deepest_stay() -> None:
-    request = request_of(system=LONG, messages=long_loop(30))
-    prefix = prefix_of(request)
-    state = state_of(request, sightings=seen(prefix, 40), residency=live(prefix, 30), rules=CacheRules(breakpoints_max=3))
-    assert [mark.at for mark in plan_of(request, state).breakpoints] == [0, 40, 61]
+    everywhere = outlook_of(*((at, 0.9, 0.95) for at in (0, 5, 10, 20, 30, 40, 61)))
+    assert len(plan_of(request, state_of(request, outlook=everywhere)).breakpoints) == 4
+    fewer = plan_of(request, state_of(request, outlook=everywhere, rules=CacheRules(breakpoints_max=3)))
+    assert len(fewer.breakpoints) == 3
+    assert fewer.breakpoints[-1].at == 61
 
 
 # --- for how long ---------------------------------------------------------------------------------------------------------
 
-LIVES: list[tuple[str, list[int], list[tuple[int, str]]]] = [
-    ("nothing came back late", [], [(0, "5m"), (3, "5m")]),
-    ("the head came back late", [0], [(0, "1h"), (3, "5m")]),
-    ("an hour pulls up what stands before it", [3], [(0, "1h"), (3, "1h")]),
+LIVES: list[tuple[str, list[tuple[int, float, float]], list[tuple[int, str]]]] = [
+    ("all come back at once", [(0, 0.9, 0.9), (3, 0.9, 0.9)], [(0, "5m"), (3, "5m")]),
+    ("the head comes back late", [(0, 0.3, 0.99), (3, 0.6, 0.65)], [(0, "1h"), (3, "5m")]),
+    ("all come back late", [(0, 0.2, 0.99), (3, 0.2, 0.99)], [(0, "1h"), (3, "1h")]),
+    ("the end does not come back", [(0, 0.9, 0.9), (3, 0.1, 0.1)], [(0, "5m")]),
 ]
 
 
-@pytest.mark.parametrize(("lapsed", "marks"), [row[1:] for row in LIVES], ids=[row[0] for row in LIVES])
-def test_how_long(lapsed: list[int], marks: list[tuple[int, str]]) -> None:
+@pytest.mark.parametrize(("expected", "marks"), [row[1:] for row in LIVES], ids=[row[0] for row in LIVES])
+def test_how_long(expected: list[tuple[int, float, float]], marks: list[tuple[int, str]]) -> None:
     request = request_of(system=LONG, messages=TURNS)
-    state = state_of(request, sightings=seen(prefix_of(request), *lapsed, lapsed=True))
+    state = state_of(request, outlook=outlook_of(*expected))
     assert [tuple(mark) for mark in plan_of(request, state).breakpoints] == marks
 
 
@@ -145,8 +131,7 @@ def test_an_hour_stands_first_in_the_request_even_where_the_prompt_is_rendered_o
     """Web search is rendered behind the other tools; the API looks at the order in which they are written."""
     web = {"type": "web_search_20250305", "name": "web_search"}
     request = request_of(tools=[web, TOOL], messages=TURNS)
-    prefix = prefix_of(request)
-    state = state_of(request, sightings=seen(prefix, 0, lapsed=True))
+    state = state_of(request, tokens=2_000, outlook=outlook_of((0, 0.3, 0.99), (1, 0.5, 0.5), (4, 0.6, 0.65)))
     body = marked(plan_of(request, state))
     ttls = [tool["cache_control"].get("ttl", "5m") for tool in body["tools"] if "cache_control" in tool]
     assert ttls == sorted(ttls)  # "1h" before "5m"
@@ -156,12 +141,29 @@ def test_an_hour_stands_first_in_the_request_even_where_the_prompt_is_rendered_o
 # --- when not -------------------------------------------------------------------------------------------------------------
 
 ASIDE: list[tuple[str, dict[str, Any], str]] = [
-    ("the client marks", {"system": [{"type": "text", "text": LONG, "cache_control": MARK}]}, "its own breakpoints"),
-    ("the client marks automatically", {"system": LONG, "cache_control": MARK}, "its own breakpoints"),
+    ("the client marks as well", {"system": [{"type": "text", "text": LONG, "cache_control": MARK}]}, "are as good"),
     ("a short prompt", {}, "under the 1024"),
     ("nothing to mark", {"messages": []}, "under the 1024"),
-    ("one long question", {"messages": [{"role": "user", "content": LONG}]}, "within five minutes"),
-    ("a short head", {"system": "be brief", "messages": [{"role": "user", "content": LONG}]}, "within five minutes"),
+    (
+        "a breakpoint inside a tool result",
+        {
+            "messages": [
+                *TURNS[:1],
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "t", "input": {}}]},
+                {
+                    "role": "user",
+                    "content": [
+                        {
+                            "type": "tool_result",
+                            "tool_use_id": "t",
+                            "content": [{"type": "text", "text": LONG, "cache_control": MARK}],
+                        }
+                    ],
+                },
+            ]
+        },
+        "cannot be moved",
+    ),
 ]
 
 
@@ -174,21 +176,84 @@ def test_when_it_stands_aside(members: dict[str, Any], words: str) -> None:
     assert words in plan.decisions[0].reason
 
 
+ONCE: list[dict[str, Any]] = [
+    {"messages": [{"role": "user", "content": LONG}]},
+    {"system": "be brief", "messages": [{"role": "user", "content": LONG}]},
+]
+
+
+@pytest.mark.parametrize("members", ONCE)
+def test_what_does_not_come_back_is_not_written(members: dict[str, Any]) -> None:
+    request = request_of(**members)
+    end = len(prefix_of(request).blocks) - 1
+    plan = plan_of(request, state_of(request, outlook=outlook_of((end, 0.15, 0.3))))
+    assert plan.body is request.body
+    assert "within five minutes 15%" in plan.decisions[0].reason
+
+
 def test_a_breakpoint_of_a_form_unknown_here_is_a_breakpoint() -> None:
     request = request_of(system=[{"type": "text", "text": LONG, "cache_control": {"type": "eternal"}}])
     assert plan_of(request).body is request.body
 
 
-def test_breakpoints_of_an_earlier_lever_are_left_alone() -> None:
-    request = request_of(system=LONG)
-    draft = replace(_draft(request), breakpoints=(Breakpoint(0, "1h"),))
-    assert isinstance(LEVER.propose(request, draft, state_of(request), POLICY), Skip)
+def test_the_brake_holds() -> None:
+    request = request_of(system=LONG, messages=TURNS)
+    plan = plan_of(request, state_of(request, braked=True))
+    assert plan.body is request.body
+    assert "brake" in plan.decisions[0].reason
 
 
-@pytest.mark.parametrize(("tokens", "acts"), [(511, False), (512, True)])
+# --- clients that mark ----------------------------------------------------------------------------------------------------
+
+OWN = {"system": [{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral", "x": 1}}], "messages": TURNS}
+LATE = outlook_of((0, 0.2, 0.99), (3, 0.2, 0.99))
+
+
+def in_mode(mode: CacheMode, members: dict[str, Any], outlook: Outlook = LATE) -> Plan:
+    request = request_of(**members)
+    return make_plan(request, state_of(request, outlook=outlook), Policy((LEVER.id,), cache_mode=mode), (LEVER,))
+
+
+MODES: list[tuple[CacheMode, list[tuple[int, str]]]] = [
+    ("observe", [(0, "5m")]),
+    ("ttl-only", [(0, "1h")]),
+    ("add", [(0, "1h"), (3, "1h")]),
+    ("full", [(0, "1h"), (3, "1h")]),
+]
+
+
+@pytest.mark.parametrize(("mode", "marks"), MODES, ids=[row[0] for row in MODES])
+def test_each_mode(mode: CacheMode, marks: list[tuple[int, str]]) -> None:
+    plan = in_mode(mode, OWN)
+    assert [tuple(mark) for mark in plan.breakpoints] == marks
+    assert json.loads(plan.body)["system"][0]["cache_control"]["x"] == 1
+
+
+def test_automatic_caching_is_lengthened_where_it_stands() -> None:
+    plan = in_mode("ttl-only", {"system": LONG, "messages": TURNS, "cache_control": MARK})
+    body = marked(plan)
+    assert body["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
+    assert plan.body.count(b"cache_control") == 1
+
+
+def test_an_hour_of_the_client_is_never_shortened_but_in_full() -> None:
+    members = {"system": [{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]}
+    soon = outlook_of((0, 0.95, 0.95), (1, 0.05, 0.05))
+    for mode in ("observe", "ttl-only", "add"):
+        assert in_mode(mode, members, soon).breakpoints[0].ttl == "1h"
+    assert in_mode("full", members, soon).breakpoints[0].ttl == "5m"
+
+
+def test_four_of_the_client_are_all_there_are() -> None:
+    parts = [{"type": "text", "text": LONG + word, "cache_control": MARK} for word in "abcd"]
+    plan = in_mode("add", {"system": parts, "messages": TURNS}, outlook_of((3, 0.9, 0.95), (6, 0.9, 0.95)))
+    assert [mark.at for mark in plan.breakpoints] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("tokens", "acts"), [(341, False), (342, True)])
 def test_the_minimum_is_the_models(tokens: int, acts: bool) -> None:
-    """Two blocks of 512 together are over Opus 4.8's minimum, but only together: the head alone is not."""
-    request = request_of(messages=TURNS[:2])
+    """Three blocks of 342 together are over Opus 4.8's minimum."""
+    request = request_of(messages=TURNS)
     assert bool(plan_of(request, state_of(request, tokens=tokens)).applied()) is acts
 
 
@@ -260,7 +325,7 @@ def test_a_call_that_repeats_is_forecast_to_be_read() -> None:
     assert first.decisions[0].forecast_pico < 0  # the write costs a quarter more
     held = {prefix_of(request).chain[0]: Resident("5m", NOW_S - 10, NOW_S + 290)}
     second = plan_of(request, state_of(request, residency=held))
-    assert second.forecast.tokens.read == first.forecast.tokens.write_5m
+    assert second.forecast.tokens.read == state_of(request).cumulative[0]
     assert second.decisions[0].forecast_pico > 0
 
 

@@ -10,24 +10,24 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from tests.core.planning import NOW_S, prefix_of, request_of, state_of
+from tests.core.planning import NOW_S, outlook_of, prefix_of, request_of, state_of
 from thriftgate.core.cache import TTL_S, Resident
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.money import pico_from_usd, usd_from_pico
+from thriftgate.core.placement import CacheMode
 from thriftgate.core.plan import Policy
 from thriftgate.core.planner import make_plan
 from thriftgate.core.request import Ttl
-from thriftgate.core.state import Sighting
 
 FOLDER = Path(__file__).parents[2] / "golden" / "levers"
 
 
-class Seen(Struct, frozen=True, forbid_unknown_fields=True):
-    """A boundary that was sent before."""
+class Expected5m1h(Struct, frozen=True, forbid_unknown_fields=True):
+    """How likely the prefix up to a block is sent again within five minutes, and within the hour."""
 
     block: int
-    ago_s: float
-    lapsed: bool = False
+    p5: float
+    p1: float
 
 
 class Live(Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ class Known(Struct, frozen=True, forbid_unknown_fields=True):
 
     block_tokens: int
     output_tokens: int = 50
-    seen: list[Seen] = []
+    expect: list[Expected5m1h] = []
     live: list[Live] = []
 
 
@@ -52,6 +52,7 @@ class Allowed(Struct, frozen=True, forbid_unknown_fields=True):
 
     cost_limit_usd: str | None = None
     on_cost_limit: Literal["refuse", "warn"] = "refuse"
+    cache_mode: CacheMode = "ttl-only"
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,7 +97,7 @@ def test_plan(path: Path) -> None:
         request,
         tokens=known.block_tokens,
         output_tokens=known.output_tokens,
-        sightings={chain[one.block]: Sighting(NOW_S - one.ago_s, one.lapsed) for one in known.seen},
+        outlook=outlook_of(*((one.block, one.p5, one.p1) for one in known.expect)) if known.expect else None,
         residency={
             chain[one.block]: Resident(one.ttl, NOW_S - one.ago_s, NOW_S - one.ago_s + TTL_S[one.ttl]) for one in known.live
         },
@@ -106,6 +107,7 @@ def test_plan(path: Path) -> None:
         (path.parent.name,),
         cost_limit_pico=pico_from_usd(limit) if limit is not None else None,
         on_cost_limit=golden.policy.on_cost_limit,
+        cache_mode=golden.policy.cache_mode,
     )
     plan = make_plan(request, state, policy)
     (line,) = [one for one in plan.decisions if one.lever == path.parent.name]

@@ -1,16 +1,16 @@
-"""`cache.breakpoints` (safe): set the cache breakpoints that the client did not set.
+"""`cache.breakpoints` (safe): choose the cache breakpoints, and five minutes or an hour for each.
 
-What: marks up to four block boundaries with `cache_control`, and picks 5m or 1h for each.
+What: marks up to four block boundaries with `cache_control` where the expected saving is greatest, given how often and how
+soon prompts like this one came back. Where the client marks by itself, `cache.mode` says what may be done: `observe`
+nothing, `ttl-only` lengthen the life of its breakpoints, `add` use the free slots as well, `full` place anew.
 Why it saves: a cached prefix is read at 0.1, 0.05 or 0.025 of its price, by model; writing it costs 1.25 (5m) or 2 (1h).
-When it must not: the client marks by itself (it stands down, the client knows its traffic); the prompt is under the model's
-minimum (a marker there is silently ignored); nothing suggests that the prefix is sent again within five minutes: a write
-that is never read costs a quarter more than no caching.
+When it must not: the prompt is under the model's minimum (a marker there is silently ignored); the prefix is not expected to
+come back (a write that is never read costs a quarter more than no caching); the brake holds, because our breakpoints have
+cost the application more than its own would have; a conversation is held by the provider.
 Example: {"system": "<2,000 tokens>", ...} -> {"system": [{"type": "text", "text": "<2,000 tokens>",
 "cache_control": {"type": "ephemeral"}}], ...}
-Source: platform.claude.com/docs/en/build-with-claude/prompt-caching, 2026-10. Where to mark: candidates are content
-boundaries only, since the bill is linear between them. When 1h: a boundary that came back after more than five minutes
-but within the hour gets 1h until it stays away for longer, which costs at most 1.62 times the optimum whatever the
-traffic does (worst-case analysis over the cycle of gaps, for read prices of 0.1, 0.05 and 0.025).
+Source: platform.claude.com/docs/en/build-with-claude/prompt-caching, 2026-10. The choice is made in `core/placement.py`,
+from what `core/reuse.py` has learned.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import msgspec
 
 from thriftgate.core.blocks import Block, Message, Section
 from thriftgate.core.cache import Breakpoint
+from thriftgate.core.placement import place, ratios_of
 from thriftgate.core.plan import Draft, Policy, Proposal, Refuse, Skip
 from thriftgate.core.prefix import Prefix
 from thriftgate.core.prices import Terms
@@ -27,7 +28,6 @@ from thriftgate.core.splice import Edit
 from thriftgate.core.state import State
 from thriftgate.core.usage import Iteration, Usage
 
-HOUR_S = 3600.0
 _SECTIONS: tuple[Section, ...] = ("tools", "system", "messages")
 _MARKS: dict[Ttl, bytes] = {"5m": b'{"type":"ephemeral"}', "1h": b'{"type":"ephemeral","ttl":"1h"}'}
 
@@ -39,22 +39,29 @@ class CacheBreakpoints:
     safe = True
 
     def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
-        if state.prefix.marked or draft.breakpoints:
-            return Skip("the client sets its own breakpoints")
-        if state.in_thread:
-            return Skip("the provider holds this conversation: what it has cached of it cannot be seen from here")
+        client = draft.breakpoints
+        aside = _stands_aside(client, draft, state, policy)
+        if aside:
+            return Skip(aside)
+        total = state.cumulative[-1]
         minimum = state.capability.cache_min_tokens
-        total = state.cumulative[-1] if state.cumulative else 0
-        if total < minimum:
-            return Skip(f"a prompt of about {total} tokens is under the {minimum} that {draft.terms.model} caches")
-        wanted = {at: why for at, why in _candidates(request, state).items() if state.cumulative[at] >= minimum}
-        if not wanted:
-            return Skip("nothing here is likely to be sent again within five minutes")
-        chosen = _keep(wanted, state)
-        marks = _with_ttls(chosen, state)
-        edits = tuple(mark_edit(request, state.prefix, state.prefix.blocks[mark.at], mark.ttl) for mark in marks)
-        where = ", ".join(f"{wanted[mark.at]} ({mark.ttl})" for mark in marks)
-        return Proposal(f"marked {where}", msgspec.structs.replace(draft, breakpoints=marks), edits)
+        placement = place(
+            state.prefix,
+            state.cumulative,
+            state.outlook,
+            state.residency,
+            now_s=state.now_s,
+            ratios=ratios_of(state.book.rates(draft.terms, total)),
+            minimum=minimum,
+            rules=state.rules,
+            client=client,
+            mode=policy.cache_mode,
+        )
+        marks = _in_order(placement.marks, state.prefix)
+        if marks == client:
+            return Skip("the client's own breakpoints are as good" if client else _why_none(state))
+        edits = _edits(request, state.prefix, marks)
+        return Proposal(_reason(marks, client, state), msgspec.structs.replace(draft, breakpoints=marks), edits)
 
     def undo(self, usage: Usage, terms: Terms) -> tuple[Usage, Terms]:
         # An advisor caches by its own setting; every other sub-call (compaction, fallback) sends the marked prompt again.
@@ -65,77 +72,92 @@ class CacheBreakpoints:
         return Usage(usage.total.uncached(), usage.web_searches, iterations), terms
 
 
-def _candidates(request: Request, state: State) -> dict[int, str]:
-    """Block indices worth a breakpoint, each with the reason."""
-    prefix = state.prefix
-    found: dict[int, str] = {}
-    tail = prefix.last_markable()
-    head = prefix.head_end()
-    if head is not None:
-        found[head] = "the end of tools and system, shared by every conversation"
-    seen = _deepest_seen(state)
-    if seen is not None:
-        found.setdefault(seen, "the longest prefix sent before")
-    live = _deepest_live(state)
-    if live is not None and tail is not None and _out_of_reach(prefix, live, tail, state):
-        found[live] = "the live prefix, which look-back would not reach from the tail"
-    if tail is not None and (len(prefix.turns) > 1 or "tools" in request.members):
-        found.setdefault(tail, "the end of the conversation, which its next turn repeats")
-    elif len(prefix.turns) == 1 and (document := _before_the_question(prefix)) is not None:
-        found.setdefault(document, "the documents before the question")
-    return found
+def _stands_aside(client: tuple[Breakpoint, ...], draft: Draft, state: State, policy: Policy) -> str:
+    """Why nothing is done, or ""."""
+    minimum = state.capability.cache_min_tokens
+    total = state.cumulative[-1] if state.cumulative else 0
+    marked = [block.part for block in state.prefix.blocks if block.part.mark is not None]
+    reasons = (
+        (state.in_thread, "the provider holds this conversation: what it has cached of it cannot be seen from here"),
+        (total < minimum, f"a prompt of about {total} tokens is under the {minimum} that {draft.terms.model} caches"),
+        (
+            state.prefix.marks_count != len(marked) or any(part.mark_inside for part in marked),
+            "the client sets a breakpoint that cannot be moved or lengthened from here",
+        ),
+        (len(client) > state.rules.breakpoints_max, "the client sets more breakpoints than the provider takes"),
+        (
+            bool(client) and policy.cache_mode == "observe",
+            "the client sets its own breakpoints, and cache.mode is observe",
+        ),
+        (state.braked, "the brake holds: our breakpoints have cost this application more than its own would have"),
+    )
+    return next((reason for holds, reason in reasons if holds), "")
 
 
-def _deepest_seen(state: State) -> int | None:
-    """The longest markable prefix that was sent within the last hour."""
-    if not state.sightings:
-        return None
-    for at in reversed(range(len(state.prefix.chain))):
-        sighting = state.sightings.get(state.prefix.chain[at])
-        if sighting is not None and state.now_s - sighting.last_s <= HOUR_S and state.prefix.blocks[at].part.markable:
-            return at
-    return None
+def _in_order(marks: tuple[Breakpoint, ...], prefix: Prefix) -> tuple[Breakpoint, ...]:
+    """In the request, too, a 1h breakpoint must stand before every 5m one; the definition of a web tool stands among the
+    tools and is rendered behind them. A 1h pulls those before it up."""
+    blocks = prefix.blocks
 
+    def place_of(mark: Breakpoint) -> tuple[int, int, int]:
+        block = blocks[mark.at]
+        return _SECTIONS.index(block.section), block.index, block.item
 
-def _deepest_live(state: State) -> int | None:
-    if not state.residency:
-        return None
-    for at in reversed(range(len(state.prefix.chain))):
-        entry = state.residency.get(state.prefix.chain[at])
-        if entry is not None and entry.live(state.now_s):
-            return at
-    return None
-
-
-def _out_of_reach(prefix: Prefix, live: int, tail: int, state: State) -> bool:
-    # Every block counted as a position of its own: the shorter reach of the two readings of the documentation.
-    return tail - live >= state.rules.lookback_positions and prefix.blocks[live].part.markable
-
-
-def _before_the_question(prefix: Prefix) -> int | None:
-    """In a first turn of several blocks: the last block before the final one."""
-    first = [at for at, block in enumerate(prefix.blocks) if block.section == "messages"]
-    return next((at for at in reversed(first[:-1]) if prefix.blocks[at].part.markable), None)
-
-
-def _keep(wanted: dict[int, str], state: State) -> list[int]:
-    """At most as many as the provider takes: the first (shared most widely) and the deepest ones."""
-    ordered = sorted(wanted)
-    limit = state.rules.breakpoints_max
-    return ordered if len(ordered) <= limit else [ordered[0], *ordered[-(limit - 1) :]]
-
-
-def _with_ttls(chosen: list[int], state: State) -> tuple[Breakpoint, ...]:
-    """5m or 1h each; in the request a 1h breakpoint must stand before every 5m one, so a 1h pulls those before it up."""
-    blocks = state.prefix.blocks
-    marks: list[Breakpoint] = []
     ttl: Ttl = "5m"
-    for at in sorted(chosen, key=lambda at: (_SECTIONS.index(blocks[at].section), blocks[at].index, blocks[at].item))[::-1]:
-        sighting = state.sightings.get(state.prefix.chain[at])
-        if sighting is not None and sighting.lapsed:
-            ttl = "1h"
-        marks.append(Breakpoint(at, ttl))
-    return tuple(sorted(marks))
+    ordered: list[Breakpoint] = []
+    for mark in sorted(marks, key=place_of, reverse=True):
+        ttl = "1h" if mark.ttl == "1h" else ttl
+        ordered.append(Breakpoint(mark.at, ttl))
+    return tuple(sorted(ordered))
+
+
+def _why_none(state: State) -> str:
+    end = state.outlook.prospects[-1] if state.outlook.prospects else None
+    if end is None:
+        return "no block of this prompt may carry a breakpoint"
+    return f"prompts like this one come back within five minutes {end.p5:.0%} of the time: a write would cost more"
+
+
+def _reason(marks: tuple[Breakpoint, ...], client: tuple[Breakpoint, ...], state: State) -> str:
+    """One sentence: what is marked, and on what expectation."""
+    where = ", ".join(f"{_where(state.prefix, mark.at)} ({mark.ttl})" for mark in marks) or "nothing"
+    end = state.outlook.prospects[-1]
+    did = "changed the client's breakpoints to" if client else "marked"
+    return f"{did} {where}; comes back within five minutes {end.p5:.0%}, within the hour {end.p1:.0%} of the time"
+
+
+def _where(prefix: Prefix, at: int) -> str:
+    block = prefix.blocks[at]
+    if at == prefix.last_markable():
+        return "the end of the prompt"
+    if at == prefix.head_end():
+        return "the end of tools and system"
+    return f"{block.section}.{block.index}"
+
+
+def _edits(request: Request, prefix: Prefix, marks: tuple[Breakpoint, ...]) -> tuple[Edit, ...]:
+    """From the client's breakpoints to these. A `cache_control` that stays keeps what else it says."""
+    own, wanted = dict(prefix.marks()), {mark.at: mark.ttl for mark in marks}
+    edits: list[Edit] = []
+    tail = prefix.last_markable()
+    if request.automatic is not None and tail is not None:
+        # It stands on the last block, alone or beside a breakpoint there, which must then say the same.
+        ttl = wanted.get(tail)
+        if ttl is None:
+            edits.append(Edit(("cache_control",), None))
+        elif ttl != request.automatic:
+            edits.append(Edit(("cache_control", "ttl"), b'"%b"' % ttl.encode()))
+        if tail not in own:
+            wanted.pop(tail, None)
+    for at, ttl in own.items():
+        path = prefix.blocks[at].path()
+        chosen = wanted.pop(at, None)
+        if chosen is None:
+            edits.append(Edit((*path, "cache_control"), None))
+        elif chosen != ttl:
+            edits.append(Edit((*path, "cache_control", "ttl"), b'"%b"' % chosen.encode()))
+    edits += [mark_edit(request, prefix, prefix.blocks[at], ttl) for at, ttl in sorted(wanted.items())]
+    return tuple(edits)
 
 
 def mark_edit(request: Request, prefix: Prefix, block: Block, ttl: Ttl) -> Edit:

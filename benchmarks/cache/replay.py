@@ -1,0 +1,97 @@
+"""Bill a policy over a trace: the production cache model tells what each request reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import thread_time_ns
+from typing import Protocol
+
+from msgspec import Struct
+
+from benchmarks.cache.trace import Ask, Trace
+from thriftgate.core.cache import Breakpoint, CacheRules, Resident, forecast
+from thriftgate.core.usage import Tokens
+
+
+class World(Struct, frozen=True):
+    """Prices as multiples of the base input price, the minimum prefix in tokens, and how the provider's cache behaves."""
+
+    read: float = 0.1
+    write_5m: float = 1.25
+    write_1h: float = 2.0
+    minimum: int = 1024
+    rules: CacheRules = CacheRules()
+
+    def cost(self, tokens: Tokens) -> float:
+        """What a prompt costs, in tokens at the base price."""
+        return tokens.input + self.write_5m * tokens.write_5m + self.write_1h * tokens.write_1h + self.read * tokens.read
+
+
+class PlacementPolicy(Protocol):
+    """Where breakpoints go. One object lives for one replay and may learn from what it has seen."""
+
+    @property
+    def name(self) -> str: ...
+
+    def place(self, ask: Ask) -> Sequence[Breakpoint] | None:
+        """At most four breakpoints, by index into `ask.prefix`, in order, 1h before 5m; None: the API rejects it."""
+
+    def answered(self, ask: Ask, marks: Sequence[Breakpoint], tokens: Tokens) -> None:
+        """The bill of the request, told as soon as its answer began."""
+
+
+class Result(Struct, frozen=True):
+    """Costs in tokens at the base price. `by_session` and `plain` (the same without caching) have one figure a session.
+
+    `rejected` requests were a 400 as the policy marked them: they are billed as sent again without marks.
+    """
+
+    policy: str
+    cost: float
+    tokens: Tokens
+    by_session: tuple[float, ...]
+    plain: tuple[float, ...]
+    place_ns: tuple[int, ...]
+    rejected: int = 0
+
+
+def replay(trace: Trace, policy: PlacementPolicy, world: World) -> Result:
+    """Send every request of the trace under the policy, each with the cache as the ones before left it."""
+    residency: dict[bytes, Resident] = {}
+    by_session, plain = [0.0] * trace.sessions, [0.0] * trace.sessions
+    total = Tokens()
+    place_ns: list[int] = []
+    rejected = 0
+    for ask in trace.asks:
+        began = thread_time_ns()
+        marks = policy.place(ask)
+        place_ns.append(thread_time_ns() - began)
+        plain[ask.session] += ask.tokens
+        if marks is None:
+            rejected += 1
+            by_session[ask.session] += ask.tokens
+            total += Tokens(input=ask.tokens)
+            continue
+        outcome = forecast(
+            ask.prefix,
+            ask.cumulative,
+            marks,
+            residency,
+            now_s=ask.at_s,
+            usable_s=ask.begins_s,
+            cache_min_tokens=world.minimum,
+            rules=world.rules,
+        )
+        residency.update(outcome.entries)
+        policy.answered(ask, marks, outcome.tokens)
+        by_session[ask.session] += world.cost(outcome.tokens)
+        total += outcome.tokens
+    return Result(
+        policy=policy.name,
+        cost=sum(by_session),
+        tokens=total,
+        by_session=tuple(by_session),
+        plain=tuple(plain),
+        place_ns=tuple(place_ns),
+        rejected=rejected,
+    )

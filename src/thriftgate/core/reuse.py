@@ -1,0 +1,286 @@
+"""Which prefixes come back, and how soon: what each request can expect, learned from the traffic before it.
+
+`look` tells what to expect for one request and changes nothing; `observe` takes the request in. Only gaps between uses are
+learned, per class of prompts; no text is held.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from thriftgate.core.generations import Generations
+from thriftgate.core.hazards import FIVE_MINUTES, ONE_HOUR, Gaps, Hazards, KeptGaps, Learning
+from thriftgate.core.prefix import Prefix
+from thriftgate.core.reuse_tree import ENDS_KEPT, Node, Tree, Way
+
+APP_FANOUT = 8  # without tools and system, a prefix with so many continuations stands for the application
+KEPT_BOUNDARIES = 20_000  # of the tree, across a restart: more than what is live within the hour at 100 calls a minute
+_TURNS = (1, 2, 3, 3, 3)  # turn, counted from 0 -> bucket: first, second, third to fifth, later
+_LATER_TURNS = 6
+_PAUSES_S = (0.0, 10.0, 60.0, 300.0)
+_NEW, _BRANCH, _CONTINUATION = range(3)
+_SHARED = -1
+
+_Class = tuple[bytes, int]
+
+
+class Prospect(Struct, frozen=True, gc=False):
+    """What to expect of the prefix up to block `at`: `curve[k]` is the chance that it is sent again by the k-th edge of
+    `hazards.EDGES_S` from now. `parts` is the share of its uses that leave this request's way there; 1 at the end of the
+    request. `last_s` is when it was last sent, 0 if never."""
+
+    at: int
+    curve: tuple[float, ...]
+    parts: float = 1.0
+    last_s: float = 0.0
+
+    @property
+    def p5(self) -> float:
+        return self.curve[FIVE_MINUTES]
+
+    @property
+    def p1(self) -> float:
+        return self.curve[ONE_HOUR]
+
+
+class Outlook(Struct, frozen=True):
+    """What is expected of one request: its boundaries that matter, shallow to deep, the end of the request last. `seen_at`
+    is the deepest block sent before, `seen_s` when. `again_5m` and `again_1h` are the chances that the request which
+    repeats this one is itself repeated within five minutes, and within the hour. `app` names the application: what shares
+    tools and system, in one workspace and on one model."""
+
+    prospects: tuple[Prospect, ...] = ()
+    again_5m: float = 0.0
+    again_1h: float = 0.0
+    seen_at: int | None = None
+    seen_s: float = 0.0
+    app: bytes = b""
+
+    def at(self, at: int) -> Prospect | None:
+        """What to expect of any prefix of the request: what is expected of the next deeper one that is looked at."""
+        return next((one for one in self.prospects if one.at >= at), None)
+
+
+class _Classes(Struct):
+    """The classes a request's end counts for, from the general to the special, and those of the turn that would follow."""
+
+    app: bytes
+    end: tuple[_Class, ...]
+    following: tuple[_Class, ...]
+    alone: bool
+
+
+class _Kept(Struct, array_like=True):
+    tree: bytes
+    classes: list[tuple[bytes, int, KeptGaps]]
+
+
+class Reuse:
+    """Owned by one engine; bounded; time comes with each call. `scope` names what the provider's cache keeps apart
+    (workspace and model); digests of different scopes never meet."""
+
+    def __init__(self, learning: Learning | None = None, *, boundaries_max: int = 250_000, classes_max: int = 4_096) -> None:
+        self.hazards = Hazards(learning)
+        self._tree = Tree(boundaries_max)
+        self._classes: Generations[_Class, Gaps] = Generations(classes_max)
+
+    def pass_time(self, now_s: float) -> None:
+        """Book what has become of earlier requests by now."""
+        self.hazards.advance(now_s)
+
+    def look(self, scope: bytes, prefix: Prefix, cumulative: Sequence[int], now_s: float) -> Outlook:
+        """What to expect of this request. Empty for a prompt without a block that could be marked."""
+        tail = prefix.last_markable()
+        if tail is None:
+            return Outlook()
+        way = self._tree.way(prefix)
+        classes = _classify(scope, way, prefix, cumulative, now_s)
+        curve, known = self.hazards.curve, self._classes.get
+        shared = (known((b"", _SHARED)), known((classes.app, _SHARED)))
+        end = tuple(curve([known(key) for key in classes.end], alone=classes.alone))
+        prospects: dict[int, Prospect] = {}
+        own: Node | None = None
+        for node in way.nodes:
+            if node.at == tail:
+                own = node
+            elif node.at < tail and node.shared:
+                parts = (node.parted + 1) / (node.touches + 2)
+                alone = self.hazards.curve_of_one(shared, node.gaps, now_s - node.last_s)
+                prospects[node.at] = Prospect(node.at, tuple(alone), parts, node.last_s)
+            elif node.at < tail:
+                prospects[node.at] = Prospect(node.at, end, 0.0, node.last_s)
+        for at in _fresh(way, prefix):
+            if at < tail and at not in prospects:
+                last_s = way.nodes[-1].last_s if way.nodes and way.nodes[-1].at >= at else 0.0
+                prospects[at] = Prospect(at, tuple(curve(shared)), 0.5, last_s)
+        following = curve([known(key) for key in classes.following])
+        if own is not None:
+            following = self.hazards.curve_of_one(shared, own.gaps, now_s - own.last_s)
+            end = tuple(following)
+        ordered = [Prospect(tail, end, last_s=own.last_s if own is not None else 0.0)]
+        for at in sorted(prospects, reverse=True):
+            one = prospects[at]
+            ordered.append(Prospect(at, _either(one.curve, ordered[-1].curve), one.parts, one.last_s))
+        return Outlook(
+            prospects=tuple(reversed(ordered)),
+            again_5m=following[FIVE_MINUTES],
+            again_1h=following[ONE_HOUR],
+            seen_at=way.known if way.known >= 0 else None,
+            seen_s=max((node.last_s for node in way.nodes[-ENDS_KEPT:]), default=0.0),
+            app=classes.app,
+        )
+
+    def observe(self, scope: bytes, prefix: Prefix, cumulative: Sequence[int], now_s: float) -> None:
+        """Take in that this request was sent now."""
+        self.pass_time(now_s)
+        tail = prefix.last_markable()
+        if tail is None:
+            return
+        way = self._tree.way(prefix)
+        classes = _classify(scope, way, prefix, cumulative, now_s)
+        continues = way.path is not None and way.known == way.path.last < len(prefix.chain) - 1
+        for node in way.nodes:
+            self._tree.used(prefix.chain[node.at])
+            self._touch(node, classes, now_s, parts=node is way.nodes[-1] and not continues)
+        if way.path is not None and not continues:
+            self._part(way, prefix, classes, now_s)
+        path = self._tree.extend(way, prefix.chain)
+        head = prefix.head_end()
+        if head is not None and way.known < head < tail:
+            node = Node(head, base=way.known, shared=True, now_s=now_s)
+            self._await(node, classes, now_s)
+            path.add(node)
+        if not any(node.at == tail for node in way.nodes):
+            node = Node(tail, base=way.known, shared=False, now_s=now_s)
+            node.event = self.hazards.use(now_s, tuple([self._class(key, now_s) for key in classes.end]))
+            path.add(node)
+        path.forget()
+
+    def kept(self) -> bytes:
+        """What is worth keeping over a restart. Sums of several processes may be added, class by class."""
+        classes = [(*key, gaps.kept()) for key, gaps in self._classes.recent(len(self._classes))]
+        return msgspec.msgpack.encode(_Kept(self._tree.kept(KEPT_BOUNDARIES), classes))
+
+    def restore(self, data: bytes) -> None:
+        """Add what `kept` gave to what is known. Raises msgspec.DecodeError for anything else."""
+        kept = msgspec.msgpack.decode(data, type=_Kept)
+        self._tree.restore(kept.tree)
+        for owner, code, gaps in reversed(kept.classes):
+            known = self._classes.get((owner, code))
+            if known is None:
+                self._classes[owner, code] = Gaps.restored(gaps)
+            else:
+                known.add(gaps)
+
+    def _touch(self, node: Node, classes: _Classes, now_s: float, *, parts: bool) -> None:
+        if node.event is not None and node.event.next_s == 0.0:
+            node.event.next_s = now_s
+        if parts and not node.shared:
+            node.shared, node.touches, node.parted = True, 1, 0
+        if node.shared:
+            node.touches += 1
+            node.parted += parts
+            self._await(node, classes, now_s)
+        node.last_s = now_s
+
+    def _part(self, way: Way, prefix: Prefix, classes: _Classes, now_s: float) -> None:
+        """The request leaves a path before its end: where it does is a node from now on."""
+        path = way.path
+        if path is None:
+            return
+        left = next((node for node in path.nodes if node.at > way.known), None)
+        awaited = left.event if left is not None and not left.shared else None
+        if left is not None and awaited is not None and awaited.next_s == 0.0:
+            # An edited last turn continues a conversation as well, if it repeats most of what was new in it.
+            most = way.known - left.base > (left.at - left.base) / 2
+            awaited.next_s = now_s if most else 0.0
+        at = _markable_at(prefix, way.known)
+        if at is not None and not any(node.at == at for node in way.nodes):
+            node = Node(at, base=at, shared=True, now_s=now_s)
+            node.touches, node.parted = 2, 1
+            self._await(node, classes, now_s)
+            path.add(node)
+            way.nodes.append(node)  # the deepest there is: the conversation that begins here has it as well
+
+    def _await(self, node: Node, classes: _Classes, now_s: float) -> None:
+        """Await the next use of a shared node; its own history begins with its second use."""
+        if node.gaps is None and node.touches > 1:
+            node.gaps = Gaps(now_s)
+        levels = (self._class((b"", _SHARED), now_s), self._class((classes.app, _SHARED), now_s))
+        node.event = self.hazards.use(now_s, levels if node.gaps is None else (*levels, node.gaps))
+
+    def _class(self, key: _Class, now_s: float) -> Gaps:
+        gaps = self._classes.get(key)
+        if gaps is None:
+            gaps = self._classes[key] = Gaps(now_s)
+        return gaps
+
+
+def _fresh(way: Way, prefix: Prefix) -> list[int]:
+    """Boundaries that matter but are no nodes yet: the end of tools and system, documents before a first question, and where
+    this request leaves a known path."""
+    found: list[int] = []
+    head = prefix.head_end()
+    if head is not None:
+        found.append(head)
+    question = prefix.blocks[-1]
+    if question.section == "messages" and question.index == 0 and question.item > 0:
+        at = _markable_at(prefix, len(prefix.blocks) - 2)
+        if at is not None:
+            found.append(at)
+    if way.path is not None and way.known != way.path.last:
+        at = _markable_at(prefix, way.known)
+        if at is not None:
+            found.append(at)
+    return found
+
+
+def _classify(scope: bytes, way: Way, prefix: Prefix, cumulative: Sequence[int], now_s: float) -> _Classes:
+    """The classes of a request's end: all; workspace and model; how it came about (something new, a branch, a continuation),
+    who spoke last and in which turn; how long the prompt is and how long the pause before it was; both again for the
+    application alone. A class is an owner and a number."""
+    head = prefix.head_end()
+    if head is not None:
+        app = scope + prefix.chain[head]
+    else:
+        wide = next((node for node in reversed(way.nodes) if node.parted >= APP_FANOUT), None)
+        app = scope + (prefix.chain[wide.at] if wide is not None else b"\0")
+    last = prefix.blocks[-1]
+    turn = last.index // 2 if last.section == "messages" else 0
+    parent = way.nodes[-1] if way.nodes else None
+    origin = _NEW if parent is None else _BRANCH if parent.shared or parent.at != way.known else _CONTINUATION
+    by_tool = last.part.kind == "tool_result"
+    kind = _code(origin, _turn_bucket(turn), by_tool=by_tool)
+    pause = bisect_left(_PAUSES_S, now_s - parent.last_s if parent is not None else -1.0)
+    size = cumulative[-1].bit_length() // 2
+    detail = (kind * 32 + size) * 8 + pause + 1_000
+    following = _code(_CONTINUATION, _turn_bucket(turn + 1), by_tool=by_tool)
+    every, here = (b"", 0), (scope, 0)
+    return _Classes(
+        app,
+        (every, here, (scope, kind), (scope, detail), (app, kind), (app, detail)),
+        (every, here, (scope, following), (app, following)),
+        alone=turn == 0 and not by_tool and prefix.blocks[0].section != "tools",
+    )
+
+
+def _code(origin: int, turn: int, *, by_tool: bool) -> int:
+    return 1 + (origin * 2 + by_tool) * 8 + turn
+
+
+def _turn_bucket(turn: int) -> int:
+    return _TURNS[turn] if turn < len(_TURNS) else _LATER_TURNS
+
+
+def _either(one: Sequence[float], other: Sequence[float]) -> tuple[float, ...]:
+    """At least as likely as the likelier: whoever repeats the longer prefix repeats the shorter one."""
+    return tuple([max(pair) for pair in zip(one, other, strict=True)])
+
+
+def _markable_at(prefix: Prefix, at: int) -> int | None:
+    """The deepest block up to `at` that may carry a breakpoint."""
+    return next((place for place in range(at, -1, -1) if prefix.blocks[place].part.markable), None)

@@ -1,0 +1,67 @@
+"""Send a call, and send it again where that is safe and promises anything."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from thriftgate.clock import Clock
+from thriftgate.core.errors import Unreachable
+from thriftgate.engine.retry import RetryPolicy, retry_wait_s
+from thriftgate.providers.transport import Incoming, Outgoing, Timeouts, Transport
+
+
+class Sent(NamedTuple):
+    """The answer's head, or a whole answer of another kind than success (`other_body`), and when it began."""
+
+    incoming: Incoming
+    other_body: bytes | None
+    began_monotonic_s: float
+
+
+class Tries:
+    """How often a call was sent so far, whether the provider may be working on it right now, and whether a rate limit was
+    ever in its way."""
+
+    __slots__ = ("in_flight", "limited", "n")
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.in_flight = False
+        self.limited = False
+
+
+class Sender:
+    """One per engine."""
+
+    def __init__(self, transport: Transport, clock: Clock, timeouts: Timeouts, retry: RetryPolicy) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._timeouts = timeouts
+        self._retry = retry
+
+    async def send(self, outgoing: Outgoing, attempts_max: int, tries: Tries) -> Sent:
+        """Raises UpstreamError. `tries` tells how far it came, whatever happens."""
+        while True:
+            tries.n += 1
+            tries.in_flight = True
+            try:
+                incoming = await self._transport.send(outgoing, self._timeouts)
+                began = self._clock.monotonic_s()
+                if 200 <= incoming.status < 300:
+                    return Sent(incoming, None, began)
+                tries.in_flight = False  # an error or a redirect is no answer of a model, and is not billed
+                tries.limited = tries.limited or incoming.status == 429
+                try:
+                    body = await incoming.read()
+                finally:
+                    incoming.close()
+            except Unreachable:
+                tries.in_flight = False
+                if tries.n >= self._retry.attempts_max or self._retry.mode == "never":
+                    raise
+                await self._clock.sleep(0.1 * 2 ** (tries.n - 1))
+                continue
+            wait_s = retry_wait_s(incoming.status, incoming.headers, body, tries.n, self._retry)
+            if wait_s is None or tries.n >= attempts_max:
+                return Sent(incoming, body, began)
+            await self._clock.sleep(wait_s)

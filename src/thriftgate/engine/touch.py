@@ -1,0 +1,148 @@
+"""A call of our own that only touches the provider's cache: sent once, never again, and booked as what it is, a cost.
+
+Nobody asked for it, so its baseline is nothing: what is paid stands against the account that it is for, and the savings it
+made possible are booked with the calls that read what it kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from thriftgate.clock import Clock
+from thriftgate.core.errors import Unreachable, UpstreamTimeout
+from thriftgate.core.plan import Decision, Policy
+from thriftgate.core.planner import make_plan
+from thriftgate.core.usage import Tokens
+from thriftgate.engine.call import Call
+from thriftgate.engine.settle import Ending, Prepared, entry_for, learn_residency
+from thriftgate.engine.snapshot import Knowledge
+from thriftgate.ledger.entries import UPSTREAM, Entry, Hold, Ledger, Outcome, balanced
+from thriftgate.providers.provider import Provider
+from thriftgate.providers.transport import Headers, Timeouts, Transport, header
+
+UNTOUCHED = Policy(levers=())
+
+
+class Purpose(NamedTuple):
+    """What a touch is for: the account it is booked on, the endpoint it is listed under, and why, for `explain`."""
+
+    account: str
+    endpoint: str
+    reason: str
+
+
+class Touched(NamedTuple):
+    """How it went. `body` is the provider's answer where it was an error."""
+
+    entry: Entry
+    headers: Headers
+    body: bytes
+
+    @property
+    def tokens(self) -> Tokens:
+        return self.entry.usage.total
+
+    @property
+    def paid_pico(self) -> int:
+        return -self.entry.posted(UPSTREAM)
+
+
+class Toucher:
+    """Sends and books touches; one per engine."""
+
+    def __init__(
+        self,
+        *,
+        provider: Provider,
+        transport: Transport,
+        ledger: Ledger,
+        knowledge: Knowledge,
+        timeouts: Timeouts,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._provider = provider
+        self._transport = transport
+        self._ledger = ledger
+        self._knowledge = knowledge
+        self._timeouts = timeouts
+        self._clock = clock
+        self._new_id = new_id
+
+    def plan(self, call: Call, key: str) -> Prepared:
+        """What the call will do, with its forecast. Raises InputError and UnknownPrice."""
+        request = call.dialect.parse(call.body)
+        now_s = self._clock.now_s()
+        snapshot = self._knowledge.snapshot(request, key, now_s)
+        plan = make_plan(request, snapshot.state, UNTOUCHED)
+        return Prepared(self._new_id(), int(now_s * 1e6), key, request, snapshot, plan, call.dialect)
+
+    async def send(self, call: Call, prepared: Prepared, purpose: Purpose) -> Touched:
+        """Raises LedgerError (nothing was sent, or it could not be booked) and UpstreamError (booked)."""
+        plan, model = prepared.plan, prepared.request.model
+        forecast = plan.forecast
+        await self._ledger.hold(
+            Hold(prepared.id, prepared.opened_us, prepared.key, model, forecast.worst_pico, forecast.pico)
+        )
+        started = self._clock.monotonic_s()
+        ending = Ending("answered")
+        headers: Headers = ()
+        body = b""
+        raised: BaseException | None = None
+        try:
+            outgoing = self._provider.prepare(call.method, call.path, call.query, call.headers, plan.body)
+            incoming = await self._transport.send(outgoing, self._timeouts)
+            headers = incoming.headers
+            ending = ending._replace(
+                status=incoming.status,
+                upstream_request_id=header(headers, b"request-id"),
+                ttfb_ms=self._since(started),
+            )
+            served = 200 <= incoming.status < 300
+            if served:
+                learn_residency(prepared, self._clock.now_s(), self._knowledge)
+            try:
+                body = await incoming.read()
+            finally:
+                incoming.close()
+            ending = ending._replace(outcome="failed")
+            if served:
+                reading = prepared.dialect.read(body)
+                ending = ending._replace(outcome="answered" if reading.complete else "garbage", reading=reading)
+        except BaseException as error:  # noqa: BLE001  raised again once it is booked
+            raised = error
+            ending = ending._replace(
+                outcome=_outcome(error), note=type(error).__name__, may_be_billed=not isinstance(error, Unreachable)
+            )
+        ending = ending._replace(latency_ms=self._since(started))
+        entry = self._booked(prepared, ending, purpose)
+        await self._ledger.settle(entry)
+        if raised is not None:
+            raise raised
+        return Touched(entry, headers, b"" if entry.outcome == "answered" else body)
+
+    def _booked(self, prepared: Prepared, ending: Ending, purpose: Purpose) -> Entry:
+        entry = entry_for(prepared, ending, self._provider.name, int(self._clock.now_s() * 1e6), self._knowledge)
+        paid = -entry.posted(UPSTREAM)
+        decision = Decision(purpose.account, "applied", purpose.reason, -prepared.plan.forecast.pico)
+        return replace(
+            entry,
+            endpoint=purpose.endpoint,
+            postings=balanced(0, paid, {purpose.account: -paid} if paid else {}),
+            decisions=(decision,),
+        )
+
+    def _since(self, started: float) -> int:
+        return max(0, round((self._clock.monotonic_s() - started) * 1000))
+
+
+def _outcome(error: BaseException) -> Outcome:
+    if isinstance(error, Unreachable):
+        return "unreachable"
+    if isinstance(error, UpstreamTimeout):
+        return "timeout"
+    return "left" if isinstance(error, asyncio.CancelledError) else "garbage"
