@@ -56,9 +56,9 @@ KEYS: dict[str, str] = {
     "saved_usd, missed_usd, avoidable_usd, misses[{cause, calls, tokens, cost_usd, avoidable_usd, avoidable, advice}], "
     "by_model[{model, calls, prompt_tokens, read_tokens, write_5m_tokens, write_1h_tokens, plain_tokens, hit_share, "
     "missed_usd}], by_key[{key, …}], unpriced_prompt_tokens, since, until",
-    "cache doctor": "requests, unreadable{reason: n}, apps[{key, model, requests, tokens, tokens_shared, "
+    "cache doctor": "requests, unreadable{reason: n}, apps[{key, model, since, requests, unanalysed, tokens, tokens_shared, "
     "tokens_shared_stabilised, changed, left_alone{reason: n}, breaks[{cause, where, pattern, at_block, offset_chars, "
-    "count, tokens_lost, fix, switch}]}]",
+    "count, tokens_lost, fix, switch, last}]}]",
     "doctor": "ok, checks[{name, ok, detail, fix}]",
 }
 """What the JSON of a verb holds. tests/test_docs.py holds each against a real run."""

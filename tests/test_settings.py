@@ -123,6 +123,7 @@ def test_money_is_exact(tmp_path: Path) -> None:
             "there is no lever 'cache.breakpoint'; did you mean 'cache.breakpoints'?",
         ),
         ('[policy]\nlevers = "count.guard"', "policy.levers: "),
+        ('[policy]\nlevers = ["cache.stabilise"]', "is switched on by naming its rewrites in cache.stabilise"),
         ('[ledger]\npath = ""', "ledger.path: String should have at least 1 character"),
         ('[cache]\nmode = "ttl"', "cache.mode: Input should be 'observe', 'ttl-only', 'add' or 'full'"),
         ('[cache]\nstabilise = ["order"]', "cache.stabilise.0: Input should be 'split_volatile'"),

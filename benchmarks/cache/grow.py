@@ -29,6 +29,7 @@ class Call(Struct, frozen=True, gc=False):
     tools_end: int = 0
     system_end: int = 0
     output_tokens: int = 0
+    calls_tool: bool = False
 
 
 def begins_s(at_s: float, tokens: int, ttft_s: float | None = None, took_s: float | None = None) -> float:
@@ -163,6 +164,7 @@ def assemble(name: str, calls: Sequence[Call], depths: Sequence[int]) -> Trace:
             cumulative=tuple([depths[point] for point in points]),
             path=tuple([number[point] for point in call.way if point in number]),
             output_tokens=call.output_tokens,
+            calls_tool=call.calls_tool,
         )
         for call, points in zip(calls, known, strict=True)
     )

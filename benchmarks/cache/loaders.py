@@ -69,6 +69,7 @@ class _Row(Struct):
     model: str = ""
     tokens: int = msgspec.field(name="in", default=0)
     out: int = 0
+    stop: str = ""
     input_types: tuple[str, ...] = ()
     api_time: float | None = None
     ttft: float | None = None
@@ -131,6 +132,7 @@ def _session_calls(session: _Session, number: int, start_s: float, points: Point
             tools_end=tools,
             system_end=system,
             output_tokens=request.row.out,
+            calls_tool=request.row.stop == "tool_use",
         )
         for request, end, (tools, system) in ends
     ]

@@ -6,7 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence, Set
 
-from benchmarks.cache.replay import World
+from benchmarks.cache.replay import PlacementPolicy, World
 from benchmarks.cache.trace import Ask
 from thriftgate.core.brake import Brake
 from thriftgate.core.cache import Breakpoint, CacheRules, Resident, forecast
@@ -52,7 +52,7 @@ class PlannerPolicy:
         self.rules = rules or world.rules
         self.mode: CacheMode = mode
         self.reuse = Reuse(learning, boundaries_max=BOUNDARIES_MAX)
-        self.brake = Brake()
+        self.brake = Brake(may_drop=mode == "full")
         self.ratios = Ratios(world.write_5m, world.write_1h, world.read)
         self.residency: Generations[bytes, Resident] = Generations(RESIDENTS_MAX)
         self._outlook = Outlook()
@@ -63,8 +63,9 @@ class PlannerPolicy:
         self._outlook = self.reuse.look(SCOPE, ask.prefix, ask.cumulative, ask.at_s)
         self._client = client
         self.reuse.observe(SCOPE, ask.prefix, ask.cumulative, ask.at_s)
-        if self.brake.holds(self._outlook.app):
-            return client
+        verdict = self.brake.holds(self._outlook.app)
+        if verdict:
+            return client if verdict == "client" else ()
         placement = place(
             ask.prefix,
             ask.cumulative,
@@ -98,15 +99,26 @@ class PlannerPolicy:
             self._client,
             now_s=ask.at_s,
             usable_s=ask.begins_s,
-            ratios=self.ratios,
             minimum=self.world.minimum,
             rules=self.rules,
         )
-        self.brake.book(self._outlook.app, self.world.cost(tokens), shadow, ask.at_s)
+        self.brake.book(self._outlook.app, self.world.cost(tokens), self.world.cost(shadow), float(ask.tokens), ask.at_s)
 
     def state_bytes(self) -> int:
         """Memory held by all that was learned, in bytes; what several things share counts once."""
         return size_of(self.reuse, self.brake, self.residency)
+
+
+class BesideClient(PlannerPolicy):
+    """The planner where the client sets breakpoints itself: lengthening their life, or adding to them."""
+
+    def __init__(self, world: World, client: PlacementPolicy, mode: CacheMode, *, rules: CacheRules | None = None) -> None:
+        super().__init__(world, rules=rules, mode=mode)
+        self.name = f"{client.name}+{mode}"
+        self._habit = client
+
+    def place(self, ask: Ask, client: Sequence[Breakpoint] = ()) -> Sequence[Breakpoint]:
+        return super().place(ask, self._habit.place(ask) or ())
 
 
 def size_of(*roots: object) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from time import thread_time_ns
 from typing import Protocol
 
 from msgspec import Struct
 
 from benchmarks.cache.trace import Ask, Trace
-from thriftgate.core.cache import Breakpoint, CacheRules, Resident, forecast
+from thriftgate.core.cache import TTL_S, Breakpoint, CacheRules, Resident, forecast
+from thriftgate.core.request import Ttl
 from thriftgate.core.usage import Tokens
 
 
@@ -40,6 +41,26 @@ class PlacementPolicy(Protocol):
         """The bill of the request, told as soon as its answer began."""
 
 
+class Touch(Struct, frozen=True):
+    """A ping: at that moment the prefix is read again, so that its entry lives on, or for an hour where `ttl` says so;
+    `fresh` tokens of the answer behind it are written, `overhead` is sent besides."""
+
+    at_s: float
+    session: int
+    digest: bytes
+    tokens: int
+    ttl: Ttl
+    fresh: int = 0
+    overhead: int = 4
+
+
+class PingingPolicy(PlacementPolicy, Protocol):
+    """One that also sends pings between requests."""
+
+    def touches(self, until_s: float) -> Iterator[Touch]:
+        """The pings that are due before that moment, one after the other."""
+
+
 class Result(Struct, frozen=True):
     """Costs in tokens at the base price. `by_session` and `plain` (the same without caching) have one figure a session.
 
@@ -55,6 +76,18 @@ class Result(Struct, frozen=True):
     rejected: int = 0
 
 
+def _touched(touch: Touch, residency: dict[bytes, Resident]) -> Tokens:
+    """The bill of a ping. It finds its prefix live, or has to write it."""
+    entry = residency.get(touch.digest)
+    live = entry is not None and entry.live(touch.at_s)
+    residency[touch.digest] = Resident(touch.ttl, touch.at_s, touch.at_s + TTL_S[touch.ttl])
+    if live:
+        return Tokens(input=touch.overhead, read=touch.tokens, write_1h=touch.fresh)
+    if touch.ttl == "1h":
+        return Tokens(input=touch.overhead, write_1h=touch.tokens + touch.fresh)
+    return Tokens(input=touch.overhead, write_5m=touch.tokens)
+
+
 def replay(trace: Trace, policy: PlacementPolicy, world: World) -> Result:
     """Send every request of the trace under the policy, each with the cache as the ones before left it."""
     residency: dict[bytes, Resident] = {}
@@ -62,7 +95,12 @@ def replay(trace: Trace, policy: PlacementPolicy, world: World) -> Result:
     total = Tokens()
     place_ns: list[int] = []
     rejected = 0
+    touches = getattr(policy, "touches", None)
     for ask in trace.asks:
+        for touch in touches(ask.at_s) if touches is not None else ():
+            tokens = _touched(touch, residency)
+            by_session[touch.session] += world.cost(tokens)
+            total += tokens
         began = thread_time_ns()
         marks = policy.place(ask)
         place_ns.append(thread_time_ns() - began)

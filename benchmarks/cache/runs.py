@@ -16,13 +16,16 @@ from benchmarks.cache.adversarial import PREFIX, generate
 from benchmarks.cache.bound import lower_bound
 from benchmarks.cache.clairvoyant import ClairvoyantPolicy, revealed
 from benchmarks.cache.loaders import load
-from benchmarks.cache.planner import CHOICES, PlannerPolicy
+from benchmarks.cache.pings import PingingPlanner
+from benchmarks.cache.planner import CHOICES, BesideClient, PlannerPolicy
 from benchmarks.cache.replay import PlacementPolicy, World, replay
 from benchmarks.cache.scores import Run, run_of
 from benchmarks.cache.trace import Trace
 from thriftgate.core.cache import CacheRules
+from thriftgate.core.placement import CacheMode
 
-OURS, CLAIRVOYANT = "thriftgate", "clairvoyant"
+OURS, CLAIRVOYANT, PINGING = "thriftgate", "clairvoyant", "thriftgate+pings"
+BESIDE: dict[str, CacheMode] = {"habit-5m+ttl-only": "ttl-only", "habit-5m+add": "add"}
 DOCUMENTED, LATE_TOLD = "documented", "no-late-upgrade"
 BELIEFS: dict[str, tuple[CacheRules, CacheRules]] = {
     DOCUMENTED: (CacheRules(), CacheRules()),
@@ -47,9 +50,11 @@ MAIN = (
     "four-5m",
     "rule-6",
     OURS,
+    PINGING,
+    *BESIDE,
     CLAIRVOYANT,
 )
-ALL = (*policies.ROWS, OURS, CLAIRVOYANT)
+ALL = (*policies.ROWS, OURS, PINGING, *BESIDE, CLAIRVOYANT)
 
 
 class Setting(Struct, frozen=True):
@@ -107,6 +112,10 @@ def policy(name: str, where: Setting, trace: Trace) -> PlacementPolicy:
         return ClairvoyantPolicy(trace, where.world)
     if name == OURS:
         return PlannerPolicy(where.belief)
+    if name == PINGING:
+        return PingingPlanner(where.belief)
+    if name in BESIDE:
+        return BesideClient(where.belief, policies.client("habit-5m", where.world), BESIDE[name])
     if name.startswith(f"{OURS}:"):
         return PlannerPolicy(where.belief, CHOICES[name.partition(":")[2]])
     return policies.client(name, where.world)

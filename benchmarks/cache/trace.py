@@ -19,6 +19,7 @@ class Ask(Struct, frozen=True, gc=False):
     the last). Their chain digests are `digest(node)`. `cumulative` are their depths in tokens. `path` is its whole way in
     the finished tree, the own end last: nodes that only later requests reveal are in it, so it is for the clairvoyant alone.
     `begins_s` is when its answer began, from when on what it wrote can be read. `session` counts the recorded conversations.
+    `calls_tool`: the answer called a tool, so that nothing but its result may follow.
     """
 
     at_s: float
@@ -28,6 +29,7 @@ class Ask(Struct, frozen=True, gc=False):
     cumulative: tuple[int, ...]
     path: tuple[int, ...]
     output_tokens: int = 0
+    calls_tool: bool = False
 
     @property
     def tokens(self) -> int:

@@ -19,6 +19,7 @@ from thriftgate.core.errors import ConfigError, InputError
 from thriftgate.core.keepalive import quiet_hours
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.money import pico_from_usd
+from thriftgate.core.stability.rewrite import LEVER as STABILISE
 from thriftgate.providers.anthropic import DEFAULT_URL
 
 ENV_PREFIX = "THRIFTGATE_"
@@ -77,7 +78,7 @@ class PolicySettings(_Table):
     on_cost_limit: Literal["refuse", "warn"] = Field(default="refuse", description="what happens above cost_limit_usd")
 
 
-Stabiliser = Literal["split_volatile", "order_tools", "order_documents", "stable_json"]
+Stabiliser = Literal["split_volatile", "order_tools", "order_documents", "stable_json", "single_turn"]
 
 
 class CacheSettings(_Table):
@@ -89,7 +90,9 @@ class CacheSettings(_Table):
         "also uses free breakpoints, full also moves and drops the client's",
     )
     stabilise: tuple[Stabiliser, ...] = Field(
-        default=(), description="rewrites that keep a prefix the same from call to call"
+        default=(),
+        description="rewrites that keep a prefix the same from call to call; single_turn is your word that answers are "
+        "never sent back",
     )
     fanout_wait_s: float = Field(
         default=2.0, ge=0, description="how long a call may wait for one that is writing its prefix; 0 is off"
@@ -151,6 +154,8 @@ def load(
     _check_values(settings)
     known = [lever.id for lever in LEVERS]
     for lever in settings.policy.levers:
+        if lever == STABILISE:
+            raise ConfigError(f"policy.levers: {lever} is switched on by naming its rewrites in cache.stabilise")
         if lever not in known:
             raise ConfigError(f"policy.levers: there is no lever {lever!r}{_suggest(lever, known)}")
     return settings

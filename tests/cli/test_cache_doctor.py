@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
@@ -11,6 +12,8 @@ import msgspec
 import pytest
 
 from tests.cli.conftest import Run
+from tests.fixtures import HEADERS, call_of, engine_on, simulator
+from tests.fixtures import books as books_at
 
 RULES = "Sort the parcels by their urgency and answer in one word. " * 100
 TOOLS = [{"name": f"tool_{n}", "description": RULES, "input_schema": {"type": "object"}} for n in range(4)]
@@ -109,3 +112,82 @@ def test_bad_input(run: Run, stdin: bytes, file: str, words: str) -> None:
     done = run("cache", "doctor", file, "--json", stdin=stdin)
     assert (done.code, done.out) == (2, "")
     assert words in " ".join(done.err.split())
+
+
+# --- of a gateway ------------------------------------------------------------------------------------------------------
+
+
+async def served(path: Path) -> None:
+    """Twelve calls through an engine, two of three under its main key with a date in front."""
+    async with engine_on(simulator(), ledger={"path": str(path)}) as engine:
+        for at in range(12):
+            headers = HEADERS | {"x-api-key": f"sk-ant-sim-{at % 3 // 2}"}
+            system = RULES if at % 3 == 2 else f"Now: 2026-11-21T10:{at:02d}:00Z\n{RULES}"
+            await engine.messages(call_of(body(system=system), headers=headers))
+
+
+def test_what_a_gateway_saw(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    asyncio.run(served(path))
+    document = run("cache", "doctor", "--ledger", str(path), "--json").json()
+    assert (document["requests"], document["unreadable"]) == (12, {})
+    dated, plain = document["apps"]
+    assert dated["key"].startswith("key_")
+    assert dated["key"] != plain["key"]
+    assert (dated["requests"], plain["requests"], plain["breaks"]) == (8, 4, [])
+    assert dated["since"] == "2026-11-21T12:00:00.000Z"
+    (found,) = dated["breaks"]
+    assert (found["cause"], found["where"], found["switch"]) == ("date", "system.0", "split_volatile")
+    assert found["count"] + dated["unanalysed"] == 7
+    assert found["tokens_lost"] > 0
+    assert found["last"] == "2026-11-21T12:00:00.000Z"
+    assert [dated[name] for name in ("tokens", "tokens_shared", "tokens_shared_stabilised", "changed")] == [None] * 4
+    recorded = run("cache", "doctor", "-", "--json", stdin=jsonl(DATED)).json()["apps"][0]
+    assert recorded.keys() == dated.keys()
+    assert recorded["breaks"][0].keys() == found.keys()
+    assert (recorded["since"], recorded["breaks"][0]["last"]) == (None, None)
+
+
+def test_what_a_gateway_saw_for_people(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    path = tmp_path / "ledger.db"
+    asyncio.run(served(path))
+    config = tmp_path / "thriftgate.toml"
+    config.write_text(f'[ledger]\npath = "{path}"\n', encoding="utf-8")
+    done = run("cache", "doctor", "--config", str(config))
+    assert done.code == 0
+    assert "claude-opus-4-8: 8 requests since 2026-11-21T12:00:00.000Z" in done.out
+    assert "split_volatile  2026-11-21" in done.out
+    assert "-> date: Put dates and times behind everything that stays" in done.out
+    assert "2 more that differed were not looked into, to save time." in done.out
+    assert "Nothing breaks its prefix." in done.out
+    assert "Tokens are estimates" in done.out
+    assert "parcels" not in done.out + done.err
+    assert "T10:" not in done.out + done.err
+
+
+def test_a_ledger_without_a_report(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+
+    async def keep(data: bytes | None) -> None:
+        async with books_at(path) as ledger:
+            if data is not None:
+                await ledger.keep("stability", data)
+
+    asyncio.run(keep(None))
+    done = run("cache", "doctor", "--ledger", str(path), "--json")
+    assert (done.code, done.json()) == (0, {"requests": 0, "unreadable": {}, "apps": []})
+    assert "holds nothing about prefixes yet" in run("cache", "doctor", "--ledger", str(path)).err
+    asyncio.run(keep(b"rubbish"))
+    done = run("cache", "doctor", "--ledger", str(path))
+    assert done.code != 0
+    assert "this is no kept report" in " ".join(done.err.split())
+
+
+def test_a_file_and_a_ledger(run: Run, tmp_path: Path) -> None:
+    done = run("cache", "doctor", "-", "--ledger", str(tmp_path / "ledger.db"), stdin=jsonl(DATED))
+    assert (done.code, done.out) == (2, "")
+    assert "name one of them" in done.err
+    done = run("cache", "doctor", "--ledger", str(tmp_path / "none.db"))
+    assert done.code == 2
+    assert "there is no ledger at" in " ".join(done.err.split())

@@ -22,6 +22,7 @@ def test_an_answered_call(run: Run, books: Books, number: int) -> None:
     found = done.json()
     assert found["id"] == books.ids[number]
     assert [(line["lever"], line["decision"]) for line in found["plan"]] == [
+        ("cache.stabilise", "skipped"),
         ("cache.breakpoints", "applied"),
         ("count.guard", "skipped"),
     ]
@@ -39,7 +40,7 @@ def test_an_answered_call(run: Run, books: Books, number: int) -> None:
 def test_a_refused_call(run: Run, books: Books) -> None:
     found = run("explain", books.ids[3], "--ledger", books.path, "--json").json()
     assert (found["outcome"], found["cost_usd"], found["lines"], found["status"]) == ("refused", "0", [], 400)
-    assert found["plan"][1]["decision"] == "refused"
+    assert found["plan"][2]["decision"] == "refused"
     assert "could cost up to" in found["note"]
 
 

@@ -113,7 +113,7 @@ class Stack:
         """What is booked, once no hold is open any more or the time is up."""
         limit = time.monotonic() + settled_s
         while True:
-            books = asyncio.run(_read_books(self.ledger))
+            books = asyncio.run(read_books(self.ledger))
             if not books.holds or time.monotonic() > limit:
                 return books
             time.sleep(0.05)
@@ -131,29 +131,35 @@ class Stack:
         return msgspec.json.decode(done.stdout)
 
     def check_books(self) -> Books:
-        """Every billed call is booked once, every entry balances, every hold is resolved; where the provider had its final
-        word the amount is right to the last digit, and elsewhere the entry says that it is an estimate."""
+        """The books against the simulator's bill: see `check_books`."""
         books = self.books()
-        assert not books.holds
-        assert not books.unbalanced
-        assert len({entry.id for entry in books.entries}) == len(books.entries)
-        told = [entry for entry in books.entries if entry.message_id]
-        billed = {call["message_id"]: Decimal(call["cost_usd"]) for call in self.bill()["calls"]}
-        assert sorted(entry.message_id for entry in told) == sorted(billed)
-        for entry in told:
-            if entry.usage_source == "exact":
-                assert paid_usd(entry) == billed[entry.message_id], entry
-            else:
-                assert entry.usage_source == "estimated", entry
-                assert entry.outcome in ("cut", "left"), entry
+        check_books(books, self.bill())
         return books
+
+
+def check_books(books: Books, bill: dict[str, Any]) -> None:
+    """Every billed call is booked once, every entry balances, every hold is resolved; where the provider had its final
+    word the amount is right to the last digit, and elsewhere the entry says that it is an estimate."""
+    assert not books.holds
+    assert not books.unbalanced
+    assert len({entry.id for entry in books.entries}) == len(books.entries)
+    told = [entry for entry in books.entries if entry.message_id]
+    billed = {call["message_id"]: Decimal(call["cost_usd"]) for call in bill["calls"]}
+    assert sorted(entry.message_id for entry in told) == sorted(billed)
+    for entry in told:
+        if entry.usage_source == "exact":
+            assert paid_usd(entry) == billed[entry.message_id], entry
+        else:
+            assert entry.usage_source == "estimated", entry
+            assert entry.outcome in ("cut", "left"), entry
 
 
 def paid_usd(entry: Entry) -> Decimal:
     return Decimal(usd_from_pico(-entry.posted(UPSTREAM)))
 
 
-async def _read_books(path: Path) -> Books:
+async def read_books(path: Path) -> Books:
+    """All that a ledger file holds now."""
     ledger = SqliteLedger.open(path)
     try:
         holds = list(await ledger.open_holds())  # first: what is settled from here on is among the entries

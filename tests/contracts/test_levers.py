@@ -18,7 +18,7 @@ from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
 from thriftgate.core.splice import Edit
 from thriftgate.core.state import State
-from thriftgate.core.usage import Usage
+from thriftgate.core.usage import Tokens, Usage
 
 IDS = ("cache.breakpoints", "count.guard")
 """Accounts of the ledger: this list may grow, and nothing in it is ever renamed. In the order in which levers act."""
@@ -102,7 +102,7 @@ class Late(Bad):
 
 
 class Unpaid(Bad):
-    def undo(self, usage: Usage, terms: Terms) -> tuple[Usage, Terms]:
+    def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
         return replace(usage, total=replace(usage.total, input=0)), terms
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from thriftgate.core.brake import Verdict
 from thriftgate.core.cache import CacheRules, Resident
 from thriftgate.core.hazards import BINS, FIVE_MINUTES, ONE_HOUR
 from thriftgate.core.memo import PartMemo
@@ -50,7 +51,7 @@ def state_of(
     outlook: Outlook | None = None,
     rules: CacheRules | None = None,
     output_tokens: int = 50,
-    braked: bool = False,
+    braked: Verdict = "",
 ) -> State:
     """What is known of a request; `tokens` is the count of each block (None: the estimates). Without an outlook nothing was
     ever seen."""

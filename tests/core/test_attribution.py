@@ -53,7 +53,7 @@ class Booked(Struct, frozen=True):
     def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Skip:
         raise AssertionError("nothing is planned here")
 
-    def undo(self, usage: Usage, terms: Terms) -> tuple[Usage, Terms]:
+    def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
         return replace(usage, total=usage.total + self.extra), replace(terms, model=self.model or terms.model)
 
 
@@ -106,6 +106,15 @@ def test_the_last_lever_is_undone_first() -> None:
     assert settlement.saved == {"route": 0, "compress": pico_from_usd("5")}
 
 
+def test_a_rewritten_prompt_is_booked_at_nothing_and_its_saving_with_the_breakpoints() -> None:
+    usage, terms = Usage(Tokens(read=1_000_000)), Terms("claude-opus-4-8", TODAY)
+    alone = settle(usage, terms, ["cache.breakpoints"], BOOK)
+    both = settle(usage, terms, ["cache.stabilise", "cache.breakpoints"], BOOK)
+    assert both.saved == {"cache.stabilise": 0, **alone.saved}
+    assert (both.baseline, both.cost) == (alone.baseline, alone.cost)
+    assert settle(usage, terms, ["cache.stabilise"], BOOK).baseline == alone.cost.pico
+
+
 SPLITS: list[tuple[str, Tokens, str]] = [
     ("read", Tokens(read=1_000_000), "4.5"),
     ("write 5m", Tokens(write_5m=1_000_000), "-1.25"),
@@ -139,3 +148,15 @@ def test_breakpoints_are_undone_in_every_step_that_sent_the_prompt_again() -> No
 def test_an_unknown_price_is_an_error() -> None:
     with pytest.raises(UnknownPrice):
         settle(Usage(), Terms("claude-of-tomorrow", TODAY), [], BOOK)
+
+
+def test_a_client_that_marks_is_compared_with_its_own_breakpoints() -> None:
+    """Read for an hour what the client would have written again: that is the saving, not all that caching saves."""
+    terms = Terms("claude-opus-4-8", TODAY)
+    usage = Usage(Tokens(input=100, read=10_000, output=50))
+    as_sent = Tokens(input=100, write_5m=10_000)
+    settlement = settle(usage, terms, ("cache.breakpoints",), BOOK, as_sent=as_sent)
+    assert settlement.baseline == priced(Usage(Tokens(input=100, write_5m=10_000, output=50)), terms)
+    assert settlement.saved == {"cache.breakpoints": settlement.baseline - settlement.cost.pico}
+    same = settle(usage, terms, ("cache.breakpoints",), BOOK, as_sent=usage.total)
+    assert same.saved == {"cache.breakpoints": 0}

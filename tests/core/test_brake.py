@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.prompts import Prompt, prompt, prompt_of, system
-from thriftgate.core.brake import CALLS_MIN, HALF_LIFE_S, SPAN_MIN_S, Brake, prompt_cost
+from thriftgate.core.brake import CALLS_MIN, HALF_LIFE_S, SPAN_MIN_S, Brake, in_billed_tokens, prompt_cost
 from thriftgate.core.cache import Breakpoint, CacheRules, Resident, forecast
 from thriftgate.core.placement import Ratios
 from thriftgate.core.request import Ttl
@@ -23,7 +23,7 @@ RULES = CacheRules()
 def book(brake: Brake, ours: float, *, calls: int, since_s: float = T, every_s: float = 10.0, app: bytes = APP) -> float:
     """So many calls whose shadow costs 100 each. Returns when the last one was."""
     for number in range(calls):
-        brake.book(app, ours, 100.0, since_s + every_s * number)
+        brake.book(app, ours, 100.0, 100.0, since_s + every_s * number)
     return since_s + every_s * (calls - 1)
 
 
@@ -38,14 +38,14 @@ def test_an_unknown_application_is_not_braked() -> None:
 def test_it_bites_at_an_excess_of_two_percent(ours: float, holds: bool) -> None:
     brake = Brake()
     book(brake, ours, calls=400)
-    assert brake.holds(APP) is holds
+    assert bool(brake.holds(APP)) is holds
     assert not brake.holds(OTHER)
 
 
 def test_it_bites_at_the_two_hundredth_call_and_says_so_once() -> None:
     """A few later, since those of half an hour ago count a little less already."""
     brake = Brake()
-    changes = [brake.book(APP, 150.0, 100.0, T + 10 * number) for number in range(250)]
+    changes = [brake.book(APP, 150.0, 100.0, 100.0, T + 10 * number) for number in range(250)]
     assert sum(changes) == 1
     assert CALLS_MIN <= changes.index(True) + 1 <= CALLS_MIN + 4
     assert brake.holds(APP)
@@ -55,8 +55,8 @@ def test_it_waits_for_half_an_hour() -> None:
     brake = Brake()
     end = book(brake, 150.0, calls=1_000, every_s=1.0)
     assert not brake.holds(APP)
-    assert not brake.book(APP, 150.0, 100.0, T + SPAN_MIN_S - 1)
-    assert brake.book(APP, 150.0, 100.0, T + SPAN_MIN_S)
+    assert not brake.book(APP, 150.0, 100.0, 100.0, T + SPAN_MIN_S - 1)
+    assert brake.book(APP, 150.0, 100.0, 100.0, T + SPAN_MIN_S)
     assert end < T + SPAN_MIN_S
 
 
@@ -64,7 +64,7 @@ def test_an_investment_that_is_read_later_is_none_of_its_business() -> None:
     """Ten dear calls in front of each hundred cheap ones: an excess at first, and none over the sum."""
     brake = Brake()
     for number in range(2_000):
-        brake.book(APP, 190.0 if number % 100 < 10 else 80.0, 100.0, T + 10 * number)
+        brake.book(APP, 190.0 if number % 100 < 10 else 80.0, 100.0, 100.0, T + 10 * number)
         assert not brake.holds(APP)
 
 
@@ -76,7 +76,7 @@ def test_it_lets_go_once_the_excess_is_diluted_to_one_percent() -> None:
     brake = Brake()
     now_s = book(brake, 104.0, calls=400, every_s=5.0)
     assert brake.holds(APP)
-    changes = [brake.book(APP, 100.0, 100.0, now_s) for _ in range(1_300)]
+    changes = [brake.book(APP, 100.0, 100.0, 100.0, now_s) for _ in range(1_300)]
     assert sum(changes) == 1
     assert 1_150 <= changes.index(True) + 1 <= 1_200
     assert not brake.holds(APP)
@@ -108,7 +108,7 @@ def test_where_hardly_any_call_is_left_it_lets_go() -> None:
     brake = Brake()
     now_s = book(brake, 150.0, calls=300)
     assert brake.holds(APP)
-    brake.book(APP, 150.0, 100.0, now_s + 3 * HALF_LIFE_S)
+    brake.book(APP, 150.0, 100.0, 100.0, now_s + 3 * HALF_LIFE_S)
     assert not brake.holds(APP)
 
 
@@ -116,16 +116,16 @@ def test_where_hardly_any_call_is_left_it_lets_go() -> None:
 
 
 def shadow(brake: Brake, asked: Prompt, client: list[tuple[int, Ttl]], now_s: float, rules: CacheRules = RULES) -> float:
-    return brake.shadow(
+    tokens = brake.shadow(
         asked.prefix,
         asked.cumulative,
         [Breakpoint(at, ttl) for at, ttl in client],
         now_s=now_s,
         usable_s=now_s + 2,
-        ratios=RATIOS,
         minimum=1_000,
         rules=rules,
     )
+    return prompt_cost(tokens, RATIOS)
 
 
 def test_a_client_without_breakpoints_pays_the_plain_price() -> None:
@@ -190,9 +190,9 @@ def test_the_shadow_is_the_cache_model_with_the_clients_breakpoints(
 def test_accounts_and_shadows_are_bounded() -> None:
     brake = Brake(apps_max=10, shadows_max=20)
     for number in range(1_000):
-        brake.book(b"%d" % number, 1.0, 1.0, T)
+        brake.book(b"%d" % number, 1.0, 1.0, 1.0, T)
         shadow(brake, prompt(f"{number}"), [(0, "1h")], T)
-    assert len(msgspec.msgpack.decode(brake.kept())) <= 10
+    assert len(msgspec.msgpack.decode(brake.kept())[0]) <= 10
     assert shadow(brake, prompt("999"), [(0, "1h")], T + 10) == pytest.approx(100)
     assert shadow(brake, prompt("500"), [(0, "1h")], T + 10) == 2_000
 
@@ -202,14 +202,14 @@ def test_a_restart_changes_nothing_for_the_accounts() -> None:
     now_s = book(brake, 104.0, calls=400)
     book(brake, 90.0, calls=199, app=OTHER)
     again.restore(brake.kept())
-    assert (again.holds(APP), again.holds(OTHER)) == (True, False)
+    assert (again.holds(APP), again.holds(OTHER)) == ("client", "")
     assert again.kept() == brake.kept()
     for one in (brake, again):
         book(one, 100.0, calls=1_100, since_s=now_s, every_s=0.1)
     assert brake.holds(APP)
     assert again.holds(APP)
-    changes = [brake.book(APP, 100.0, 100.0, now_s + 120) for _ in range(200)]
-    assert [again.book(APP, 100.0, 100.0, now_s + 120) for _ in range(200)] == changes
+    changes = [brake.book(APP, 100.0, 100.0, 100.0, now_s + 120) for _ in range(200)]
+    assert [again.book(APP, 100.0, 100.0, 100.0, now_s + 120) for _ in range(200)] == changes
     assert sum(changes) == 1
 
 
@@ -219,7 +219,7 @@ def test_the_most_recent_accounts_survive_the_next_ones() -> None:
     for number in range(10):
         book(brake, 150.0, calls=400, app=b"%d" % number)
     again.restore(brake.kept())
-    again.book(b"new", 1.0, 1.0, T)
+    again.book(b"new", 1.0, 1.0, 1.0, T)
     assert again.holds(b"9")
 
 
@@ -231,3 +231,56 @@ def test_anything_else_is_refused(data: bytes) -> None:
 
 def test_a_prompt_of_no_tokens_costs_nothing() -> None:
     assert shadow(Brake(), prompt_of([system("empty", 0)]), [(0, "5m")], T) == 0
+
+
+BILLS = st.builds(Tokens, *[st.integers(0, 5_000)] * 4)
+
+
+@given(BILLS, BILLS, BILLS)
+def test_a_shadow_is_told_in_tokens_as_the_provider_counts(shadow: Tokens, expected: Tokens, billed: Tokens) -> None:
+    told = in_billed_tokens(shadow, expected, billed)
+    assert told.prompt == billed.prompt
+    assert in_billed_tokens(expected, expected, expected) == expected
+
+
+def test_what_both_forecasts_share_is_taken_from_the_bill() -> None:
+    """Estimated 8,000 + 400 + 10, counted 7,507 + 313 + 7: the client would have written for five minutes what we did for an
+    hour, and after a lapse all of it."""
+    expected, billed = Tokens(input=10, write_1h=400, read=8_000), Tokens(input=7, write_1h=313, read=7_507)
+    in_time, lapsed = Tokens(input=10, write_5m=400, read=8_000), Tokens(input=10, write_5m=8_400)
+    assert in_billed_tokens(in_time, expected, billed) == Tokens(input=7, write_5m=313, read=7_507)
+    assert in_billed_tokens(lapsed, expected, billed) == Tokens(input=7, write_5m=7_820)
+
+
+# --- young applications, and mode full -----------------------------------------------------------------------------------
+
+
+def test_applications_too_young_to_be_judged_are_judged_together() -> None:
+    """Each user has a system prompt of his own: none of them ever makes two hundred calls."""
+    brake = Brake()
+    for number in range(300):
+        brake.book(b"user %d" % number, 110.0, 100.0, 100.0, T + 10 * number)
+    assert brake.holds(b"the next one") == "client"
+
+
+def test_one_that_has_grown_up_stands_for_itself() -> None:
+    brake = Brake()
+    book(brake, 130.0, calls=400)
+    assert brake.holds(APP) == "client"
+    assert brake.holds(b"the next one") == ""
+
+
+@pytest.mark.parametrize(("may_drop", "verdict"), [(False, ""), (True, "none")])
+def test_where_they_may_be_taken_away_no_breakpoints_at_all_are_an_alternative(may_drop: bool, verdict: str) -> None:
+    """The client's own cost 120, ours 110, none 100."""
+    brake = Brake(may_drop=may_drop)
+    for number in range(400):
+        brake.book(APP, 110.0, 120.0, 100.0, T + 10 * number)
+    assert brake.holds(APP) == verdict
+
+
+def test_shadows_survive_a_restart() -> None:
+    brake, again = Brake(), Brake()
+    shadow(brake, prompt("a"), [(0, "1h")], T)
+    again.restore(brake.kept())
+    assert shadow(again, prompt("a"), [(0, "1h")], T + 10) == pytest.approx(100)

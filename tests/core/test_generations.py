@@ -79,6 +79,13 @@ def test_recent_gives_the_last_written_first() -> None:
     assert list(generations.recent(0)) == []
 
 
+def test_what_is_written_again_is_the_most_recent() -> None:
+    generations: Generations[int, str] = Generations(20)
+    for key in (1, 2, 3, 1):
+        generations[key] = f"value {key}"
+    assert [key for key, _ in generations.recent(9)] == [1, 3, 2]
+
+
 @given(st.integers(2, 9), st.lists(st.tuples(st.booleans(), KEYS), max_size=40), st.integers(0, 9))
 def test_recent_gives_each_entry_once(entries_max: int, steps: list[tuple[bool, int]], most: int) -> None:
     generations: Generations[int, int] = Generations(entries_max)

@@ -184,15 +184,16 @@ def test_the_own_history_of_a_prefix_gives_way_sooner_and_its_last_gap_counts_at
     before = hazards.curve([])
     early, late = before[0], 1 - (1 - before[4]) / (1 - before[3])
     expected = cumulated([early / 2] * 3 + [(1 + early) / 2, late])
-    assert hazards.curve_of_one([], None, 150)[:5] == pytest.approx(expected)
+    assert hazards.curve_of_one(hazards.of([]), None, 150)[:5] == pytest.approx(expected)
     own = gaps_of(3, 0)
     expected = cumulated([early / 5] * 3 + [(1 + early) / 5, late / 4])
-    assert hazards.curve_of_one([], own, 150)[:5] == pytest.approx(expected)
+    assert hazards.curve_of_one(hazards.of([]), own, 150)[:5] == pytest.approx(expected)
     assert own.kept() == gaps_of(3, 0).kept()
 
 
 def test_after_a_lapse_within_the_hour_an_hour_is_the_better_guess() -> None:
-    lapsed, soon = Hazards().curve_of_one([], None, 1_000), Hazards().curve_of_one([], None, 20)
+    hazards = Hazards()
+    lapsed, soon = (hazards.curve_of_one(hazards.of([]), None, gap_s) for gap_s in (1_000, 20))
     assert lapsed[FIVE_MINUTES] < 0.25
     assert lapsed[ONE_HOUR] > 0.5
     assert soon[FIVE_MINUTES] > 0.5
@@ -207,7 +208,7 @@ def test_a_curve_is_a_distribution_whatever_was_counted(counts: list[tuple[float
     curve = Hazards().curve([gaps_of(exposures, exposures * share) for exposures, share in counts])
     assert len(curve) == BINS
     assert all(0 <= value <= 1 for value in curve)
-    assert curve == sorted(curve)
+    assert list(curve) == sorted(curve)
 
 
 # --- a chance at any age --------------------------------------------------------------------------------------------------
@@ -281,11 +282,23 @@ def test_kept_and_restored_is_the_same(exposures: list[float], hits: list[float]
 
 def test_what_two_processes_learned_adds_up() -> None:
     gaps = gaps_of(10, 4)
-    gaps.add(KeptGaps(T, tuple(float(at) for at in range(BINS)), (1.0,) * BINS))
+    Hazards().merge(gaps, Gaps.restored(KeptGaps(T, tuple(float(at) for at in range(BINS)), (1.0,) * BINS)))
     assert gaps.exposures == [10.0 + at for at in range(BINS)]
     assert gaps.hits == [5.0] * BINS
 
 
+@pytest.mark.parametrize(("mine_s", "theirs_s"), [(T, T + 86_400), (T + 86_400, T)])
+def test_what_was_learned_a_half_life_earlier_counts_half(mine_s: float, theirs_s: float) -> None:
+    """10 and 4 of mine, 2 and 1 of theirs, whichever is the older."""
+    hazards = Hazards(Learning(half_life_s=86_400.0))
+    gaps = gaps_of(10, 4, mine_s)
+    hazards.merge(gaps, gaps_of(2, 1, theirs_s))
+    mine, theirs = (0.5, 1.0) if mine_s < theirs_s else (1.0, 0.5)
+    assert gaps.exposures == pytest.approx([10 * mine + 2 * theirs] * BINS)
+    assert gaps.hits == pytest.approx([4 * mine + 1 * theirs] * BINS)
+    assert gaps.at_s == T + 86_400
+
+
 def test_counts_of_other_bins_are_refused() -> None:
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="bins"):
         Gaps.restored(KeptGaps(T, (1.0,) * (BINS - 1), (0.0,) * (BINS - 1)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ NOON_S = 1_795_262_400.0  # 2026-11-21T12:00:00Z
 HAZARDS = st.lists(st.floats(0.0, 0.9), min_size=BINS, max_size=BINS)
 
 
-def ping(curve: list[float], **members: float) -> Ping:
+def ping(curve: Sequence[float], **members: float) -> Ping:
     """The first ping of a five-minute entry of 30,000 tokens that is to live for an hour."""
     base = Ping(
         curve=curve,
@@ -41,7 +43,7 @@ def coming_back(share: float) -> list[float]:
 def test_the_example_of_the_module() -> None:
     one = ping(coming_back(0.25))
     assert one.cost == pytest.approx(3_016)
-    assert one.chance * one.spares == pytest.approx(0.25 * 34_500)
+    assert one.saving == pytest.approx(0.25 * 34_500)
     assert not objection(one, BOUNDS)
 
 
@@ -72,8 +74,17 @@ def test_silence_for_too_long_ends_it() -> None:
 
 
 def test_no_time_bought_is_no_chance() -> None:
-    assert ping(coming_back(0.9), lives_s=300.0).chance == 0.0
-    assert ping([1.0] * BINS).chance == 0.0  # it has surely come back: no silence is left
+    assert ping(coming_back(0.9), lives_s=300.0).saving == 0.0
+    assert ping([1.0] * BINS).saving == 0.0  # it has surely come back: no silence is left
+
+
+def test_what_another_entry_holds_is_not_saved() -> None:
+    """28,000 of the 30,000 tokens are held for the hour as well, all but its last 285 s: the ping saves 2,000 till then."""
+    held = ping(coming_back(0.25), kept=28_000, kept_until_s=3600.0)
+    late = 0.25 * (1 - (3600 - 300) / 3300)
+    assert held.saving == pytest.approx(1.15 * (0.25 - late) * 2_000 + 1.15 * late * 30_000)
+    assert objection(held, BOUNDS) == "a return in time is too unlikely"
+    assert ping(coming_back(0.25), kept=28_000, kept_until_s=200.0).saving == ping(coming_back(0.25)).saving
 
 
 @given(HAZARDS, st.sampled_from([0.1, 0.05, 0.025]), st.integers(1_000, 400_000), st.integers(0, 4_000))
@@ -98,8 +109,8 @@ def test_all_pings_of_a_silence_cost_at_most_one_re_write(
 def test_a_ping_that_is_sent_is_expected_to_pay(hazards: list[float], margin: float) -> None:
     one = ping(cumulated(hazards))
     if not objection(one, Bounds(margin=margin)):
-        assert one.chance * one.spares > margin * one.cost
-        assert 0.0 <= one.chance <= 1.0
+        assert one.saving > margin * one.cost
+        assert 0.0 <= one.chance(one.dies_s, one.lives_s) <= 1.0
 
 
 def test_quiet_hours_go_over_midnight() -> None:

@@ -70,7 +70,8 @@ def look_of(one: Sent) -> Look:
 
 
 def change(before: Sent, now: Sent, *, same_talk: bool = True) -> Change | None:
-    return change_since(look_of(before), now, pack(now.prefix.blocks), same_talk=same_talk)
+    head = head_count(now.prefix)
+    return change_since(look_of(before), now, pack(now.prefix.blocks), head=head, same_talk=same_talk)
 
 
 def what(before: Sent, now: Sent) -> tuple[str, int | None, tuple[int, ...]] | None:

@@ -23,7 +23,7 @@ from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
 from thriftgate.core.splice import Edit
 from thriftgate.core.state import State
-from thriftgate.core.usage import Usage
+from thriftgate.core.usage import Tokens, Usage
 
 EVERYTHING = Policy()
 NOTHING = Policy(levers=())
@@ -40,7 +40,7 @@ class Acting(Struct, frozen=True):
     def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
         return self.act(request, draft)
 
-    def undo(self, usage: Usage, terms: Terms) -> tuple[Usage, Terms]:
+    def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
         return usage, terms
 
 

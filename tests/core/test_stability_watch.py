@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,70 @@ def test_a_date_that_changes() -> None:
     assert found[4] is not None
     assert row.tokens_lost == found[2].tokens_behind + found[4].tokens_behind > 0
     assert (app.requests, app.unanalysed) == (5, 0)
+
+
+def test_what_was_counted_is_added_to_after_a_restart() -> None:
+    before, after = Scene(), Scene()
+    for day in (1, 2, 3):
+        before.see(system=dated(day), now_s=100.0 + day)
+    before.see(system=RULES, key="key_2", now_s=500.0)
+    for day in (4, 5):
+        after.see(system=dated(day), now_s=1000.0 + day)
+    after.watch.restore(before.watch.kept())
+    report = after.watch.report()
+    (row,) = report.breaks
+    assert (row.count, row.last_s) == (3, 1005.0)
+    assert row.tokens_lost == 3 * row.last.tokens_behind
+    counted = {app.key: (app.requests, app.since_s) for app in report.apps}
+    assert counted == {"key_1": (5, 101.0), "key_2": (1, 500.0)}
+    fresh = Scene()
+    fresh.watch.restore(after.watch.kept())
+    assert fresh.watch.report() == report
+    assert fresh.watch.bytes_held == 0
+    assert fresh.see(system=dated(6)) is None, "no prompt is kept to compare with"
+
+
+def test_the_later_of_two_is_shown_whichever_comes_first() -> None:
+    early, late = Scene(), Scene()
+    for at, scene in ((0.0, early), (60.0, late)):
+        scene.see(system=dated(1), now_s=at)
+        scene.see(system=dated(2 + int(at)), now_s=at)
+    shown = late.watch.report().breaks[0].last
+    assert shown != early.watch.report().breaks[0].last
+    early.watch.restore(late.watch.kept())
+    late.watch.restore(early.watch.kept())
+    assert [one.watch.report().breaks[0].last for one in (early, late)] == [shown, shown]
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b"\xff", b'{"apps":[{}],"breaks":[]}'])
+def test_what_is_no_report_changes_nothing(data: bytes) -> None:
+    scene = Scene()
+    scene.see(system=dated(1))
+    before = scene.watch.report()
+    with pytest.raises(ValueError, match="no kept report"):
+        scene.watch.restore(data)
+    assert scene.watch.report() == before
+
+
+def test_a_restored_report_keeps_to_the_bounds() -> None:
+    scene, small = Scene(), Scene(apps_max=3)
+    for at in range(10):
+        for day in (1, 2):
+            scene.see(system=dated(day), key=f"key_{at}")
+    small.watch.restore(scene.watch.kept())
+    report = small.watch.report()
+    assert {app.key for app in report.apps} == {one.key for one in report.breaks} == {"key_7", "key_8", "key_9"}
+
+
+def test_a_long_conversation_is_not_searched_for_documents() -> None:
+    """Whether the first message holds documents is seen at its beginning."""
+    late = {"type": "document", "source": {"type": "text", "data": "words"}}
+    talk = [{"role": "user", "content": f"{turn} {RULES}"} for turn in range(20)]
+    scene = Scene(analyses_per_minute=2)
+    scene.see(system=RULES, messages=[*talk, {"role": "user", "content": [late]}])
+    for _ in range(3):
+        scene.see(system=RULES, messages=[*talk, {"role": "user", "content": [late]}])
+    assert scene.see(system=dated(1)) is not None, "no analysis was spent on those"
 
 
 def test_keys_and_models_are_kept_apart() -> None:

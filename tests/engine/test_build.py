@@ -23,6 +23,11 @@ def test_the_policy_is_the_table() -> None:
     assert policy_of(settings_of()).cost_limit_pico is None
     assert [policy_of(settings_of(cache={"mode": mode})).cache_mode for mode in ("observe", "full")] == ["observe", "full"]
     assert policy_of(settings_of()).cache_mode == "ttl-only"
+    assert policy_of(settings_of(cache={"stabilise": ["order_tools", "single_turn"]})).stabilise == (
+        "order_tools",
+        "single_turn",
+    )
+    assert policy_of(settings_of()).stabilise == ()
 
 
 def test_the_bounds_of_pings_are_the_table() -> None:

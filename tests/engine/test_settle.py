@@ -283,3 +283,35 @@ async def test_a_refused_call_is_no_sighting() -> None:
         request = DIALECTS[0].parse(call_of(LONG).body)
         snapshot = engine.knowledge.snapshot(request, engine.key_of(call_of(LONG).credential), engine.clock.now_s())
         assert snapshot.state.outlook.seen_at is None
+
+
+async def test_the_books_of_a_client_that_marks_compare_with_its_own_marks() -> None:
+    """A conversation with pauses of ten minutes, marked by the client for five: what the ledger calls its baseline is what
+    the same client pays without thriftgate."""
+    bills: list[int] = []
+    baseline = saved = 0
+    for mode in ("observe", "ttl-only"):
+        clock = TestClock()
+        app = simulator(clock=clock.time)
+        turns: list[dict[str, Any]] = []
+        async with engine_on(app, clock=clock, cache={"mode": mode}) as engine:
+            for number in range(14):
+                turns.append({"role": "user", "content": [{"type": "text", "text": f"turn {number} " * 120}]})
+                sent = [
+                    *turns[:-1],
+                    {"role": "user", "content": [turns[-1]["content"][0] | {"cache_control": {"type": "ephemeral"}}]},
+                ]
+                system = [{"type": "text", "text": "rule " * 4_000, "cache_control": {"type": "ephemeral"}}]
+                await engine.messages(call_of(message(system=system, messages=sent, max_tokens=5)))
+                turns.append({"role": "assistant", "content": "noted"})
+                clock.advance(600 if number % 3 == 2 else 60)
+            entries = await engine.ledger.entries()
+        bills.append(sum(int(call.cost * 10**12) for call in app.bill.calls))
+        assert [-entry.posted(UPSTREAM) for entry in entries] == [int(call.cost * 10**12) for call in app.bill.calls]
+        baseline = sum(entry.posted(BASELINE) for entry in entries)
+        saved = -sum(entry.posted("saved:cache.breakpoints") for entry in entries)
+        if mode == "observe":
+            assert (baseline, saved) == (bills[0], 0)
+    assert bills[1] < bills[0]
+    assert baseline == bills[0]
+    assert saved == baseline - bills[1]

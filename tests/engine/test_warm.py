@@ -10,6 +10,7 @@ import pytest
 from tests.fixtures import KEY, MODEL, assert_sound, call_of, engine_on, message, read_all, simulator
 from tests.scripted import Provider, say_error
 from thriftgate.core.errors import InputError
+from thriftgate.core.plan import Policy
 from thriftgate.core.request import Ttl, parse_request
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.warm import Warming, warm_directly, warm_through, warming
@@ -72,6 +73,15 @@ def test_cited_documents_stay() -> None:
 def test_the_name_is_in_the_complaint() -> None:
     with pytest.raises(InputError, match=r"^x: cannot be sent with max_tokens 0: thinking has a budget"):
         made(message(thinking={"type": "enabled", "budget_tokens": 1024}))
+
+
+def test_it_is_rewritten_as_the_calls_to_come_will_be() -> None:
+    body = message(system=f"Today is 2026-11-21.\n{HEAD}")
+    policy = Policy(stabilise=("split_volatile",))
+    prompt = warming("x", msgspec.json.encode(body), "1h", KNOWN, NOW_S, policy=policy)
+    said = [block["text"] for block in msgspec.json.decode(prompt.body)["system"]]
+    assert said == [HEAD, "Today is 2026-11-21.\n"]
+    assert marks(prompt)[-1] == ("system", "1h")
 
 
 async def test_the_next_call_of_this_engine_reads_it() -> None:

@@ -11,22 +11,30 @@ from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 
 def cache_doctor(
     file: Annotated[
-        str, Parameter(allow_leading_hyphen=True, help="File with one request body a line (JSONL); - reads standard input.")
-    ],
+        str | None,
+        Parameter(allow_leading_hyphen=True, help="File with one request body a line (JSONL); - reads standard input."),
+    ] = None,
     /,
     *,
+    ledger: LedgerPath = None,
     json: Json = False,
+    config: Config = None,
 ) -> None:
-    """What breaks the prompt prefixes of recorded requests, what it costs, and what to do about it.
+    """What breaks prompt prefixes, what it costs, and what to do about it: in the traffic of the gateway, or in a file.
 
-    Each line is a Messages request body, in the order in which they were sent, or an object that holds one as `request`,
-    `params` or `body`, with the application's name as `key` where there are several. Nothing of a prompt is printed. The
-    tokens are estimates, and leave out how long cache entries live.
+    Without a file it says what the gateway saw clients send and put down in the ledger: every five minutes, and at its end.
+
+    Each line of a file is a Messages request body, in the order in which they were sent, or an object that holds one as
+    `request`, `params` or `body`, with the application's name as `key` where there are several. Nothing of a prompt is
+    printed. The tokens are estimates, and leave out how long cache entries live.
     """
-    from thriftgate.cli.cache_doctor import examine, print_findings  # noqa: PLC0415  --help shall be quick
+    from thriftgate.cli.cache_doctor import examine, print_findings, remembered  # noqa: PLC0415  --help shall be quick
     from thriftgate.cli.output import print_json  # noqa: PLC0415  --help shall be quick
+    from thriftgate.core.errors import InputError  # noqa: PLC0415  --help shall be quick
 
-    document = examine(file)
+    if file is not None and ledger is not None:
+        raise InputError(f"{file} or the ledger: name one of them")
+    document = examine(file) if file is not None else remembered(settings_for(config, ledger__path=ledger).ledger.path)
     if json:
         print_json(document)
     else:

@@ -1,4 +1,4 @@
-"""What `thriftgate cache doctor` finds in recorded requests."""
+"""What `thriftgate cache doctor` finds: in recorded requests, or in what a gateway has seen."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import BinaryIO, Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from thriftgate.cli.books import ask_books
+from thriftgate.cli.moments import text_from_micros
 from thriftgate.cli.output import note, percent, print_table, say
 from thriftgate.core.blocks import lenient
-from thriftgate.core.errors import InputError
+from thriftgate.core.errors import InputError, LedgerError
 from thriftgate.core.generations import Generations
 from thriftgate.core.memo import PartMemo
 from thriftgate.core.models import Capabilities
@@ -21,7 +23,7 @@ from thriftgate.core.prefix import read_prefix
 from thriftgate.core.request import Request, parse_request
 from thriftgate.core.stability.breaks import ADVICE, Cause
 from thriftgate.core.stability.rewrite import LEVER, StabilisePolicy, stabilise
-from thriftgate.core.stability.watch import BreakCount, StabilityWatch
+from thriftgate.core.stability.watch import MEMORY, AppCount, BreakCount, StabilityReport, StabilityWatch, read_report
 from thriftgate.pricing.load import load_models
 
 BOUNDARIES_MAX = 1_000_000  # prefix boundaries remembered of one application, 16 bytes each and what a dict adds
@@ -30,7 +32,8 @@ _NO_LIMIT = sys.maxsize
 
 
 class BreakFound(Struct, frozen=True):
-    """One way in which an application's prefix breaks; `switch` is that of `cache.stabilise`, "" where there is none."""
+    """One way in which an application's prefix breaks; `switch` is that of `cache.stabilise`, "" where there is none. `last`
+    is when it did so last, None for recorded requests."""
 
     cause: Cause
     where: str
@@ -41,19 +44,24 @@ class BreakFound(Struct, frozen=True):
     tokens_lost: int
     fix: str
     switch: str
+    last: str | None
 
 
 class AppFound(Struct, frozen=True):
-    """One application. `tokens_shared` of `tokens` stood in an earlier request's prefix; `tokens_shared_stabilised` is the
-    same with every switch of `cache.stabilise` on, which changes `changed` requests and must leave others alone."""
+    """One application. `unanalysed` of `requests` differed and were not looked into, to save time. `tokens_shared` of
+    `tokens` stood in an earlier request's prefix; `tokens_shared_stabilised` is the same with every switch of
+    `cache.stabilise` on, which changes `changed` requests and must leave others alone. What only the requests themselves can
+    tell is None for a gateway's; `since`, when that saw the first one, is None for recorded ones."""
 
     key: str
     model: str
+    since: str | None
     requests: int
-    tokens: int
-    tokens_shared: int
-    tokens_shared_stabilised: int
-    changed: int
+    unanalysed: int
+    tokens: int | None
+    tokens_shared: int | None
+    tokens_shared_stabilised: int | None
+    changed: int | None
     left_alone: dict[str, int]
     breaks: list[BreakFound]
 
@@ -112,17 +120,19 @@ class _App:
         if result.aside:
             self.left_alone[result.aside] += 1
 
-    def found(self, model: str, breaks: list[BreakCount]) -> AppFound:
+    def found(self, model: str, report: StabilityReport) -> AppFound:
         return AppFound(
-            self.key,
-            model,
-            self.requests,
-            self.as_sent.tokens,
-            self.as_sent.shared,
-            self.stabilised.shared,
-            self.changed,
-            dict(self.left_alone),
-            [_break_found(one) for one in breaks],
+            key=self.key,
+            model=model,
+            since=None,
+            requests=self.requests,
+            unanalysed=0,
+            tokens=self.as_sent.tokens,
+            tokens_shared=self.as_sent.shared,
+            tokens_shared_stabilised=self.stabilised.shared,
+            changed=self.changed,
+            left_alone=dict(self.left_alone),
+            breaks=_breaks_of(self.key, model, report, timed=False),
         )
 
 
@@ -146,42 +156,92 @@ def examine(file: str) -> Findings:
     if not apps:
         told = "; ".join(f"{reason} ({count})" for reason, count in unreadable.most_common(3))
         raise InputError(f"{_named(file)} holds no request body, one a line: {told or 'it is empty'}")
-    breaks = watch.report().breaks
-    found = [
-        app.found(model, [one for one in breaks if (one.key, one.model) == (key, model)])
-        for (key, model), app in apps.items()
-    ]
+    report = watch.report()
+    found = [app.found(model, report) for (_, model), app in apps.items()]
     return Findings(sum(app.requests for app in found), dict(unreadable), found)
+
+
+def remembered(path: str) -> Findings:
+    """What the gateway of this ledger has put down, the costliest application first. Raises ConfigError where there is no
+    such ledger, LedgerError where it cannot be read."""
+    data = ask_books(path, lambda books: books.kept(MEMORY))
+    if data is None:
+        return Findings(0, {}, [])
+    try:
+        report = read_report(data)
+    except ValueError as error:
+        raise LedgerError(f"{path}: {error}") from None
+    apps = [_app_found(app, report) for app in report.apps]
+    apps.sort(key=lambda app: (-sum(one.tokens_lost for one in app.breaks), app.key, app.model))
+    return Findings(sum(app.requests for app in apps), {}, apps)
 
 
 def print_findings(findings: Findings) -> None:
     """For people."""
     for reason, count in findings.unreadable.items():
         note(f"{count} line{'s' * (count > 1)} left out: {reason}")
+    if not findings.apps:
+        note("the ledger holds nothing about prefixes yet: a gateway puts it down every five minutes, and at its end")
     for app in findings.apps:
-        say(f"{f'{app.key}, ' if app.key else ''}{app.model}: {app.requests} request{'s' * (app.requests > 1)}")
-        if app.breaks:
-            rows = [_row(one) for one in app.breaks]
-            print_table(("cause", "where", "what", "switch", "times", "tokens lost"), rows, left=4)
-            for cause in dict.fromkeys(one.cause for one in app.breaks):
-                say(f"-> {cause.replace('_', ' ')}: {ADVICE[cause]}")
-        else:
-            say("Nothing breaks its prefix.")
+        _print_app(app)
+    if any(app.breaks for app in findings.apps):
+        say("Tokens are estimates of what could have been read from the cache, had its entries still been alive.")
+    if any(app.since for app in findings.apps):
+        say(f"Counted on what clients send, whatever {LEVER} then mends.")
+
+
+def _print_app(app: AppFound) -> None:
+    since = f" since {app.since}" if app.since else ""
+    say(f"{f'{app.key}, ' if app.key else ''}{app.model}: {app.requests} request{'s' * (app.requests > 1)}{since}")
+    if app.breaks:
+        columns = ("cause", "where", "what", "switch", *(("last",) if app.since else ()), "times", "tokens lost")
+        print_table(columns, [_row(one) for one in app.breaks], left=len(columns) - 2)
+        for cause in dict.fromkeys(one.cause for one in app.breaks):
+            say(f"-> {cause.replace('_', ' ')}: {ADVICE[cause]}")
+    else:
+        say("Nothing breaks its prefix." if not app.unanalysed else "Nothing was found to break its prefix.")
+    if app.unanalysed:
+        say(f"{app.unanalysed} more that differed were not looked into, to save time.")
+    if app.tokens is not None and app.tokens_shared is not None and app.tokens_shared_stabilised is not None:
         say(
             f"Of {app.tokens:,} prompt tokens {app.tokens_shared:,} ({percent(app.tokens_shared, app.tokens)}) repeat an "
             f"earlier prefix; with {LEVER} and all its switches {app.tokens_shared_stabilised:,} "
             f"({percent(app.tokens_shared_stabilised, app.tokens)})."
         )
-        for reason, count in app.left_alone.items():
-            say(f"{LEVER} would leave {count} of the requests alone: {reason}.")
+    for reason, count in app.left_alone.items():
+        say(f"{LEVER} would leave {count} of the requests alone: {reason}.")
 
 
 def _row(one: BreakFound) -> tuple[str, ...]:
-    cause = one.cause.replace("_", " ")
-    return cause, one.where, one.pattern or "-", one.switch or "-", f"{one.count:,}", f"{one.tokens_lost:,}"
+    words = (one.cause.replace("_", " "), one.where, one.pattern or "-", one.switch or "-")
+    return *words, *((one.last[:10],) if one.last else ()), f"{one.count:,}", f"{one.tokens_lost:,}"
 
 
-def _break_found(one: BreakCount) -> BreakFound:
+def _app_found(app: AppCount, report: StabilityReport) -> AppFound:
+    return AppFound(
+        key=app.key,
+        model=app.model,
+        since=_text(app.since_s),
+        requests=app.requests,
+        unanalysed=app.unanalysed,
+        tokens=None,
+        tokens_shared=None,
+        tokens_shared_stabilised=None,
+        changed=None,
+        left_alone={},
+        breaks=_breaks_of(app.key, app.model, report, timed=True),
+    )
+
+
+def _breaks_of(key: str, model: str, report: StabilityReport, *, timed: bool) -> list[BreakFound]:
+    return [_break_found(one, timed=timed) for one in report.breaks if (one.key, one.model) == (key, model)]
+
+
+def _text(moment_s: float) -> str:
+    return text_from_micros(int(moment_s * 1e6))
+
+
+def _break_found(one: BreakCount, *, timed: bool) -> BreakFound:
     last = one.last
     return BreakFound(
         cause=last.cause,
@@ -193,6 +253,7 @@ def _break_found(one: BreakCount) -> BreakFound:
         tokens_lost=one.tokens_lost,
         fix=ADVICE[last.cause],
         switch=last.switch,
+        last=_text(one.last_s) if timed else None,
     )
 
 

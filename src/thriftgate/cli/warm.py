@@ -54,6 +54,7 @@ def warm(
     ledger, and knows then what is cached. With --at or --every and --json each round prints one document on a line.
     Exits 1 where the cost was not agreed to or a request failed.
     """
+    from thriftgate.engine.build import policy_of  # noqa: PLC0415  --help shall be quick
     from thriftgate.engine.snapshot import Knowledge  # noqa: PLC0415  --help shall be quick
     from thriftgate.engine.warm import warming  # noqa: PLC0415  --help shall be quick
     from thriftgate.pricing.load import load_book, load_models  # noqa: PLC0415  --help shall be quick
@@ -65,7 +66,8 @@ def warm(
     next_s = _schedule(at, every)
     next_s(clock.now_s())  # a wrong time is told now
     knowledge = Knowledge(load_book(settings.prices), load_models())
-    prompts = [warming(name, body, ttl, knowledge, clock.now_s()) for name, body in _bodies(files)]
+    policy = policy_of(settings)
+    prompts = [warming(name, body, ttl, knowledge, clock.now_s(), policy=policy) for name, body in _bodies(files)]
     if not yes and not _agreed(prompts, pico_from_usd(max_cost)):
         return 1
 

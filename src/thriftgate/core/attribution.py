@@ -2,6 +2,10 @@
 
 The counterfactuals telescope: undoing the last lever gives what the call would have used without it, undoing the one
 before that from there, and so on to the baseline. The order is the order of `LEVERS`; totals do not depend on it.
+
+`cache.stabilise` acts before them all and is booked at nothing. It hardly changes how many tokens there are, only which of
+them are read from the cache, and that is the saving of the breakpoints: what those would have saved on the prompt as the
+client wrote it, nobody can tell.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ from thriftgate.core.cost import Cost, price_usage
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.plan import Lever
 from thriftgate.core.prices import PriceBook, Terms
-from thriftgate.core.usage import Usage
+from thriftgate.core.stability.rewrite import LEVER as STABILISE
+from thriftgate.core.usage import Tokens, Usage
 
 
 class Settlement(Struct, frozen=True):
@@ -27,15 +32,26 @@ class Settlement(Struct, frozen=True):
 
 
 def settle(
-    usage: Usage, terms: Terms, applied: Sequence[str], book: PriceBook, levers: Sequence[Lever] = LEVERS
+    usage: Usage,
+    terms: Terms,
+    applied: Sequence[str],
+    book: PriceBook,
+    levers: Sequence[Lever] = LEVERS,
+    *,
+    as_sent: Tokens | None = None,
 ) -> Settlement:
-    """Price a call and attribute its saving to the levers that were applied. Raises UnknownPrice."""
+    """Price a call and attribute its saving to the levers that were applied. Raises UnknownPrice.
+
+    `as_sent`: how the prompt would have been billed with the client's own breakpoints; None where it set none. What an
+    entry kept longer by an earlier call saves on this one is there even if nothing was changed now.
+    """
     cost = price_usage(usage, terms, book)
     after = cost.pico
     saved: dict[str, int] = {}
     by_id = {lever.id: lever for lever in levers}
     for lever_id in reversed(applied):
-        usage, terms = by_id[lever_id].undo(usage, terms)
+        if lever_id != STABILISE:
+            usage, terms = by_id[lever_id].undo(usage, terms, as_sent)
         before = price_usage(usage, terms, book).pico
         saved[lever_id] = before - after
         after = before

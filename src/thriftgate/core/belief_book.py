@@ -45,7 +45,7 @@ class BeliefBook:
         worlds = self._worlds.pop(pair, None) or Worlds(self._entries_max)
         self._worlds[pair] = worlds  # the last one taught stands last
         lesson = worlds.learn(evidence, self.of(provider, model), model)
-        self._set(pair, lesson.beliefs)
+        self._set(pair, lesson.beliefs, assumed=not lesson.warnings)
         return lesson
 
     def teach(self, provider: str, model: str, beliefs: Beliefs) -> None:
@@ -65,12 +65,15 @@ class BeliefBook:
         for provider, model, beliefs in rows:
             self.teach(provider, model, beliefs)
 
-    def _set(self, pair: tuple[str, str], beliefs: Beliefs) -> None:
-        if beliefs == self._beliefs.get(pair, _NONE):
+    def _set(self, pair: tuple[str, str], beliefs: Beliefs, *, assumed: bool = False) -> None:
+        """`assumed`: what these beliefs amount to is the same as before."""
+        before = self._beliefs.get(pair, _NONE)
+        if beliefs is before or beliefs == before:
             return
         self._beliefs.pop(pair, None)
         self._beliefs[pair] = beliefs
-        self._rules[pair] = rules(beliefs)
+        if not assumed or pair not in self._rules:
+            self._rules[pair] = rules(beliefs)
         if len(self._beliefs) > PAIRS_MAX:
             oldest = next(iter(self._beliefs))
             del self._beliefs[oldest], self._rules[oldest]

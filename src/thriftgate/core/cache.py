@@ -66,10 +66,11 @@ class Resident(Struct, frozen=True, gc=False):
 
 def client_breakpoints(request: Request, prefix: Prefix) -> tuple[Breakpoint, ...]:
     """The breakpoints the client set, in render order; automatic caching puts one on the last block that may carry it."""
-    marks = [Breakpoint(at, ttl) for at, ttl in prefix.marks()]
-    tail = prefix.last_markable()
-    if request.automatic is not None and tail is not None and (not marks or marks[-1].at != tail):
-        marks.append(Breakpoint(tail, request.automatic))
+    marks = [Breakpoint(at, ttl) for at, ttl in prefix.marks()] if prefix.marks_count else []
+    if request.automatic is not None:
+        tail = prefix.last_markable()
+        if tail is not None and (not marks or marks[-1].at != tail):
+            marks.append(Breakpoint(tail, request.automatic))
     return tuple(marks)
 
 
@@ -82,6 +83,15 @@ class CacheOutcome(Struct, frozen=True):
     tokens: Tokens
     entries: dict[bytes, Resident]
     hit: int | None = None
+
+
+class Bill(NamedTuple):
+    """What the provider will bill for the prompt. `hit` is the block up to which it reads; `marks` are the breakpoints that
+    count."""
+
+    tokens: Tokens
+    hit: int | None
+    marks: Sequence[Breakpoint]
 
 
 def forecast(
@@ -101,19 +111,41 @@ def forecast(
     entry written now is readable from `usable_s`, when the response begins. A breakpoint on a prefix under the minimum is
     ignored without an error.
     """
+    tokens, hit, marks = bill(
+        prefix, cumulative, breakpoints, residency, now_s=now_s, cache_min_tokens=cache_min_tokens, rules=rules
+    )
+    entries = entries_left(prefix, marks, hit, residency, now_s=now_s, usable_s=usable_s, rules=rules)
+    return CacheOutcome(tokens, entries, hit)
+
+
+def bill(
+    prefix: Prefix,
+    cumulative: Sequence[int],
+    breakpoints: Sequence[Breakpoint],
+    residency: Residency,
+    *,
+    now_s: float,
+    cache_min_tokens: int,
+    rules: CacheRules,
+    output: int = 0,
+) -> Bill:
+    """The part of `forecast` that costs money; `output` is the expected length of the answer."""
     total = cumulative[-1] if cumulative else 0
     marks = [mark for mark in breakpoints if cumulative[mark.at] >= cache_min_tokens]
     if not marks:
-        return CacheOutcome(Tokens(input=total), {})
+        return Bill(Tokens(input=total, output=output), None, marks)
     if not rules.hour_granted:
         marks = [Breakpoint(mark.at, "5m") for mark in marks]
     hit = _deepest_hit(prefix, marks, residency, now_s, rules)
-    read_end = -1 if hit is None else hit
     read = cumulative[hit] if hit is not None else 0
-    hour_end = max((cumulative[mark.at] for mark in marks if mark.ttl == "1h" and mark.at > read_end), default=read)
-    written_end = max((cumulative[mark.at] for mark in marks if mark.at > read_end), default=hour_end)
-    tokens = Tokens(input=total - written_end, write_5m=written_end - hour_end, write_1h=hour_end - read, read=read)
-    return CacheOutcome(tokens, _entries(prefix, marks, hit, residency, now_s=now_s, usable_s=usable_s, rules=rules), hit)
+    hour_end = written_end = read
+    for at, ttl in marks:
+        if hit is None or at > hit:
+            written_end = max(written_end, cumulative[at])
+            if ttl == "1h":
+                hour_end = max(hour_end, cumulative[at])
+    tokens = Tokens(total - written_end, written_end - hour_end, hour_end - read, read, output)
+    return Bill(tokens, hit, marks)
 
 
 def _deepest_hit(
@@ -121,9 +153,11 @@ def _deepest_hit(
 ) -> int | None:
     if not residency:
         return None
+    chain = prefix.chain
     for mark in reversed(marks):
         for at in within_reach(prefix, mark.at, rules):
-            if _live(residency, prefix.chain[at], now_s) is not None:
+            entry = residency.get(chain[at])
+            if entry is not None and entry.usable_s <= now_s < entry.expires_s:
                 return at
     return None
 
@@ -149,7 +183,7 @@ def within_reach(prefix: Prefix, at: int, rules: CacheRules) -> Iterator[int]:
         at -= 1
 
 
-def _entries(
+def entries_left(
     prefix: Prefix,
     marks: Sequence[Breakpoint],
     hit: int | None,
@@ -159,32 +193,32 @@ def _entries(
     usable_s: float,
     rules: CacheRules,
 ) -> dict[bytes, Resident]:
-    """Entries made or renewed by the request. Life counts from the start of the request."""
+    """Entries made or renewed by a request with this bill. Life counts from the start of the request."""
+    chain = prefix.chain
     entries: dict[bytes, Resident] = {}
-
-    def renew(at: int, *, upgrade: bool = False) -> None:
-        entry = _live(residency, prefix.chain[at], now_s)
-        if entry is not None:
-            ttl: Ttl = "1h" if upgrade else entry.ttl
-            expires = max(entry.expires_s, now_s + TTL_S[ttl])
-            entries[prefix.chain[at]] = Resident(ttl, entry.usable_s, expires)
-
-    def write(mark: Breakpoint) -> None:
-        ttl: Ttl = "5m" if fixed else mark.ttl
-        digest, usable, expires = prefix.chain[mark.at], usable_s, now_s + TTL_S[ttl]
-        known = residency.get(digest)
-        if known is not None and known.expires_s > now_s:  # not readable yet, or out of reach: the longer life stands
-            ttl = "1h" if "1h" in (ttl, known.ttl) else "5m"
-            usable, expires = min(usable, known.usable_s), max(expires, known.expires_s)
-        entries[digest] = Resident(ttl, usable, expires)
-
+    fixed = False
     if hit is not None:
-        shallower = range(hit) if rules.refresh == "ancestors" else [mark.at for mark in marks if mark.at < hit]
-        for at in shallower if rules.refresh != "hit_only" else ():
-            renew(at)
-        renew(hit, upgrade=rules.in_place_upgrade and Breakpoint(hit, "1h") in marks)
-    fixed = hit is not None and not rules.late_upgrade and entries[prefix.chain[hit]].ttl == "5m"
-    for mark in marks:
-        if hit is None or mark.at > hit or (rules.free_insert and _live(residency, prefix.chain[mark.at], now_s) is None):
-            write(mark)
+        if rules.refresh != "hit_only":
+            shallower = chain[:hit] if rules.refresh == "ancestors" else [chain[mark.at] for mark in marks if mark.at < hit]
+            for digest in filter(residency.__contains__, shallower):
+                entry = residency[digest]
+                if entry.live(now_s):
+                    entries[digest] = _renewed(entry, entry.ttl, now_s)
+        entry = residency[chain[hit]]
+        upgraded = rules.in_place_upgrade and Breakpoint(hit, "1h") in marks
+        entries[chain[hit]] = found = _renewed(entry, "1h" if upgraded else entry.ttl, now_s)
+        fixed = not rules.late_upgrade and found.ttl == "5m"
+    for at, marked in marks:
+        if hit is None or at > hit or (rules.free_insert and _live(residency, chain[at], now_s) is None):
+            ttl: Ttl = "5m" if fixed else marked
+            usable, expires = usable_s, now_s + TTL_S[ttl]
+            known = residency.get(chain[at])
+            if known is not None and known.expires_s > now_s:  # not readable yet, or out of reach: the longer life stands
+                ttl = "1h" if "1h" in (ttl, known.ttl) else "5m"
+                usable, expires = min(usable, known.usable_s), max(expires, known.expires_s)
+            entries[chain[at]] = Resident(ttl, usable, expires)
     return entries
+
+
+def _renewed(entry: Resident, ttl: Ttl, now_s: float) -> Resident:
+    return Resident(ttl, entry.usable_s, max(entry.expires_s, now_s + TTL_S[ttl]))

@@ -11,7 +11,7 @@ alternative is kept as its differences from the believed world, which are few.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -29,7 +29,7 @@ from thriftgate.core.beliefs import (
     readable_s,
     rules,
 )
-from thriftgate.core.cache import TTL_S, Breakpoint, CacheOutcome, CacheRules, Residency, Resident, forecast, within_reach
+from thriftgate.core.cache import TTL_S, Breakpoint, CacheRules, Residency, Resident, bill, entries_left, within_reach
 from thriftgate.core.generations import Generations
 from thriftgate.core.prefix import Prefix
 from thriftgate.core.usage import Tokens
@@ -74,57 +74,78 @@ class _Read(NamedTuple):
     known: bool
 
 
-class _World(NamedTuple):
+class _World(Struct, frozen=True):
+    """What a world held before the call, the boundary it forecasts to be read, the breakpoints that count in it, and the
+    entries that the call leaves behind. `parted` is what it held otherwise than the believed world; None: nothing."""
+
     residency: Residency
-    outcome: CacheOutcome
+    at: int
+    marks: Sequence[Breakpoint]
+    entries: Mapping[bytes, Resident]
+    parted: Mapping[bytes, Resident | None] = {}
+
+
+_Others = dict[Topic, Resident | None]  # what alternative worlds hold at one boundary otherwise than the believed one
+
+
+class _Rules(NamedTuple):
+    """The believed rules, and those of each alternative world."""
+
+    believed: CacheRules
+    flipped: Mapping[Topic, CacheRules]
 
 
 class Worlds:
     """The alternative worlds of one provider and model. Bounded: the depths of `entries_max` boundaries as the provider
     counted them, and as many differences."""
 
-    __slots__ = ("_depths", "_entries_max", "_other", "_strangers")
+    __slots__ = ("_assumed", "_depths", "_entries_max", "_other", "_strangers")
 
     def __init__(self, entries_max: int = 4_096) -> None:
         self._entries_max = entries_max
         self._strangers = False  # whether somebody else writes here too, so that a deep read is no proof
+        self._assumed: tuple[Beliefs, _Rules] | None = None
         self._depths: Generations[bytes, int] = Generations(entries_max)
-        self._other: Generations[bytes, dict[Topic, Resident | None]] = Generations(entries_max)
+        self._other: Generations[bytes, _Others] = Generations(entries_max)
 
     def learn(self, evidence: Evidence, beliefs: Beliefs, model: str) -> Lesson:
         """Hold the bill of a call against what each world forecast."""
         marks, chain, billed = evidence.breakpoints, evidence.prefix.chain, evidence.billed
         if not marks or not chain or not billed.prompt:
             return Lesson(beliefs, (), {}, ())
-        base = _World(evidence.residency, _outcome(evidence, evidence.residency, beliefs, rules(beliefs)))
-        others = self._alternatives(evidence, beliefs, base)
+        in_force = self._in_force(beliefs)
+        base = _world(evidence, evidence.residency, beliefs, in_force.believed)
+        before = self._other.among(chain)
+        others = _alternatives(evidence, beliefs, base, before, in_force)
         known = self._depths.among(chain)
-        read = _read(evidence, known, _at(base), {_at(base), *map(_at, others.values())})
+        expected = {base.at, *[world.at for world in others.values()]}
+        read = _read(evidence, known, base.at, expected)
         after = beliefs
         warnings: tuple[str, ...] = ()
-        if read.known and not self._unsure(evidence, beliefs, known, (base, *others.values())):
+        if read.known and not _unsure(evidence, beliefs, known, expected):
             signs = _signs(beliefs, base, others, read, billed)
             if self._strangers:
                 signs = tuple(replace(sign, strength="doubt") for sign in signs)
             after, warnings = learn(beliefs, signs, evidence.now_s, model)
             if not signs:
                 after, warnings = _readable(evidence, after, base, read, model)
-        if read.known and read.at > max(map(_at, (base, *others.values()))):
+        if read.known and read.at > max(expected):
             self._strangers |= _live(evidence.residency.get(chain[read.at]), evidence.now_s) is None
         after, more = _grant_and_minimum(evidence, after, read, model)
         self._remember_depths(evidence, read)
         held, gone = _corrected(evidence, base, read)
-        for topic, world in others.items():
+        for topic, world in others.items() if warnings else ():
             if after.assumes(topic) != beliefs.assumes(topic):  # its world is the real one
                 held = world.residency
                 gone = tuple(digest for digest in evidence.residency if digest not in held)
         warnings += more
-        if gone or read.at > _at(base) or warnings:
+        if gone or read.at > base.at or warnings:
             return self._start_again(evidence, after, warnings, held, gone)
-        refuted = {topic: world for topic, world in others.items() if read.known and _at(world) != read.at}
-        others |= {topic: self._alternative(evidence, after, topic, held) for topic in refuted}
-        self._keep(evidence, base, others)
-        return Lesson(after, warnings, base.outcome.entries, ())
+        self._assumed = after, in_force  # without a warning, what is assumed has not changed
+        refuted = [topic for topic, world in others.items() if read.known and world.at != read.at]
+        others |= {topic: _world(evidence, held, after, in_force.flipped[topic]) for topic in refuted}
+        self._keep(evidence, base, others, before)
+        return Lesson(after, warnings, base.entries, ())
 
     def _start_again(
         self, evidence: Evidence, beliefs: Beliefs, warnings: tuple[str, ...], held: Residency, gone: tuple[bytes, ...]
@@ -134,49 +155,34 @@ class Worlds:
             self._other.discard(digest)
         if warnings:
             self._other = Generations(self._entries_max)  # every difference was one from a world that is no more
-        base = _World(held, _outcome(evidence, held, beliefs, rules(beliefs)))
-        others = {topic: self._alternative(evidence, beliefs, topic, held) for topic in _open(beliefs)}
-        self._keep(evidence, base, others)
+        in_force = self._in_force(beliefs)
+        base = _world(evidence, held, beliefs, in_force.believed)
+        self._keep(evidence, base, _alternatives(evidence, beliefs, base, {}, in_force), {})
         fresh = {digest: entry for digest, entry in held.items() if evidence.residency.get(digest) != entry}
-        return Lesson(beliefs, warnings, fresh | base.outcome.entries, gone)
+        return Lesson(beliefs, warnings, {**fresh, **base.entries}, gone)
 
-    def _alternatives(self, evidence: Evidence, beliefs: Beliefs, base: _World) -> dict[Topic, _World]:
-        """The worlds in which this request may fare otherwise."""
-        differences = self._other.among(evidence.prefix.chain)
-        found: dict[Topic, _World] = {}
-        for topic in _open(beliefs):
-            residency = dict(evidence.residency)
-            parted = False
-            for digest, others in differences.items():
-                if topic in others:
-                    parted, entry = True, others[topic]
-                    residency.pop(digest, None)
-                    if entry is not None:
-                        residency[digest] = entry
-            if parted or _matters(topic, evidence, base):
-                found[topic] = self._alternative(evidence, beliefs, topic, residency)
-        return found
+    def _in_force(self, beliefs: Beliefs) -> _Rules:
+        if self._assumed is None or self._assumed[0] is not beliefs:
+            self._assumed = beliefs, _Rules(rules(beliefs), {topic: _flipped(beliefs, topic) for topic in _open(beliefs)})
+        return self._assumed[1]
 
-    def _alternative(self, evidence: Evidence, beliefs: Beliefs, topic: Topic, residency: Residency) -> _World:
-        return _World(residency, _outcome(evidence, residency, beliefs, _flipped(beliefs, topic)))
-
-    def _keep(self, evidence: Evidence, base: _World, others: Mapping[Topic, _World]) -> None:
-        """Note where the worlds differ on this chain once the call is over."""
-        now_s, before = evidence.now_s, self._other.among(evidence.prefix.chain)
-        real, written = base.residency, base.outcome.entries
-        differences: dict[bytes, dict[Topic, Resident | None]] = {}
-        for topic, (residency, outcome) in others.items():
-            entries = outcome.entries
-            for digest in {*before, *written, *entries}:
-                then = entries.get(digest) or residency.get(digest)
-                believed = written.get(digest) or real.get(digest)
-                if then is not believed and _live(then, now_s) != _live(believed, now_s):
+    def _keep(
+        self, evidence: Evidence, base: _World, others: Mapping[Topic, _World], before: Mapping[bytes, _Others]
+    ) -> None:
+        """Note where the worlds differ on this chain once the call is over; `before` is where they did."""
+        now_s, real = evidence.now_s, {**base.residency, **base.entries}
+        differences: dict[bytes, _Others] = {}
+        for topic, world in others.items():
+            held = {**world.residency, **world.entries}
+            for digest in {*world.parted, *base.entries, *world.entries}:
+                then, believed = held.get(digest), real.get(digest)
+                if then != believed and (_live(then, now_s) or _live(believed, now_s)):
                     differences.setdefault(digest, {})[topic] = then
         for digest in before:
             if digest not in differences:
                 self._other.discard(digest)
-        for digest, parted in differences.items():
-            self._other[digest] = parted
+        for digest, entries in differences.items():
+            self._other[digest] = entries
 
     def _remember_depths(self, evidence: Evidence, read: _Read) -> None:
         """The provider's counts tell how deep some boundaries are: the one read, the last marked, the last 1h one."""
@@ -189,35 +195,92 @@ class Worlds:
             if read.known and billed.write_1h and hour > read.at:
                 self._depths[chain[hour]] = billed.read + billed.write_1h
 
-    def _unsure(self, evidence: Evidence, beliefs: Beliefs, known: Mapping[bytes, int], worlds: Iterable[_World]) -> bool:
-        """Whether a forecast hangs on an entry that may never have been made: it seems about as long as the minimum."""
-        least = minimum(beliefs, evidence.cache_min_tokens)
-        for at in {_at(world) for world in worlds} - {NOTHING}:
-            tokens = evidence.cumulative[at] * _scale(evidence)
-            if evidence.prefix.chain[at] not in known and abs(tokens - least) <= _NEAR_MINIMUM * least:
-                return True
-        return False
 
-
-def _at(world: _World) -> int:
-    return NOTHING if world.outcome.hit is None else world.outcome.hit
+def _unsure(evidence: Evidence, beliefs: Beliefs, known: Mapping[bytes, int], expected: Set[int]) -> bool:
+    """Whether a forecast hangs on an entry that may never have been made: it seems about as long as the minimum."""
+    least, scale = minimum(beliefs, evidence.cache_min_tokens), _scale(evidence)
+    return any(
+        abs(evidence.cumulative[at] * scale - least) <= _NEAR_MINIMUM * least and evidence.prefix.chain[at] not in known
+        for at in expected
+        if at != NOTHING
+    )
 
 
 def _live(entry: Resident | None, now_s: float) -> Resident | None:
     return entry if entry is not None and entry.expires_s > now_s else None
 
 
-def _outcome(evidence: Evidence, residency: Residency, beliefs: Beliefs, in_world: CacheRules) -> CacheOutcome:
-    return forecast(
+def _world(evidence: Evidence, residency: Residency, beliefs: Beliefs, in_world: CacheRules) -> _World:
+    """How the call fares where this is held and these rules are in force."""
+    _, hit, marks = bill(
         evidence.prefix,
         evidence.cumulative,
         evidence.breakpoints,
         residency,
         now_s=evidence.now_s,
-        usable_s=evidence.usable_s,
         cache_min_tokens=minimum(beliefs, evidence.cache_min_tokens),
         rules=in_world,
     )
+    entries = _left(evidence, marks, hit, residency, in_world)
+    return _World(residency, NOTHING if hit is None else hit, marks, entries)
+
+
+def _beside(
+    evidence: Evidence,
+    base: _World,
+    residency: Residency,
+    parted: Mapping[bytes, Resident | None],
+    in_world: CacheRules,
+) -> _World:
+    """A world in which the same is read as in the believed one, but other entries may be left behind."""
+    hit = None if base.at == NOTHING else base.at
+    return _World(residency, base.at, base.marks, _left(evidence, base.marks, hit, residency, in_world), parted)
+
+
+def _left(
+    evidence: Evidence, marks: Sequence[Breakpoint], hit: int | None, residency: Residency, in_world: CacheRules
+) -> Mapping[bytes, Resident]:
+    return entries_left(
+        evidence.prefix,
+        marks,
+        hit,
+        residency,
+        now_s=evidence.now_s,
+        usable_s=evidence.usable_s,
+        rules=in_world,
+    )
+
+
+def _alternatives(
+    evidence: Evidence, beliefs: Beliefs, base: _World, differences: Mapping[bytes, _Others], in_force: _Rules
+) -> dict[Topic, _World]:
+    """The worlds in which this request may fare otherwise."""
+    parted: dict[Topic, dict[bytes, Resident | None]] = {}
+    for digest, others in differences.items():
+        for topic, entry in others.items():
+            parted.setdefault(topic, {})[digest] = entry
+    found: dict[Topic, _World] = {}
+    for topic, in_world in in_force.flipped.items():
+        if topic in parted:
+            found[topic] = _parted(evidence, beliefs, base, parted[topic], in_world)
+        elif _matters(topic, evidence, base):
+            found[topic] = _beside(evidence, base, base.residency, {}, in_world)
+    return found
+
+
+def _parted(
+    evidence: Evidence, beliefs: Beliefs, base: _World, parted: Mapping[bytes, Resident | None], in_world: CacheRules
+) -> _World:
+    """A world that differs already. Where it agrees from the block on that is believed to be read, the same is read."""
+    residency = dict(evidence.residency)
+    for digest, entry in parted.items():
+        if entry is not None:
+            residency[digest] = entry
+        else:
+            residency.pop(digest, None)
+    if parted.keys().isdisjoint(evidence.prefix.chain[max(base.at, 0) :]):
+        return _beside(evidence, base, residency, parted, in_world)
+    return replace(_world(evidence, residency, beliefs, in_world), parted=parted)
 
 
 def _open(beliefs: Beliefs) -> tuple[Topic, ...]:
@@ -243,16 +306,17 @@ def _flipped(beliefs: Beliefs, topic: Topic) -> CacheRules:
 
 def _matters(topic: Topic, evidence: Evidence, base: _World) -> bool:
     """Whether the answer to a question can change what this request leaves behind."""
-    hit, marks = base.outcome.hit, evidence.breakpoints
-    if hit is None:
+    hit, marks, held, chain, now_s = base.at, base.marks, base.residency, evidence.prefix.chain, evidence.now_s
+    if hit == NOTHING:
         return False
     if topic == "late_upgrade":
-        return any(mark.ttl == "1h" and mark.at != hit for mark in marks)
-    if topic == "free_insert":
-        return marks[0].at < hit
+        return base.entries[chain[hit]].ttl == "5m" and any(mark.ttl == "1h" and mark.at != hit for mark in marks)
     if topic == "in_place_upgrade":
-        return Breakpoint(hit, "1h") in marks
-    return len(base.residency) > 1
+        return held[chain[hit]].ttl == "5m" and Breakpoint(hit, "1h") in marks
+    if topic == "refresh_ancestors":
+        return len(held) > 1 and any(_live(held[digest], now_s) is not None for digest in chain[:hit] if digest in held)
+    vacant = [_live(held.get(chain[mark.at]), now_s) is None for mark in marks if mark.at < hit]
+    return any(vacant) if topic == "free_insert" else not all(vacant)
 
 
 def _scale(evidence: Evidence) -> float:
@@ -260,13 +324,14 @@ def _scale(evidence: Evidence) -> float:
     return evidence.billed.prompt / max(1, evidence.cumulative[-1])
 
 
-def _read(evidence: Evidence, known: Mapping[bytes, int], believed: int, expected: set[int]) -> _Read:
+def _read(evidence: Evidence, known: Mapping[bytes, int], believed: int, expected: Set[int]) -> _Read:
     """Which boundary the billed read ends at: one whose depth the provider told before, else the only expected one near;
     where that is open the believed one, else a guess."""
     tokens, chain = evidence.billed.read, evidence.prefix.chain
     if not tokens:
         return _Read(NOTHING, known=True)
-    exact = [at for at, digest in enumerate(chain) if abs(known.get(digest, -tokens) - tokens) <= _EXACT]
+    near_ones = {digest for digest, depth in known.items() if abs(depth - tokens) <= _EXACT}
+    exact = [at for at, digest in enumerate(chain) if digest in near_ones] if near_ones else []
     among = [at for at in exact if at in expected] or exact
     if among:
         return _Read(believed if believed in among else among[-1], known=len(among) == 1)
@@ -283,8 +348,8 @@ def _read(evidence: Evidence, known: Mapping[bytes, int], believed: int, expecte
 
 def _signs(beliefs: Beliefs, base: _World, others: Mapping[Topic, _World], read: _Read, billed: Tokens) -> tuple[Sign, ...]:
     """What the read says on each question on which the worlds part."""
-    believed = _at(base)
-    parted = {topic: _at(world) for topic, world in others.items() if _at(world) != believed}
+    believed = base.at
+    parted = {topic: world.at for topic, world in others.items() if world.at != believed}
     if read.at == believed:
         return tuple(
             Sign(topic, beliefs.assumes(topic), _strength(read.at > other, billed)) for topic, other in parted.items()
@@ -304,7 +369,7 @@ def _readable(
     evidence: Evidence, beliefs: Beliefs, base: _World, read: _Read, model: str
 ) -> tuple[Beliefs, tuple[str, ...]]:
     """What the read of a young entry, or its not being read, tells of the time until entries can be read."""
-    at = max(_at(base), read.at)
+    at = max(base.at, read.at)
     entry = evidence.residency.get(evidence.prefix.chain[at]) if at > NOTHING else None
     if entry is None:
         return beliefs, ()
@@ -341,7 +406,7 @@ def _grant_and_minimum(evidence: Evidence, beliefs: Beliefs, read: _Read, model:
 
 def _corrected(evidence: Evidence, base: _World, read: _Read) -> tuple[Residency, tuple[bytes, ...]]:
     """What was really held when the call started, and which believed entries were not."""
-    believed = _at(base)
+    believed = base.at
     if read.at == believed:
         return evidence.residency, ()
     chain, now_s, in_world = evidence.prefix.chain, evidence.now_s, CacheRules()

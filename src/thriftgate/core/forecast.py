@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from thriftgate.core import cache
 from thriftgate.core.cost import price_usage
 from thriftgate.core.money import price_tokens
@@ -14,17 +12,16 @@ from thriftgate.core.usage import Usage
 
 def forecast(draft: Draft, state: State) -> Forecast:
     """Expected and worst-case cost of a draft. Raises UnknownPrice."""
-    outcome = cache.forecast(
+    tokens = cache.bill(
         state.prefix,
         state.cumulative,
         draft.breakpoints,
         state.residency,
         now_s=state.now_s,
-        usable_s=state.usable_s,
         cache_min_tokens=state.capability.cache_min_tokens,
         rules=state.rules,
-    )
-    tokens = replace(outcome.tokens, output=min(state.output_tokens, draft.max_tokens))
+        output=min(state.output_tokens, draft.max_tokens),
+    ).tokens
     cost = price_usage(Usage(tokens), draft.terms, state.book)
     return Forecast(tokens, cost.pico, worst_case(draft, state))
 

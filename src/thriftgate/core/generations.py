@@ -39,6 +39,7 @@ class Generations(Generic[_K, _V]):
         if len(self._new) + self._extra >= self._half and key not in self._new:
             self._old, self._new, self._extra = self._new, {}, 0
         self._old.pop(key, None)
+        self._new.pop(key, None)  # written again it stands last
         self._new[key] = value
 
     def charge(self, entries: int) -> None:
@@ -57,7 +58,7 @@ class Generations(Generic[_K, _V]):
     def among(self, keys: Sequence[_K]) -> dict[_K, _V]:
         """The known ones of these keys. Does not count as use, so that it costs one look-up a key."""
         new, old = self._new, self._old
-        found = {key: new[key] for key in keys if key in new}
+        found = {key: new[key] for key in filter(new.__contains__, keys)} if new else {}
         if old and len(found) < len(keys):
-            found.update({key: old[key] for key in keys if key in old})
+            found.update({key: old[key] for key in filter(old.__contains__, keys)})
         return found

@@ -21,6 +21,7 @@ EDGES_S = (30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 2100.0, 3600.0, 7200.0, 1440
 BINS = len(EDGES_S)
 FIVE_MINUTES = EDGES_S.index(300.0)
 ONE_HOUR = EDGES_S.index(3600.0)
+_NONE = (0.0,) * BINS
 
 
 class Learning(Struct, frozen=True):
@@ -77,14 +78,11 @@ class Gaps:
     @classmethod
     def restored(cls, kept: KeptGaps) -> Gaps:
         """Raises ValueError where the bins are others."""
+        if len(kept.exposures) != BINS or len(kept.hits) != BINS:
+            raise ValueError(f"kept gaps have {len(kept.exposures)} and {len(kept.hits)} bins, not {BINS}")
         gaps = cls(kept.at_s)
-        gaps.add(kept)
+        gaps.exposures, gaps.hits = list(kept.exposures), list(kept.hits)
         return gaps
-
-    def add(self, other: KeptGaps) -> None:
-        """Take in what another process, or an earlier one, learned of the same class."""
-        self.exposures = [mine + theirs for mine, theirs in zip(self.exposures, other.exposures, strict=True)]
-        self.hits = [mine + theirs for mine, theirs in zip(self.hits, other.hits, strict=True)]
 
 
 class Event:
@@ -145,42 +143,55 @@ class Hazards:
                 else:
                     self._waiting[at + 1].append(event)
 
-    def curve(self, levels: Sequence[Gaps | None], *, alone: bool = False) -> list[float]:
+    def curve(self, levels: Sequence[Gaps | None], *, alone: bool = False) -> tuple[float, ...]:
         """Chance that the next use comes by the end of each bin. `levels` from the general to the special; None for a class
         that nothing is known of. `alone`: the end of a first question without tools."""
-        prior = self._prior
+        return cumulated(self.of(levels, alone=alone))
+
+    def of(self, levels: Sequence[Gaps | None], *, alone: bool = False) -> Sequence[float]:
+        """The hazard of each bin, for the same."""
+        hazards: Sequence[float] = self._prior
         if alone:
             here = [gaps for gaps in levels if gaps is not None][-1:]
             tried = any(gaps.uses >= self.learning.tries and gaps.exposures[0] < 1.0 for gaps in here)
-            prior = self._prior_doubt if tried else self._prior_alone
-        return cumulated(self._hazards(levels, prior))
-
-    def curve_of_one(self, levels: Sequence[Gaps | None], own: Gaps | None, gap_s: float) -> list[float]:
-        """The same for one prefix with a history of its own, which has just come back after `gap_s`.
-
-        The gap counts at once: after a lapse within the hour, an hour is the better guess, and the worst that rule can do is
-        1.62 times the optimum.
-        """
-        hazards = self._hazards(levels, self._prior)
-        weight, before_s = self.learning.own_weight, 0.0
-        for at, edge_s in enumerate(EDGES_S):
-            exposure, hit = (own.exposures[at], own.hits[at]) if own is not None else (0.0, 0.0)
-            if gap_s >= before_s:
-                exposure, hit = exposure + 1.0, hit + (gap_s < edge_s)
-            hazards[at] = (hit + weight * hazards[at]) / (exposure + weight)
-            before_s = edge_s
-        return cumulated(hazards)
-
-    def _hazards(self, levels: Sequence[Gaps | None], prior: Sequence[float]) -> list[float]:
-        hazards = list(prior)
+            hazards = self._prior_doubt if tried else self._prior_alone
         weight = self.learning.weight
         for gaps in levels:
             if gaps is not None:
                 hazards = [
                     (hit + weight * above) / (exposure + weight)
-                    for exposure, hit, above in zip(gaps.exposures, gaps.hits, hazards, strict=True)
+                    for exposure, hit, above in zip(gaps.exposures, gaps.hits, hazards)  # noqa: B905  all have BINS
                 ]
         return hazards
+
+    def curve_of_one(self, shared: Sequence[float], own: Gaps | None, gap_s: float) -> tuple[float, ...]:
+        """The chances for one prefix with a history of its own, which has just come back after `gap_s`. `shared` are the
+        hazards of its kind.
+
+        The gap counts at once: after a lapse within the hour, an hour is the better guess, and the worst that rule can do is
+        1.62 times the optimum.
+        """
+        weight = self.learning.own_weight
+        exposures, hits = (own.exposures, own.hits) if own is not None else (_NONE, _NONE)
+        silent, before_s = 1.0, 0.0
+        curve: list[float] = []
+        for above, exposure, hit, edge_s in zip(shared, exposures, hits, EDGES_S):  # noqa: B905  all have BINS
+            if gap_s >= before_s:
+                silent *= 1.0 - (hit + (gap_s < edge_s) + weight * above) / (exposure + 1.0 + weight)
+            else:
+                silent *= 1.0 - (hit + weight * above) / (exposure + weight)
+            curve.append(1.0 - silent)
+            before_s = edge_s
+        return tuple(curve)
+
+    def merge(self, gaps: Gaps, other: Gaps) -> None:
+        """Take in what another process, or an earlier one, learned of the same class. Both count as they do by the later of
+        their times."""
+        later_s = max(gaps.at_s, other.at_s)
+        self._decay(gaps, later_s)
+        self._decay(other, later_s)
+        gaps.exposures = [mine + theirs for mine, theirs in zip(gaps.exposures, other.exposures, strict=True)]
+        gaps.hits = [mine + theirs for mine, theirs in zip(gaps.hits, other.hits, strict=True)]
 
     def _decay(self, gaps: Gaps, now_s: float) -> None:
         factor = 0.5 ** ((now_s - gaps.at_s) / self.learning.half_life_s)
@@ -189,14 +200,10 @@ class Hazards:
         gaps.at_s = now_s
 
 
-def cumulated(hazards: Iterable[float]) -> list[float]:
+def cumulated(hazards: Iterable[float]) -> tuple[float, ...]:
     """From the hazard of each bin to the chance of a use by its end."""
     silent = 1.0
-    curve: list[float] = []
-    for hazard in hazards:
-        silent *= 1.0 - hazard
-        curve.append(1.0 - silent)
-    return curve
+    return tuple([1.0 - (silent := silent * (1.0 - hazard)) for hazard in hazards])
 
 
 def chance_by(curve: Sequence[float], age_s: float) -> float:

@@ -43,7 +43,8 @@ class Bounds(Struct, frozen=True):
 class Ping(Struct, frozen=True):
     """A ping that could be sent. Seconds count from the start of the conversation's last request: `silent_s` have passed,
     without the ping the entry is gone at `dies_s`, with it at `lives_s`. `tokens` are read, `fresh` are written for an hour,
-    `overhead` is sent besides; prices are multiples of the input price. `spent` is what this silence's pings cost so far."""
+    `overhead` is sent besides; prices are multiples of the input price. `spent` is what this silence's pings cost so far.
+    `kept` tokens of the prefix are held by another entry until `kept_until_s`: a return would find these in any case."""
 
     curve: Sequence[float]
     silent_s: float
@@ -56,6 +57,8 @@ class Ping(Struct, frozen=True):
     write_5m: float
     write_1h: float
     spent: float = 0.0
+    kept: int = 0
+    kept_until_s: float = 0.0
 
     @property
     def cost(self) -> float:
@@ -63,15 +66,17 @@ class Ping(Struct, frozen=True):
         return self.read * self.tokens + self.write_1h * self.fresh + self.overhead
 
     @property
-    def spares(self) -> float:
-        """What a return in time saves."""
-        return (self.write_5m - self.read) * (self.tokens + self.fresh)
+    def saving(self) -> float:
+        """What is expected to be saved: returns in the time the ping buys, and what each would have had to write again."""
+        rewrite = self.write_5m - self.read
+        whole = self.tokens + self.fresh
+        held_s = min(max(self.kept_until_s, self.dies_s), self.lives_s)
+        return rewrite * (self.chance(self.dies_s, held_s) * (whole - self.kept) + self.chance(held_s, self.lives_s) * whole)
 
-    @property
-    def chance(self) -> float:
-        """Of a return in the time the ping buys, given the silence."""
+    def chance(self, from_s: float, until_s: float) -> float:
+        """Of a return between the two moments, given the silence so far."""
         silent = 1.0 - chance_by(self.curve, self.silent_s)
-        return (chance_by(self.curve, self.lives_s) - chance_by(self.curve, self.dies_s)) / silent if silent > 0 else 0.0
+        return (chance_by(self.curve, until_s) - chance_by(self.curve, from_s)) / silent if silent > 0 else 0.0
 
 
 def objection(ping: Ping, bounds: Bounds) -> str:
@@ -80,7 +85,7 @@ def objection(ping: Ping, bounds: Bounds) -> str:
         return "silent for too long"
     if ping.spent + ping.cost > (ping.write_5m - ping.read) * ping.tokens:
         return "the pings of this silence would cost more than writing the prefix again"
-    if ping.chance * ping.spares <= bounds.margin * ping.cost:
+    if ping.saving <= bounds.margin * ping.cost:
         return "a return in time is too unlikely"
     return ""
 

@@ -113,11 +113,12 @@ def classify(sent: Sent, state: State, billed: Billed, looks: Looks) -> Miss | N
     if _all_served(sent, state, billed, looks):
         return None if billed.told is None else _by_provider(billed, None)
     case = _Case(sent, state, billed, looks, _fitted(state, billed.tokens.prompt))
-    best: Miss | None = None
-    for finding in (_lost(case), _changed(case)):
-        miss = _priced(finding, case) if finding is not None else None
-        if miss is not None and (best is None or miss.tokens > best.tokens):
-            best = miss
+    lost = _lost(case)
+    best = _priced(lost, case) if lost is not None else None
+    changed = _changed(case, best.tokens if best is not None else 0)
+    miss = _priced(changed, case) if changed is not None else None
+    if miss is not None and (best is None or miss.tokens > best.tokens):
+        best = miss
     if billed.told is not None:
         best = _by_provider(billed, best)
     if best is None and sent.seen_at is None and not billed.tokens.read:
@@ -192,6 +193,8 @@ def _entry_lost(case: _Case, at: int, entry: Resident) -> _Finding:
     gap_s = max(0.0, now_s - (entry.expires_s - TTL_S[entry.ttl]))
     if entry.usable_s > now_s:
         cause, detail = _named("concurrency", "sent before the answer that wrote it had begun")
+    elif now_s >= entry.expires_s and entry.ttl == "5m" and _was_refused(case, gap_s):
+        cause, detail = _not_granted(gap_s)
     elif now_s >= entry.expires_s:
         cause, detail = _named("expired", f"last used {gap_s:,.0f} s before; its {entry.ttl} entry had expired")
     else:
@@ -219,9 +222,21 @@ def _gone(case: _Case, entry: Resident, gap_s: float) -> tuple[Cause, str]:
     """The provider does not hold what it should."""
     looks = (*case.looks.of_talk(case.sent), *case.looks.of_head(case.sent))
     if entry.ttl == "1h" and gap_s > TTL_S["5m"] and any(look.hour_refused for look in looks):
-        return "hour_not_granted", f"last used {gap_s:,.0f} s before; 1h was asked for, and the provider wrote it for 5m"
+        return _not_granted(gap_s)
     left_s = entry.expires_s - case.sent.sent_s
     return "evicted", f"the provider dropped it {left_s:,.0f} s before its {entry.ttl} were over"
+
+
+def _was_refused(case: _Case, gap_s: float) -> bool:
+    """Whether the request that sent this last asked for the hour in which it came back, and did not get it."""
+    sent, looks = case.sent, (*case.looks.of_talk(case.sent), *case.looks.of_head(case.sent))
+    earlier = [look for look in looks if look.id != sent.id and look.sent_s <= sent.sent_s]
+    latest = max(earlier, key=_by_time, default=None)
+    return latest is not None and latest.hour_refused and gap_s <= TTL_S["1h"]
+
+
+def _not_granted(gap_s: float) -> tuple[Cause, str]:
+    return "hour_not_granted", f"last used {gap_s:,.0f} s before; 1h was asked for, and the provider wrote it for 5m"
 
 
 def _named(cause: Cause, detail: str) -> tuple[Cause, str]:
@@ -259,17 +274,23 @@ def _too_short(tokens: int, case: _Case) -> str:
 # --- something changed --------------------------------------------------------------------------------------------------
 
 
-def _changed(case: _Case) -> _Finding | None:
-    """What differs from the most similar earlier request, if that lost anything."""
-    sent, state, looks = case.sent, case.state, case.looks
-    packed = pack(sent.prefix.blocks)
+def _changed(case: _Case, explained: int) -> _Finding | None:
+    """What differs from the most similar earlier request, if that can have lost more than the tokens that are `explained`
+    already."""
+    sent, state, looks, read = case.sent, case.state, case.looks, case.billed.tokens.read
+    head, talk = head_count(sent.prefix), looks.of_talk(sent)
+    own = next((look.blocks for look in reversed(talk) if look.id == sent.id), None)
+    packed = own if own is not None else pack(sent.prefix.blocks)
     best: Change | None = None
     most = 0
-    for same_talk, some in ((True, looks.of_talk(sent)), (False, looks.of_key(sent))):
-        for look in some:
+    for same_talk in (True, False):
+        end = case.ends[-1] if same_talk else case.ends[head - 1] if head else 0
+        if end - read <= explained or read >= _least(end):
+            break
+        for look in talk if same_talk else looks.of_key(sent):
             if look.id == sent.id or look.failed or look.sent_s > sent.sent_s:
                 continue
-            change = change_since(look, sent, packed, same_talk=same_talk)
+            change = change_since(look, sent, packed, head=head, same_talk=same_talk)
             if change is not None and (size := _size(change.repeated, case.ends)) > most:
                 best, most = change, size
         if best is not None:
@@ -320,7 +341,22 @@ def place(state: State, at: int) -> str:
 
 
 def _size(blocks: Sequence[int], cumulative: Sequence[int]) -> int:
-    return sum(cumulative[at] - (cumulative[at - 1] if at else 0) for at in blocks)
+    return sum([end - start for start, end in _spans(blocks, cumulative)])
+
+
+def _spans(blocks: Sequence[int], ends: Sequence[int]) -> list[tuple[int, int]]:
+    """Where in the prompt these blocks stand, in tokens: one span for those that follow each other."""
+    spans: list[tuple[int, int]] = []
+    first = last = -1
+    for at in blocks:
+        if at != last + 1 or first < 0:
+            if first >= 0:
+                spans.append((ends[first - 1] if first else 0, ends[last]))
+            first = at
+        last = at
+    if first >= 0:
+        spans.append((ends[first - 1] if first else 0, ends[last]))
+    return spans
 
 
 def _priced(finding: _Finding, case: _Case) -> Miss | None:
@@ -343,12 +379,10 @@ def _above_reading(blocks: Sequence[int], ends: Sequence[int], billed: Billed) -
     """
     used, rates = billed.tokens, billed.rates
     start, total, pico = used.read, 0, 0
+    spans = [(low, high) for low, high in _spans(blocks, ends) if high > start]
     for size, rate in ((used.write_1h, rates.write_1h), (used.write_5m, rates.write_5m), (used.input, rates.input)):
         end = start + size
-        part = 0
-        for at in blocks:
-            low, high = ends[at - 1] if at else 0, ends[at]
-            part += max(0, min(high, end) - max(low, start))
+        part = sum([max(0, min(high, end) - max(low, start)) for low, high in spans])
         total += part
         pico += price_tokens(part, rate - rates.read)
         start = end

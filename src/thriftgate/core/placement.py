@@ -55,27 +55,30 @@ def ratios_of(rates: Rates) -> Ratios:
 
 
 class Placement(NamedTuple):
-    """The breakpoints, in order; what they are expected to save against sending the client's own (input tokens at the base
-    price, the uses to come included); and how many tokens are live."""
+    """The breakpoints, in order; what those behind the live part are expected to save against sending that part plain, the
+    client's own among them where they are kept (input tokens at the base price, the uses to come included); and how many
+    tokens are live."""
 
     marks: tuple[Breakpoint, ...]
     gain: float
     live_tokens: int
 
 
-class _Live(NamedTuple):
+class _Held(Struct, frozen=True, gc=False):
     at: int
     entry: Resident
 
 
 class _Prompt(NamedTuple):
-    """The prompt, what of it is live (shallow to deep), and under which rules."""
+    """The prompt, what of it is believed to be held, what of that is live, and what of that for an hour (all shallow to
+    deep), and under which rules."""
 
     prefix: Prefix
     cumulative: Sequence[int]
     outlook: Outlook
-    residency: Residency
-    alive: Sequence[_Live]
+    held: Sequence[_Held]
+    alive: Sequence[_Held]
+    hours: Sequence[_Held]
     now_s: float
     minimum: int
     rules: CacheRules
@@ -84,10 +87,6 @@ class _Prompt(NamedTuple):
     def hit(self) -> int:
         """Index of the deepest live block, -1 without one."""
         return self.alive[-1].at if self.alive else -1
-
-    def hours(self) -> list[_Live]:
-        """The live entries of an hour."""
-        return [one for one in self.alive if one.entry.ttl == "1h"]
 
 
 class _Standing(NamedTuple):
@@ -134,9 +133,10 @@ def place(
     candidates = [one for one in _places(outlook, kept, only=fixed) if cumulative[one.at] >= minimum]
     if not candidates:
         return Placement(kept, 0.0, 0)
-    prompt = _Prompt(
-        prefix, cumulative, outlook, residency, _alive(prefix, residency, now_s), now_s=now_s, minimum=minimum, rules=rules
-    )
+    held = [_Held(at, residency[digest]) for at, digest in enumerate(prefix.chain) if digest in residency]
+    alive = [one for one in held if one.entry.live(now_s)]
+    hours = [one for one in alive if one.entry.ttl == "1h"]
+    prompt = _Prompt(prefix, cumulative, outlook, held, alive, hours, now_s=now_s, minimum=minimum, rules=rules)
     free_at = _free_hour(prompt, {mark.at for mark in kept} if fixed else None)
     standing = _standing(prompt, free_at, candidates[-1])
     beyond = [one for one in candidates if one.at > prompt.hit][-CANDIDATES_MAX:]
@@ -155,8 +155,8 @@ def place(
         hour_at = max(hour_at, free_at)
     if not fixed:
         _fill(prompt, wanted, candidates)
-    if not kept:
-        hour_at = max([hour_at, *(one.at for one in prompt.hours() if one.at in wanted)])
+    # Up to a live hour entry an hour costs nothing: what is read is not written, and what is vacant there is made for it.
+    hour_at = max([hour_at, *(one.at for one in prompt.hours if kept or one.at in wanted)])
     marks = tuple([Breakpoint(at, "1h" if at <= hour_at else "5m") for at in sorted(wanted)])
     return Placement(marks, choice.gain, standing.depth)
 
@@ -172,47 +172,29 @@ def _places(outlook: Outlook, kept: Sequence[Breakpoint], *, only: bool) -> list
     return [places[at] for at in sorted(places) if at in own or not only]
 
 
-def _alive(prefix: Prefix, residency: Residency, now_s: float) -> list[_Live]:
-    if not residency:
-        return []
-    return [
-        _Live(at, entry)
-        for at, digest in enumerate(prefix.chain)
-        if (entry := residency.get(digest)) is not None and entry.live(now_s)
-    ]
-
-
 def _free_hour(prompt: _Prompt, only: Set[int] | None) -> int | None:
     """The deepest block inside the live part where an hour entry can be had for nothing: what is read is not written, so a
     breakpoint there costs nothing, and where no entry stands it makes one. `only`: at one of these places."""
     rules = prompt.rules
     if not (rules.free_insert and rules.late_upgrade and rules.hour_granted):
         return None
-    kept_at = max((one.at for one in prompt.hours()), default=-1)
+    kept_at = max((one.at for one in prompt.hours), default=-1)
+    standing = {one.at for one in prompt.held if one.entry.expires_s > prompt.now_s}
     for at in range(prompt.hit - 1, kept_at, -1):
         if prompt.cumulative[at] < prompt.minimum:
             return None
-        entry = prompt.residency.get(prompt.prefix.chain[at])
-        vacant = entry is None or entry.expires_s <= prompt.now_s
-        if vacant and prompt.prefix.blocks[at].part.markable and (only is None or at in only):
+        if at not in standing and prompt.prefix.blocks[at].part.markable and (only is None or at in only):
             return at
     return None
 
 
 def _standing(prompt: _Prompt, free_at: int | None, end: Prospect) -> _Standing:
     rules, cumulative = prompt.rules, prompt.cumulative
-    pending = 0
-    if len(prompt.alive) < len(prompt.residency):
-        depths = [
-            cumulative[at]
-            for at, digest in enumerate(prompt.prefix.chain)
-            if (entry := prompt.residency.get(digest)) is not None and entry.usable_s > prompt.now_s
-        ]
-        pending = max(depths, default=0)
+    pending = max([cumulative[one.at] for one in prompt.held if one.entry.usable_s > prompt.now_s], default=0)
     if not prompt.alive:
         return _Standing(0, 0.0, pending, rules.hour_granted)
     hit = prompt.alive[-1]
-    hour_depth, hours = 0.0, prompt.hours()
+    hour_depth, hours = 0.0, prompt.hours
     if free_at is not None:
         hour_depth = cumulative[free_at]
     elif hours:
@@ -222,7 +204,7 @@ def _standing(prompt: _Prompt, free_at: int | None, end: Prospect) -> _Standing:
     return _Standing(cumulative[hit.at], hour_depth, pending, takes_hour)
 
 
-def _share_kept(one: _Live, end: Prospect, now_s: float) -> float:
+def _share_kept(one: _Held, end: Prospect, now_s: float) -> float:
     """Of the returns after five minutes and within the hour, the share that comes before the entry ends, if nothing renews
     it."""
     lapse = end.p1 - end.p5
@@ -310,7 +292,7 @@ def _fill(prompt: _Prompt, wanted: set[int], candidates: Sequence[Prospect]) -> 
         above = [at for at in wanted if at >= prompt.hit]
         if not above or prompt.hit not in set(within_reach(prompt.prefix, min(above), prompt.rules)):
             wanted.add(prompt.hit)
-    hours = [one.at for one in prompt.hours() if one.at < deepest]
+    hours = [one.at for one in prompt.hours if one.at < deepest]
     if hours and len(wanted) < slots:
         wanted.add(hours[-1])
     others = [one for one in candidates if one.at < deepest and one.at not in wanted and one.parts > 0]

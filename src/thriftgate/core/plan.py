@@ -19,12 +19,14 @@ class Policy(Struct, frozen=True):
     """What planning may do. `levers` names the levers that are on; unsafe ones only work when named here.
 
     `cost_limit_pico` is the most one call may cost in the worst case; `on_cost_limit` says what happens above it.
+    `stabilise` names the switches of `cache.stabilise` that are on (`core/stability/rewrite.py`).
     """
 
     levers: tuple[str, ...] = ("cache.breakpoints", "count.guard")
     cost_limit_pico: int | None = None
     on_cost_limit: Literal["refuse", "warn"] = "refuse"
     cache_mode: CacheMode = "ttl-only"
+    stabilise: tuple[str, ...] = ()
 
 
 class Draft(Struct, frozen=True):
@@ -79,8 +81,12 @@ class Lever(Protocol):
     def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
         """What to do about this request. Raising is allowed and counts as a skip: savings fail open."""
 
-    def undo(self, usage: Usage, terms: Terms) -> tuple[Usage, Terms]:
-        """What the settled call would have used without this lever: the counterfactual behind its booked saving."""
+    def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
+        """What the settled call would have used without this lever: the counterfactual behind its booked saving.
+
+        `as_sent`: how the prompt would have been billed with the breakpoints that the client set itself; None where it set
+        none.
+        """
 
 
 class Decision(Struct, frozen=True):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from thriftgate.core.generations import Generations
-from thriftgate.core.hazards import FIVE_MINUTES, ONE_HOUR, Gaps, Hazards, KeptGaps, Learning
+from thriftgate.core.hazards import FIVE_MINUTES, ONE_HOUR, Gaps, Hazards, KeptGaps, Learning, cumulated
 from thriftgate.core.prefix import Prefix
 from thriftgate.core.reuse_tree import ENDS_KEPT, Node, Tree, Way
 
@@ -74,6 +75,19 @@ class _Classes(Struct):
     alone: bool
 
 
+class _Sight(NamedTuple):
+    """One request as the tree stands: the last block that may carry a breakpoint, the end of tools and system, how far it is
+    known, and its classes."""
+
+    scope: bytes
+    prefix: Prefix
+    now_s: float
+    tail: int
+    head: int | None
+    way: Way
+    classes: _Classes
+
+
 class _Kept(Struct, array_like=True):
     tree: bytes
     classes: list[tuple[bytes, int, KeptGaps]]
@@ -87,6 +101,7 @@ class Reuse:
         self.hazards = Hazards(learning)
         self._tree = Tree(boundaries_max)
         self._classes: Generations[_Class, Gaps] = Generations(classes_max)
+        self._sight: _Sight | None = None  # of the last look: a request is looked at, then observed
 
     def pass_time(self, now_s: float) -> None:
         """Book what has become of earlier requests by now."""
@@ -94,14 +109,13 @@ class Reuse:
 
     def look(self, scope: bytes, prefix: Prefix, cumulative: Sequence[int], now_s: float) -> Outlook:
         """What to expect of this request. Empty for a prompt without a block that could be marked."""
-        tail = prefix.last_markable()
-        if tail is None:
+        sight = self._sight = self._seen(scope, prefix, cumulative, now_s)
+        if sight is None:
             return Outlook()
-        way = self._tree.way(prefix)
-        classes = _classify(scope, way, prefix, cumulative, now_s)
-        curve, known = self.hazards.curve, self._classes.get
-        shared = (known((b"", _SHARED)), known((classes.app, _SHARED)))
-        end = tuple(curve([known(key) for key in classes.end], alone=classes.alone))
+        tail, way, classes = sight.tail, sight.way, sight.classes
+        hazards, known = self.hazards, self._classes.get
+        end = hazards.curve([known(key) for key in classes.end], alone=classes.alone)
+        shared = hazards.of((known((b"", _SHARED)), known((classes.app, _SHARED))))
         prospects: dict[int, Prospect] = {}
         own: Node | None = None
         for node in way.nodes:
@@ -109,52 +123,53 @@ class Reuse:
                 own = node
             elif node.at < tail and node.shared:
                 parts = (node.parted + 1) / (node.touches + 2)
-                alone = self.hazards.curve_of_one(shared, node.gaps, now_s - node.last_s)
-                prospects[node.at] = Prospect(node.at, tuple(alone), parts, node.last_s)
+                alone = hazards.curve_of_one(shared, node.gaps, now_s - node.last_s)
+                prospects[node.at] = Prospect(node.at, alone, parts, node.last_s)
             elif node.at < tail:
                 prospects[node.at] = Prospect(node.at, end, 0.0, node.last_s)
-        for at in _fresh(way, prefix):
+        for at in _fresh(sight):
             if at < tail and at not in prospects:
                 last_s = way.nodes[-1].last_s if way.nodes and way.nodes[-1].at >= at else 0.0
-                prospects[at] = Prospect(at, tuple(curve(shared)), 0.5, last_s)
-        following = curve([known(key) for key in classes.following])
+                prospects[at] = Prospect(at, cumulated(shared), 0.5, last_s)
         if own is not None:
-            following = self.hazards.curve_of_one(shared, own.gaps, now_s - own.last_s)
-            end = tuple(following)
+            following = end = hazards.curve_of_one(shared, own.gaps, now_s - own.last_s)
+        else:
+            following = hazards.curve([known(key) for key in classes.following])
         ordered = [Prospect(tail, end, last_s=own.last_s if own is not None else 0.0)]
         for at in sorted(prospects, reverse=True):
             one = prospects[at]
             ordered.append(Prospect(at, _either(one.curve, ordered[-1].curve), one.parts, one.last_s))
+        ordered.reverse()
         return Outlook(
-            prospects=tuple(reversed(ordered)),
+            prospects=tuple(ordered),
             again_5m=following[FIVE_MINUTES],
             again_1h=following[ONE_HOUR],
             seen_at=way.known if way.known >= 0 else None,
-            seen_s=max((node.last_s for node in way.nodes[-ENDS_KEPT:]), default=0.0),
+            seen_s=max([node.last_s for node in way.nodes[-ENDS_KEPT:]], default=0.0),
             app=classes.app,
         )
 
     def observe(self, scope: bytes, prefix: Prefix, cumulative: Sequence[int], now_s: float) -> None:
         """Take in that this request was sent now."""
         self.pass_time(now_s)
-        tail = prefix.last_markable()
-        if tail is None:
+        sight, self._sight = self._sight, None
+        if sight is None or sight.prefix is not prefix or sight.scope != scope or sight.now_s != now_s:
+            sight = self._seen(scope, prefix, cumulative, now_s)
+        if sight is None:
             return
-        way = self._tree.way(prefix)
-        classes = _classify(scope, way, prefix, cumulative, now_s)
+        tail, head, way, classes = sight.tail, sight.head, sight.way, sight.classes
         continues = way.path is not None and way.known == way.path.last < len(prefix.chain) - 1
         for node in way.nodes:
             self._tree.used(prefix.chain[node.at])
             self._touch(node, classes, now_s, parts=node is way.nodes[-1] and not continues)
         if way.path is not None and not continues:
-            self._part(way, prefix, classes, now_s)
+            self._part(sight)
         path = self._tree.extend(way, prefix.chain)
-        head = prefix.head_end()
         if head is not None and way.known < head < tail:
             node = Node(head, base=way.known, shared=True, now_s=now_s)
             self._await(node, classes, now_s)
             path.add(node)
-        if not any(node.at == tail for node in way.nodes):
+        if not any([node.at == tail for node in way.nodes]):  # noqa: C419  twice as fast as a generator
             node = Node(tail, base=way.known, shared=False, now_s=now_s)
             node.event = self.hazards.use(now_s, tuple([self._class(key, now_s) for key in classes.end]))
             path.add(node)
@@ -166,15 +181,25 @@ class Reuse:
         return msgspec.msgpack.encode(_Kept(self._tree.kept(KEPT_BOUNDARIES), classes))
 
     def restore(self, data: bytes) -> None:
-        """Add what `kept` gave to what is known. Raises msgspec.DecodeError for anything else."""
+        """Add what `kept` gave to what is known. Raises ValueError for anything else, and then takes in nothing of it."""
         kept = msgspec.msgpack.decode(data, type=_Kept)
-        self._tree.restore(kept.tree)
-        for owner, code, gaps in reversed(kept.classes):
-            known = self._classes.get((owner, code))
+        classes = [((owner, code), Gaps.restored(gaps)) for owner, code, gaps in reversed(kept.classes)]
+        self._tree.restore(kept.tree)  # reads all before it takes in anything, as is done above
+        self._sight = None
+        for key, gaps in classes:
+            known = self._classes.get(key)
             if known is None:
-                self._classes[owner, code] = Gaps.restored(gaps)
+                self._classes[key] = gaps
             else:
-                known.add(gaps)
+                self.hazards.merge(known, gaps)
+
+    def _seen(self, scope: bytes, prefix: Prefix, cumulative: Sequence[int], now_s: float) -> _Sight | None:
+        """None for a prompt without a block that could be marked."""
+        tail = prefix.last_markable()
+        if tail is None:
+            return None
+        head, way = prefix.head_end(), self._tree.way(prefix)
+        return _Sight(scope, prefix, now_s, tail, head, way, _classify(scope, way, prefix, cumulative, now_s, head=head))
 
     def _touch(self, node: Node, classes: _Classes, now_s: float, *, parts: bool) -> None:
         if node.event is not None and node.event.next_s == 0.0:
@@ -187,15 +212,16 @@ class Reuse:
             self._await(node, classes, now_s)
         node.last_s = now_s
 
-    def _part(self, way: Way, prefix: Prefix, classes: _Classes, now_s: float) -> None:
+    def _part(self, sight: _Sight) -> None:
         """The request leaves a path before its end: where it does is a node from now on."""
+        prefix, way, classes, now_s = sight.prefix, sight.way, sight.classes, sight.now_s
         path = way.path
         if path is None:
             return
         left = next((node for node in path.nodes if node.at > way.known), None)
         awaited = left.event if left is not None and not left.shared else None
         if left is not None and awaited is not None and awaited.next_s == 0.0:
-            # An edited last turn continues a conversation as well, if it repeats most of what was new in it.
+            # An edited last turn continues a conversation as well, if it repeats most of the blocks that were new in it.
             most = way.known - left.base > (left.at - left.base) / 2
             awaited.next_s = now_s if most else 0.0
         at = _markable_at(prefix, way.known)
@@ -220,30 +246,25 @@ class Reuse:
         return gaps
 
 
-def _fresh(way: Way, prefix: Prefix) -> list[int]:
+def _fresh(sight: _Sight) -> list[int]:
     """Boundaries that matter but are no nodes yet: the end of tools and system, documents before a first question, and where
     this request leaves a known path."""
-    found: list[int] = []
-    head = prefix.head_end()
-    if head is not None:
-        found.append(head)
+    prefix, way = sight.prefix, sight.way
+    found = [sight.head]
     question = prefix.blocks[-1]
     if question.section == "messages" and question.index == 0 and question.item > 0:
-        at = _markable_at(prefix, len(prefix.blocks) - 2)
-        if at is not None:
-            found.append(at)
+        found.append(_markable_at(prefix, len(prefix.blocks) - 2))
     if way.path is not None and way.known != way.path.last:
-        at = _markable_at(prefix, way.known)
-        if at is not None:
-            found.append(at)
-    return found
+        found.append(_markable_at(prefix, way.known))
+    return [at for at in found if at is not None]
 
 
-def _classify(scope: bytes, way: Way, prefix: Prefix, cumulative: Sequence[int], now_s: float) -> _Classes:
+def _classify(
+    scope: bytes, way: Way, prefix: Prefix, cumulative: Sequence[int], now_s: float, *, head: int | None
+) -> _Classes:
     """The classes of a request's end: all; workspace and model; how it came about (something new, a branch, a continuation),
     who spoke last and in which turn; how long the prompt is and how long the pause before it was; both again for the
     application alone. A class is an owner and a number."""
-    head = prefix.head_end()
     if head is not None:
         app = scope + prefix.chain[head]
     else:
@@ -252,7 +273,8 @@ def _classify(scope: bytes, way: Way, prefix: Prefix, cumulative: Sequence[int],
     last = prefix.blocks[-1]
     turn = last.index // 2 if last.section == "messages" else 0
     parent = way.nodes[-1] if way.nodes else None
-    origin = _NEW if parent is None else _BRANCH if parent.shared or parent.at != way.known else _CONTINUATION
+    goes_on = parent is not None and not parent.shared and parent.at == way.known
+    origin = _NEW if way.known < 0 else _CONTINUATION if goes_on else _BRANCH
     by_tool = last.part.kind == "tool_result"
     kind = _code(origin, _turn_bucket(turn), by_tool=by_tool)
     pause = bisect_left(_PAUSES_S, now_s - parent.last_s if parent is not None else -1.0)
@@ -278,7 +300,7 @@ def _turn_bucket(turn: int) -> int:
 
 def _either(one: Sequence[float], other: Sequence[float]) -> tuple[float, ...]:
     """At least as likely as the likelier: whoever repeats the longer prefix repeats the shorter one."""
-    return tuple([max(pair) for pair in zip(one, other, strict=True)])
+    return tuple(map(max, one, other))
 
 
 def _markable_at(prefix: Prefix, at: int) -> int | None:

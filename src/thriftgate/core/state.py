@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from thriftgate.core.brake import Verdict
 from thriftgate.core.cache import CacheRules, Residency
 from thriftgate.core.models import Capabilities
 from thriftgate.core.prefix import Prefix
@@ -16,8 +17,8 @@ class State(Struct, frozen=True):
 
     `cumulative[i]` and `upper[i]` are the expected and worst-case token counts up to and including block i. `usable_s` is
     when the answer is expected to begin. `in_thread` says that the prompt is longer than can be
-    seen: the provider holds the rest. `output_tokens` is the expected length of the answer. `braked` says that our own
-    breakpoints have cost this application more than its own would have.
+    seen: the provider holds the rest. `output_tokens` is the expected length of the answer. `braked` says what this
+    application's calls are to be left with, because our breakpoints have cost it more.
     """
 
     now_s: float
@@ -32,4 +33,4 @@ class State(Struct, frozen=True):
     outlook: Outlook
     rules: CacheRules = CacheRules()
     in_thread: bool = False
-    braked: bool = False
+    braked: Verdict = ""

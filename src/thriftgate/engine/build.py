@@ -31,7 +31,7 @@ async def build_engine(settings: Settings, *, transport: Transport | None = None
     clock = clock or SystemClock()
     upstream = settings.upstream
     provider = PROVIDERS[upstream.provider](upstream.url, upstream.api_key.get_secret_value())
-    knowledge = Knowledge(load_book(settings.prices), load_models(), upstream.provider)
+    knowledge = Knowledge(load_book(settings.prices), load_models(), upstream.provider, cache_mode=settings.cache.mode)
     ledger = SqliteLedger.open(settings.ledger.path, sync=settings.ledger.sync)
     try:
         ledger.claim()
@@ -86,6 +86,7 @@ def policy_of(settings: Settings) -> Policy:
         cost_limit_pico=None if limit is None else pico_from_usd(limit),
         on_cost_limit=settings.policy.on_cost_limit,
         cache_mode=settings.cache.mode,
+        stabilise=settings.cache.stabilise,
     )
 
 

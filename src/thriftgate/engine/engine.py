@@ -26,8 +26,10 @@ from thriftgate.core.errors import (
 from thriftgate.core.generations import Generations
 from thriftgate.core.keepalive import Bounds
 from thriftgate.core.plan import Plan, Policy
-from thriftgate.core.planner import make_plan
 from thriftgate.core.request import Request
+from thriftgate.core.rewrite import Rewritten, prepare
+from thriftgate.core.stability.watch import MEMORY as STABILITY
+from thriftgate.core.stability.watch import StabilityWatch
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.engine.call import Call, Reply, WholeReply
 from thriftgate.engine.fanout import Fanout, Flight
@@ -41,6 +43,7 @@ from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.touch import Toucher
 from thriftgate.ledger.entries import Entry, Hold, Ledger, Outcome, balanced
+from thriftgate.logs import log, where_raised
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Incoming, Timeouts, Transport, header
 from thriftgate.wire.anthropic_messages import count_body, read_count
@@ -117,7 +120,8 @@ class Engine:
         self._new_id = new_id
         self._key_salt = key_salt
         self._keys: Generations[str, str] = Generations(10_000)
-        self._keeper = Keeper(knowledge.memories, ledger, clock, self.tasks)
+        self._stability = StabilityWatch()
+        self._keeper = Keeper({**knowledge.memories, STABILITY: self._stability}, ledger, clock, self.tasks)
 
     async def messages(self, call: Call) -> Reply:
         """Plan, hold, send, meter, settle one Messages call.
@@ -250,16 +254,17 @@ class Engine:
             request = call.dialect.parse(call.body)
             model = request.model
             policy = self._policy(call)
-            snapshot, plan = self._planned(request, opened.key, policy)
-            if plan.refusal is not None and await self._counted(call, request, snapshot):
-                snapshot, plan = self._planned(request, opened.key, policy)
+            rewritten = prepare(request, self.knowledge.models[model], policy)
+            snapshot, plan = self._planned(rewritten, opened.key, policy)
+            if plan.refusal is not None and await self._counted(call, rewritten.request, snapshot):
+                snapshot, plan = self._planned(rewritten, opened.key, policy)
             if plan.refusal is None and self.limits.may_wait(opened.key, call.headers):
                 snapshot, plan = await self.fanout.queue(
                     snapshot,
                     plan,
                     wait_s=self.limits.fanout_wait_s,
-                    planned=lambda: self._planned(request, opened.key, policy),
-                    cost_pico=lambda state: make_plan(request, state, policy).forecast.pico,
+                    planned=lambda: self._planned(rewritten, opened.key, policy),
+                    cost_pico=lambda state: rewritten.plan(state, policy).forecast.pico,
                 )
             if plan.refusal is not None:
                 _refuse(plan.refusal)
@@ -270,15 +275,23 @@ class Engine:
             if isinstance(error, InputError):
                 raise error from None
             raise
+        self._watch(opened.key, request)
         self.knowledge.observe(snapshot, opened.key)
         if self._keepalive is not None:
             self._keepalive.moved_on(snapshot.state.prefix.chain)
-        prepared = Prepared(opened.id, opened.opened_us, opened.key, request, snapshot, plan, call.dialect)
+        prepared = Prepared(opened.id, opened.opened_us, opened.key, rewritten.request, snapshot, plan, call.dialect)
         return prepared, self.fanout.depart(snapshot.state, plan)
 
-    def _planned(self, request: Request, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
-        snapshot = self.knowledge.snapshot(request, key, self.clock.now_s())
-        return snapshot, make_plan(request, snapshot.state, policy)
+    def _planned(self, rewritten: Rewritten, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
+        snapshot = self.knowledge.snapshot(rewritten.request, key, self.clock.now_s())
+        return snapshot, rewritten.plan(snapshot.state, policy)
+
+    def _watch(self, key: str, request: Request) -> None:
+        """Look what breaks prefixes in what clients send. Whatever goes wrong with that, the call goes on."""
+        try:
+            self._stability.see(key, request, self.knowledge.models[request.model].tokenizer, self.clock.now_s())
+        except Exception as error:  # noqa: BLE001  a call without a remark on it is better than none
+            log.error("prefix not examined", error=type(error).__name__, at=where_raised(error))
 
     async def _counted(self, call: Call, request: Request, snapshot: Snapshot) -> bool:
         """Have the provider count a prompt that our upper bound would refuse: free, and only worth a round trip here.

@@ -49,6 +49,7 @@ class Kept:
         "covered",
         "curve",
         "fresh",
+        "held",
         "key",
         "number",
         "read_s",
@@ -69,12 +70,17 @@ class Kept:
         self.ttl = ttl
         self.answer = answer if answer is not None and answer.stop_reason == "end_turn" and ttl == "5m" else None
         self.fresh = tokens.output if self.answer is not None else 0
+        self.held: list[tuple[int, float]] = []
         self.spent = 0.0
         self.number = 0
 
     @property
     def due_s(self) -> float:
         return self.read_s + TTL_S[self.ttl] - EARLY_S
+
+    def held_beyond(self, moment_s: float) -> tuple[int, float]:
+        """Tokens of the prefix that the deepest of the entries that outlive that moment holds, and until when."""
+        return max(((tokens, until_s) for tokens, until_s in self.held if until_s > moment_s), default=(0, 0.0))
 
     @property
     def weight(self) -> int:
@@ -167,9 +173,20 @@ class KeepAlive:
             return
         content = read_answer(answer) if isinstance(answer, bytes) else answer.answer()
         kept = Kept(call, prepared, entry, resident.ttl, content)
+        kept.held = self._held(prepared, digest)
         if not kept.covered or kept.weight > BYTES_MAX:
             return
         self._keep(digest, kept)
+
+    def _held(self, prepared: Prepared, end: bytes) -> list[tuple[int, float]]:
+        """The other entries on the way, by their tokens and when they end."""
+        state = prepared.snapshot.state
+        known = self._knowledge.memory.residency_of(state.prefix.chain)
+        return [
+            (tokens, known[digest].expires_s)
+            for digest, tokens in zip(state.prefix.chain, state.cumulative, strict=True)
+            if digest in known and digest != end
+        ]
 
     def stop(self) -> None:
         """No further ping."""
@@ -225,7 +242,8 @@ class KeepAlive:
         late = now_s >= kept.read_s + TTL_S[kept.ttl]
         if late or self._stands_in_the_way(kept, worst_pico, now_s) or objection(ping, self._bounds):
             return
-        reason = f"{ping.chance:.0%} come back in the time bought: {ping.cost:,.0f} tokens to spare {ping.spares:,.0f}"
+        chance = ping.chance(ping.dies_s, ping.lives_s)
+        reason = f"{chance:.0%} come back in the time bought: {ping.cost:,.0f} tokens to save {ping.saving:,.0f} on average"
         call = replace(kept.call, body=body)
         touched = await self._sent(call, kept.key, reason, worst_pico)
         if touched is None or touched.entry.outcome != "answered" or touched.tokens.read < kept.covered:
@@ -293,6 +311,7 @@ class KeepAlive:
 
 def _ping(kept: Kept, rates: Rates, now_s: float, ttl: Ttl, fresh: int) -> Ping:
     silent_s = now_s - kept.started_s
+    held, held_until_s = kept.held_beyond(kept.read_s + TTL_S[kept.ttl])
     return Ping(
         curve=kept.curve,
         silent_s=silent_s,
@@ -305,4 +324,6 @@ def _ping(kept: Kept, rates: Rates, now_s: float, ttl: Ttl, fresh: int) -> Ping:
         write_5m=rates.write_5m / rates.input,
         write_1h=rates.write_1h / rates.input,
         spent=kept.spent,
+        kept=min(kept.covered, held),
+        kept_until_s=held_until_s - kept.started_s,
     )

@@ -16,13 +16,14 @@ from thriftgate.core.misses import Billed, Miss, classify
 from thriftgate.core.plan import Plan
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
-from thriftgate.core.usage import Usage
+from thriftgate.core.usage import Tokens, Usage
 from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.ledger.entries import Entry, Outcome, Posting, Resolution, UsageSource, balanced
 from thriftgate.logs import log, where_raised
 from thriftgate.wire.dialect import Dialect
 from thriftgate.wire.meter import Reading
 
+CACHE = "cache.breakpoints"
 BYTES_PER_OUTPUT_TOKEN = 3  # low on purpose: an estimate shall not undercount
 TOKENS_MAX = 10**9  # more in one call is no usage but nonsense, and would not fit into a ledger's 64 bits once priced
 
@@ -66,16 +67,17 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
     reading = ending.reading
     source: UsageSource
     told = _told(reading)
+    as_sent: Tokens | None = None
     if reading is None and not 200 <= ending.status < 300:  # no answer began, and nothing was cached
         knowledge.looks.add(_sent(prepared), settled_us / 1e6, failed=True)
     if reading is not None and reading.complete and told is not None:
         usage, source = told, "exact"
-        _learn(prepared, usage, ending, reading, knowledge)
+        as_sent = _learn(prepared, usage, ending, reading, knowledge)
     elif _was_not_served(ending):
         usage, source = Usage(), "none"
     else:
         usage, source = _estimated(prepared, reading), "estimated"
-    postings, note, terms = _priced(prepared, ending, usage, knowledge)
+    postings, note, terms = _priced(prepared, ending, usage, as_sent, knowledge)
     expected = prepared.plan.forecast.tokens
     return Entry(
         id=prepared.id,
@@ -156,21 +158,38 @@ def _resolution(source: UsageSource) -> Resolution:
 
 
 def _priced(
-    prepared: Prepared, ending: Ending, usage: Usage, knowledge: Knowledge
+    prepared: Prepared, ending: Ending, usage: Usage, as_sent: Tokens | None, knowledge: Knowledge
 ) -> tuple[tuple[Posting, ...], str, Terms]:
     terms = _billed_terms(prepared, ending.reading)
     if _is_free(ending, usage, terms.day):
         return balanced(0, 0, {}), ending.note, terms
     note = ending.note
-    applied = prepared.plan.applied()
+    if as_sent is None and cache.client_breakpoints(
+        prepared.request, prepared.snapshot.state.prefix
+    ):  # not to be told apart: then nothing was saved
+        as_sent = usage.total
+    applied = _accounted(prepared.plan, usage, as_sent)
     try:
-        settlement = attribute(usage, terms, applied, knowledge.book)
+        settlement = attribute(usage, terms, applied, knowledge.book, as_sent=as_sent)
     except UnknownPrice as error:
         # The call is made and must be booked: at the terms it was planned under, and loudly.
         terms = prepared.plan.terms
         note = f"{note}; priced as planned: {error}".removeprefix("; ")
-        settlement = attribute(replace(usage, iterations=()), terms, applied, knowledge.book)
+        settlement = attribute(replace(usage, iterations=()), terms, applied, knowledge.book, as_sent=as_sent)
     return balanced(settlement.baseline, settlement.cost.pico, settlement.saved), note, terms
+
+
+def _accounted(plan: Plan, usage: Usage, as_sent: Tokens | None) -> tuple[str, ...]:
+    """The levers that have a share in what the call cost. What an earlier call kept longer than the client asked for saves
+    on this one, even if its own breakpoints are left as they are."""
+    applied = plan.applied()
+    if as_sent is None or CACHE in applied or _prompt(as_sent) == _prompt(usage.total):
+        return applied
+    return (*applied, CACHE)
+
+
+def _prompt(tokens: Tokens) -> Tokens:
+    return replace(tokens, output=0, thinking=0)
 
 
 def _billed_terms(prepared: Prepared, reading: Reading | None) -> Terms:
@@ -209,20 +228,24 @@ def _estimated(prepared: Prepared, reading: Reading | None) -> Usage:
     return Usage(replace(seen, output=output, thinking=0), told.web_searches if told is not None else 0)
 
 
-def _learn(prepared: Prepared, usage: Usage, ending: Ending, reading: Reading, knowledge: Knowledge) -> None:
+def _learn(prepared: Prepared, usage: Usage, ending: Ending, reading: Reading, knowledge: Knowledge) -> Tokens | None:
+    """Teach the memories. Returns how the prompt would have been billed with the client's own breakpoints, if it set any."""
     state = prepared.snapshot.state
     rates = knowledge.book.rates(prepared.plan.terms, usage.total.prompt)  # priced before, so the book has them
     model = prepared.request.model
     if prepared.request.max_tokens:  # a pre-warm answers nothing, and says nothing of other answers
         knowledge.memory.answered(prepared.key, model, usage.total.output)
     if _tells_nothing(prepared, usage, reading):
-        return
+        return None
     knowledge.learn_tokens(prepared.snapshot, usage.total.prompt)
-    knowledge.learn_cost(prepared.snapshot, cache.client_breakpoints(prepared.request, state.prefix), usage.total, rates)
+    client = cache.client_breakpoints(prepared.request, state.prefix)
+    expected = prepared.plan.forecast.tokens
+    as_sent = knowledge.learn_cost(prepared.snapshot, client, expected, usage.total, rates)
     if prepared.plan.breakpoints:
         began_s = state.now_s + ending.ttfb_ms / 1000
         split = reading.usage is not None and reading.usage.cache_creation is not None
         knowledge.learn_cache(prepared.snapshot, prepared.plan.breakpoints, usage.total, began_s, split=split)
+    return as_sent
 
 
 def _tells_nothing(prepared: Prepared, usage: Usage, reading: Reading) -> bool:

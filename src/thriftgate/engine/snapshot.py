@@ -8,13 +8,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from thriftgate.core.belief_book import BeliefBook
-from thriftgate.core.brake import Brake, prompt_cost
+from thriftgate.core.brake import Brake, in_billed_tokens, prompt_cost
 from thriftgate.core.cache import Breakpoint
 from thriftgate.core.evidence import Evidence
 from thriftgate.core.looks import Looks
 from thriftgate.core.memo import PartMemo
 from thriftgate.core.models import Capabilities, ModelTable
-from thriftgate.core.placement import ratios_of
+from thriftgate.core.placement import CacheMode, ratios_of
 from thriftgate.core.prefix import Prefix, read_prefix
 from thriftgate.core.prices import PriceBook, Rates
 from thriftgate.core.request import Request
@@ -40,7 +40,13 @@ class Knowledge:
     """Everything the engine learned and was told: price book, capability table, memories. One per engine."""
 
     def __init__(
-        self, book: PriceBook, models: ModelTable, provider: str = "anthropic", *, boundaries_max: int = 250_000
+        self,
+        book: PriceBook,
+        models: ModelTable,
+        provider: str = "anthropic",
+        *,
+        cache_mode: CacheMode = "ttl-only",
+        boundaries_max: int = 250_000,
     ) -> None:
         self.book = book
         self.models = models
@@ -48,7 +54,7 @@ class Knowledge:
         self.beliefs = BeliefBook()
         self.memory = Memory(min(boundaries_max, RESIDENTS_MAX))
         self.reuse = Reuse(boundaries_max=boundaries_max)
-        self.brake = Brake()
+        self.brake = Brake(may_drop=cache_mode == "full")
         self.tokens = TokenMemory(boundaries_max)
         self.parts = PartMemo()
         self.looks = Looks()
@@ -114,7 +120,10 @@ class Knowledge:
             ),
         )
         self.memory.evicted(lesson.gone)
-        self.memory.cached(lesson.entries if lesson.gone else self.memory.news(lesson.entries))
+        if lesson.warnings:  # what was taken to be written when the answer began was taken by rules that do not hold
+            self.memory.evicted(state.prefix.chain[mark.at] for mark in breakpoints)
+        changed = lesson.gone or lesson.warnings
+        self.memory.cached(lesson.entries if changed else self.memory.news(lesson.entries))
         for warning in lesson.warnings:
             log.warning("cache belief changed", model=model, belief=warning)
 
@@ -123,28 +132,36 @@ class Knowledge:
         state = snapshot.state
         self.reuse.observe(_scope(key, state.capability), state.prefix, state.cumulative, state.now_s)
 
-    def learn_cost(self, snapshot: Snapshot, client: Sequence[Breakpoint], billed: Tokens, rates: Rates) -> None:
+    def learn_cost(
+        self, snapshot: Snapshot, client: Sequence[Breakpoint], expected: Tokens, billed: Tokens, rates: Rates
+    ) -> Tokens | None:
         """Hold the bill of the prompt against what the client's own breakpoints would have cost. Says so when the brake
-        begins or ceases to hold."""
+        begins or ceases to hold.
+
+        Returns how the prompt would have been billed as the client sent it, None where it set no breakpoints. `expected` is
+        the forecast of what was sent.
+        """
         state = snapshot.state
         if not state.cumulative or not state.cumulative[-1]:
-            return
+            return billed if client else None
+        sent = Tokens(input=billed.prompt)
+        if client:
+            shadow = self.brake.shadow(
+                state.prefix,
+                state.cumulative,
+                client,
+                now_s=state.now_s,
+                usable_s=state.usable_s,
+                minimum=state.capability.cache_min_tokens,
+                rules=state.rules,
+            )
+            sent = in_billed_tokens(shadow, expected, billed)
         ratios = ratios_of(rates)
-        shadow = self.brake.shadow(
-            state.prefix,
-            state.cumulative,
-            client,
-            now_s=state.now_s,
-            usable_s=state.usable_s,
-            ratios=ratios,
-            minimum=state.capability.cache_min_tokens,
-            rules=state.rules,
-        )
         app = state.outlook.app
-        exact = billed.prompt / state.cumulative[-1]
-        if self.brake.book(app, prompt_cost(billed, ratios), shadow * exact, state.now_s):
-            held = self.brake.holds(app)
-            log.warning("cache brake", model=state.capability.id, holds=held)
+        plain = float(billed.prompt)
+        if self.brake.book(app, prompt_cost(billed, ratios), prompt_cost(sent, ratios), plain, state.now_s):
+            log.warning("cache brake", model=state.capability.id, left_with=self.brake.holds(app) or "ours")
+        return sent if client else None
 
     def learn_tokens(self, snapshot: Snapshot, exact: int) -> None:
         """Take in how long a prompt really was. Says so, once a model, when estimates are off for good: the model may have a

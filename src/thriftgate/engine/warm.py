@@ -11,8 +11,10 @@ from msgspec import Struct
 
 from thriftgate.core.errors import InputError, ThriftgateError, UpstreamError
 from thriftgate.core.money import pico_from_usd
+from thriftgate.core.plan import Policy
 from thriftgate.core.planner import make_plan
 from thriftgate.core.request import Ttl, parse_request
+from thriftgate.core.rewrite import prepare
 from thriftgate.core.usage import Tokens
 from thriftgate.engine.call import Call
 from thriftgate.engine.engine import Engine
@@ -48,10 +50,12 @@ class Warmed(Struct, frozen=True):
     error: str = ""
 
 
-def warming(name: str, body: bytes, ttl: Ttl, knowledge: Knowledge, now_s: float) -> Warming:
-    """What to send for this request. Raises InputError and UnknownPrice, naming it."""
+def warming(name: str, body: bytes, ttl: Ttl, knowledge: Knowledge, now_s: float, *, policy: Policy = UNTOUCHED) -> Warming:
+    """What to send for this request, its prompt rewritten as `policy` will rewrite those to come. Raises InputError and
+    UnknownPrice, naming it."""
     try:
         request = parse_request(body, needs_max_tokens=False)
+        request = prepare(request, knowledge.models[request.model], policy).request
         made = parse_request(warming_ping(request, knowledge.snapshot(request, "", now_s).state.prefix, ttl))
         forecast = make_plan(made, knowledge.snapshot(made, "", now_s).state, UNTOUCHED).forecast
     except InputError as error:

@@ -198,9 +198,18 @@ def test_a_breakpoint_of_a_form_unknown_here_is_a_breakpoint() -> None:
 
 def test_the_brake_holds() -> None:
     request = request_of(system=LONG, messages=TURNS)
-    plan = plan_of(request, state_of(request, braked=True))
-    assert plan.body is request.body
-    assert "brake" in plan.decisions[0].reason
+    for verdict in ("client", "none"):
+        plan = plan_of(request, state_of(request, braked=verdict))
+        assert plan.body is request.body
+        assert "brake" in plan.decisions[0].reason
+
+
+def test_the_brake_takes_away_what_costs_more_than_nothing() -> None:
+    request = request_of(body_of(**OWN))
+    plan = make_plan(request, state_of(request, braked="none"), Policy((LEVER.id,), cache_mode="full"), (LEVER,))
+    assert plan.breakpoints == ()
+    assert b"cache_control" not in plan.body
+    assert plan_of(request, state_of(request, braked="client")).body is request.body
 
 
 # --- clients that mark ----------------------------------------------------------------------------------------------------

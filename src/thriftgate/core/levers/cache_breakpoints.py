@@ -26,7 +26,7 @@ from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request, Ttl
 from thriftgate.core.splice import Edit
 from thriftgate.core.state import State
-from thriftgate.core.usage import Iteration, Usage
+from thriftgate.core.usage import Iteration, Tokens, Usage
 
 _SECTIONS: tuple[Section, ...] = ("tools", "system", "messages")
 _MARKS: dict[Ttl, bytes] = {"5m": b'{"type":"ephemeral"}', "1h": b'{"type":"ephemeral","ttl":"1h"}'}
@@ -45,6 +45,8 @@ class CacheBreakpoints:
             return Skip(aside)
         total = state.cumulative[-1]
         minimum = state.capability.cache_min_tokens
+        if state.braked:
+            return self._braked(request, draft, state)
         placement = place(
             state.prefix,
             state.cumulative,
@@ -63,7 +65,18 @@ class CacheBreakpoints:
         edits = _edits(request, state.prefix, marks)
         return Proposal(_reason(marks, client, state), msgspec.structs.replace(draft, breakpoints=marks), edits)
 
-    def undo(self, usage: Usage, terms: Terms) -> tuple[Usage, Terms]:
+    def _braked(self, request: Request, draft: Draft, state: State) -> Proposal | Skip:
+        """Leave the client its breakpoints, or, where even those have cost more than none, take them away."""
+        why = "the brake holds: our breakpoints have cost this application more than"
+        if state.braked == "client" or not draft.breakpoints:
+            return Skip(f"{why} its own would have")
+        edits = _edits(request, state.prefix, ())
+        return Proposal(f"{why} none would have, and so have its own", msgspec.structs.replace(draft, breakpoints=()), edits)
+
+    def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
+        if as_sent is not None:
+            total = msgspec.structs.replace(as_sent, output=usage.total.output, thinking=usage.total.thinking)
+            return msgspec.structs.replace(usage, total=total), terms
         # An advisor caches by its own setting; every other sub-call (compaction, fallback) sends the marked prompt again.
         iterations = tuple(
             one if one.kind == "advisor_message" else Iteration(one.kind, one.tokens.uncached(), one.model)
@@ -89,7 +102,6 @@ def _stands_aside(client: tuple[Breakpoint, ...], draft: Draft, state: State, po
             bool(client) and policy.cache_mode == "observe",
             "the client sets its own breakpoints, and cache.mode is observe",
         ),
-        (state.braked, "the brake holds: our breakpoints have cost this application more than its own would have"),
     )
     return next((reason for holds, reason in reasons if holds), "")
 

@@ -17,7 +17,7 @@ from thriftgate.core.plan import Draft, Policy, Proposal, Refuse, Skip
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
 from thriftgate.core.state import State
-from thriftgate.core.usage import Usage
+from thriftgate.core.usage import Tokens, Usage
 
 
 class CountGuard:
@@ -40,5 +40,5 @@ class CountGuard:
         )
         return Proposal(message, draft, warns=True) if policy.on_cost_limit == "warn" else Refuse(message)
 
-    def undo(self, usage: Usage, terms: Terms) -> tuple[Usage, Terms]:
+    def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
         return usage, terms

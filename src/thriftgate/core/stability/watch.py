@@ -2,13 +2,16 @@
 
 Of each application (key and model) the raw tools and system of its last few shapes are kept, in memory only. A request that
 repeats one of them costs two comparisons at memory speed. Only a differing one is analysed, and only so often a minute.
+What was counted can be kept over restarts; it holds no text of a prompt.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from thriftgate.core.models import TokenizerFamily
 from thriftgate.core.request import Request
@@ -22,31 +25,36 @@ from thriftgate.core.stability.breaks import (
     similar,
 )
 
+MEMORY = "stability"  # the name under which the ledger keeps the report
 SHAPES_MAX = 4  # a main agent and its sub-agents under one key
 ROWS_MAX = 32  # different breaks counted for one application; the rarest give way
 _MINUTE_S = 60.0
 _MESSAGES_BYTES_MAX = 262_144  # longer ones are not looked into for documents
+_SNIFFED_BYTES = 4_096  # of the messages: where one of the first message's documents begins, if it has any
 _DOCUMENTS = (b'"document"', b'"search_result"')
 
 
 class BreakCount(Struct, frozen=True):
-    """How often one application's prefix broke in one way. `last` shows the latest; `tokens_lost` is the sum of what could
-    have been read from the cache (an estimate)."""
+    """How often one application's prefix broke in one way. `last` shows the latest, of `last_s` (unix seconds);
+    `tokens_lost` is the sum of what could have been read from the cache (an estimate)."""
 
     key: str
     model: str
     last: Break
     count: int
     tokens_lost: int
+    last_s: float
 
 
 class AppCount(Struct, frozen=True):
-    """How many requests of an application were seen, and how many differing ones were not looked into, to save time."""
+    """How many requests of an application were seen since `since_s` (unix seconds), and how many differing ones were not
+    looked into, to save time."""
 
     key: str
     model: str
     requests: int
     unanalysed: int
+    since_s: float
 
 
 class StabilityReport(Struct, frozen=True):
@@ -71,13 +79,14 @@ class _Shape:
 
 
 class _App:
-    __slots__ = ("counts", "looked", "minute_s", "requests", "shapes", "unanalysed")
+    __slots__ = ("counts", "looked", "minute_s", "requests", "shapes", "since_s", "unanalysed")
 
-    def __init__(self) -> None:
+    def __init__(self, since_s: float) -> None:
         self.shapes: list[_Shape] = []
-        self.counts: dict[tuple[str, str, str], tuple[Break, int, int]] = {}
+        self.counts: dict[tuple[str, str, str], BreakCount] = {}
         self.requests = self.unanalysed = self.looked = 0
         self.minute_s = 0.0
+        self.since_s = since_s
 
     def may_look(self, now_s: float, limit: int) -> bool:
         if not 0 <= now_s - self.minute_s < _MINUTE_S:
@@ -85,13 +94,17 @@ class _App:
         self.looked += 1
         return self.looked <= limit
 
-    def count(self, found: Break) -> None:
-        row = (found.cause, found.where, found.pattern if found.cause in ("date", "id") else "")
-        _, times, tokens = self.counts.get(row, (found, 0, 0))
-        self.counts[row] = (found, times + 1, tokens + found.tokens_behind)
+    def count(self, fresh: BreakCount) -> None:
+        """Add to what was counted of the same way to break."""
+        last = fresh.last
+        row = (last.cause, last.where, last.pattern if last.cause in ("date", "id") else "")
+        known = self.counts.get(row)
+        if known is not None:
+            later = fresh if fresh.last_s >= known.last_s else known
+            fresh = replace(later, count=known.count + fresh.count, tokens_lost=known.tokens_lost + fresh.tokens_lost)
+        self.counts[row] = fresh
         if len(self.counts) > ROWS_MAX:
-            rarest = min((times, key) for key, (_, times, _) in self.counts.items() if key != row)[1]
-            del self.counts[rarest]
+            del self.counts[min((one.count, key) for key, one in self.counts.items() if key != row)[1]]
 
 
 class StabilityWatch:
@@ -115,7 +128,7 @@ class StabilityWatch:
         request is like it, or where this application has been looked into often enough this minute."""
         if not ("tools" in request.members or "system" in request.members or _has_documents(request)):
             return None
-        app = self._app(key, request.model)
+        app = self._app(key, request.model, now_s)
         app.requests += 1
         known = next((shape for shape in app.shapes if _repeats(request, shape.head)), None)
         if known is not None:
@@ -129,24 +142,37 @@ class StabilityWatch:
             return None
         found = self._look(app, known, request, family)
         if found is not None:
-            app.count(found)
+            app.count(BreakCount(key, request.model, found, 1, found.tokens_behind, now_s))
         self._forget()
         return found
 
     def report(self) -> StabilityReport:
         """What was counted so far."""
-        apps = [AppCount(key, model, app.requests, app.unanalysed) for (key, model), app in self._apps.items()]
-        breaks = [
-            BreakCount(key, model, last, count, tokens)
-            for (key, model), app in self._apps.items()
-            for last, count, tokens in app.counts.values()
-        ]
+        apps = [AppCount(*name, app.requests, app.unanalysed, app.since_s) for name, app in self._apps.items()]
+        breaks = [one for app in self._apps.values() for one in app.counts.values()]
         return StabilityReport(tuple(apps), tuple(sorted(breaks, key=lambda one: (-one.tokens_lost, -one.count))))
 
-    def _app(self, key: str, model: str) -> _App:
+    def kept(self) -> bytes:
+        """The report, to be added to at the next start, and for `cache doctor`."""
+        return msgspec.json.encode(self.report())
+
+    def restore(self, data: bytes) -> None:
+        """Add what was counted before. Raises ValueError for what is no report; then nothing is changed."""
+        report = read_report(data)
+        for app in report.apps:
+            counted = self._app(app.key, app.model, app.since_s)
+            counted.requests += app.requests
+            counted.unanalysed += app.unanalysed
+            counted.since_s = min(counted.since_s, app.since_s)
+        for one in report.breaks:
+            known = self._apps.get((one.key, one.model))
+            if known is not None:
+                known.count(one)
+
+    def _app(self, key: str, model: str, now_s: float) -> _App:
         app = self._apps.get((key, model))
         if app is None:
-            app = self._apps[key, model] = _App()
+            app = self._apps[key, model] = _App(now_s)
             while len(self._apps) > self.apps_max:
                 self._drop_oldest()
         else:
@@ -186,6 +212,14 @@ class StabilityWatch:
         self._bytes -= sum(shape.weight for shape in app.shapes)
 
 
+def read_report(data: bytes) -> StabilityReport:
+    """What a watch has kept. Raises ValueError for anything else."""
+    try:
+        return msgspec.json.decode(data, type=StabilityReport)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"this is no kept report: {error}") from None
+
+
 def _repeats(request: Request, head: Head) -> bool:
     """Whether tools and system are these bytes, told without a copy."""
     for name, known in (("tools", head.tools), ("system", head.system)):
@@ -202,4 +236,4 @@ def _has_documents(request: Request) -> bool:
     _, start, end = request.members["messages"]
     if end - start > _MESSAGES_BYTES_MAX:
         return False
-    return any(request.body.find(word, start, end) >= 0 for word in _DOCUMENTS)
+    return any(request.body.find(word, start, min(end, start + _SNIFFED_BYTES)) >= 0 for word in _DOCUMENTS)

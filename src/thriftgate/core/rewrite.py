@@ -1,0 +1,51 @@
+"""What happens to a prompt before it is planned: `cache.stabilise`, where the policy names what may be rewritten.
+
+The planner then sees the prompt that will be sent: its prefixes, its breakpoints, its cost. Whoever plans a call (gateway,
+warming, auditor) comes through here first, so that all of them speak of the same prompt.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from thriftgate.core.models import Capabilities
+from thriftgate.core.plan import Decision, Plan, Policy
+from thriftgate.core.planner import make_plan
+from thriftgate.core.request import Request, parse_request
+from thriftgate.core.stability.rewrite import LEVER, StabilisePolicy, stabilise
+from thriftgate.core.state import State
+
+
+class Rewritten(Struct, frozen=True):
+    """The request to take a snapshot for: the client's own object where nothing was rewritten. `decisions` tell what was
+    done and why."""
+
+    request: Request
+    decisions: tuple[Decision, ...]
+
+    def plan(self, state: State, policy: Policy) -> Plan:
+        """Plan the call; `state` is that of `request`. Raises UnknownPrice."""
+        plan = make_plan(self.request, state, policy)
+        return replace(plan, decisions=self.decisions + plan.decisions)
+
+
+def prepare(request: Request, capability: Capabilities, policy: Policy) -> Rewritten:
+    """Rewrite the prompt as the policy says. Never raises: a rewrite that fails is skipped, and the original goes on.
+
+    `capability` is the row of the model table as it is, not as bills have corrected it: a conversation must be rewritten
+    alike in each of its turns.
+    """
+    if not policy.stabilise:
+        return Rewritten(request, _OFF)
+    try:
+        done = stabilise(request, capability, StabilisePolicy(**dict.fromkeys(policy.stabilise, True)))
+        if done.body is request.body:
+            return Rewritten(request, (Decision(LEVER, "skipped", done.aside or "nothing in this prompt needs it"),))
+        fresh = parse_request(done.body, needs_max_tokens=False)
+    except Exception as error:  # noqa: BLE001  law 4: a lever that raises becomes a skip, whatever it raised
+        return Rewritten(request, (Decision(LEVER, "skipped", f"failed with {type(error).__name__}"),))
+    return Rewritten(fresh, (Decision(LEVER, "applied", "; ".join(done.changes)),))
+
+
+_OFF = (Decision(LEVER, "skipped", "off in the policy"),)
