@@ -46,6 +46,15 @@ def test_of_a_first_request_the_head_and_the_end_matter() -> None:
     assert outlook.prospects[0].p5 == pytest.approx(Learning().within_5m)
 
 
+def test_of_a_prompt_too_short_to_be_cached_only_what_was_seen_is_told() -> None:
+    reuse, asked = Reuse(), prompt(HEAD, "a")
+    send(reuse, asked, T)
+    outlook = reuse.look(ORG, asked.prefix, asked.cumulative, T + 10, minimum=asked.cumulative[-1] + 1)
+    assert (outlook.prospects, outlook.seen_at, outlook.seen_s) == ((), 1, T)
+    assert outlook.app == look(reuse, asked, T + 10).app
+    assert reuse.look(ORG, asked.prefix, asked.cumulative, T + 10, minimum=asked.cumulative[-1]).prospects
+
+
 def test_documents_before_a_first_question_are_a_place_at_once() -> None:
     document, question = Piece("document", 20_000), Piece("what does it say?", 20, joins=True)
     assert places(look(Reuse(), prompt(HEAD, document, question), T)) == [0, 1, 2]

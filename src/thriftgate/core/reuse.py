@@ -107,12 +107,17 @@ class Reuse:
         """Book what has become of earlier requests by now."""
         self.hazards.advance(now_s)
 
-    def look(self, scope: bytes, prefix: Prefix, cumulative: Sequence[int], now_s: float) -> Outlook:
-        """What to expect of this request. Empty for a prompt without a block that could be marked."""
+    def look(self, scope: bytes, prefix: Prefix, cumulative: Sequence[int], now_s: float, *, minimum: int = 0) -> Outlook:
+        """What to expect of this request. No prospects for a prompt without a block that could be marked, or of fewer than
+        `minimum` tokens."""
         sight = self._sight = self._seen(scope, prefix, cumulative, now_s)
         if sight is None:
             return Outlook()
         tail, way, classes = sight.tail, sight.way, sight.classes
+        seen_at = way.known if way.known >= 0 else None
+        seen_s = max([node.last_s for node in way.nodes[-ENDS_KEPT:]], default=0.0)
+        if cumulative[-1] < minimum:
+            return Outlook(seen_at=seen_at, seen_s=seen_s, app=classes.app)
         hazards, known = self.hazards, self._classes.get
         end = hazards.curve([known(key) for key in classes.end], alone=classes.alone)
         shared = hazards.of((known((b"", _SHARED)), known((classes.app, _SHARED))))
@@ -144,8 +149,8 @@ class Reuse:
             prospects=tuple(ordered),
             again_5m=following[FIVE_MINUTES],
             again_1h=following[ONE_HOUR],
-            seen_at=way.known if way.known >= 0 else None,
-            seen_s=max([node.last_s for node in way.nodes[-ENDS_KEPT:]], default=0.0),
+            seen_at=seen_at,
+            seen_s=seen_s,
             app=classes.app,
         )
 

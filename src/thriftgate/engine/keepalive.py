@@ -165,6 +165,8 @@ class KeepAlive:
         plan, state = prepared.plan, prepared.snapshot.state
         if entry.outcome != "answered" or entry.usage_source != "exact" or entry.usage.iterations or state.in_thread:
             return
+        if not state.outlook.prospects:
+            return
         if not plan.breakpoints or plan.breakpoints[-1].at != state.prefix.last_markable() or forbids_ping(prepared.request):
             return
         digest = state.prefix.chain[plan.breakpoints[-1].at]

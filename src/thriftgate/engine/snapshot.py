@@ -73,7 +73,8 @@ class Knowledge:
         parts = [block.part for block in prefix.blocks]
         estimate = self.tokens.estimate(capability.id, prefix.chain, parts, _framing(prefix, request, capability))
         self.reuse.pass_time(now_s)
-        outlook = self.reuse.look(_scope(key, capability), prefix, estimate.cumulative, now_s)
+        scope, minimum = _scope(key, capability), capability.cache_min_tokens
+        outlook = self.reuse.look(scope, prefix, estimate.cumulative, now_s, minimum=minimum)
         state = State(
             now_s=now_s,
             usable_s=now_s + self.beliefs.readable_s(self.provider, capability.id),
@@ -142,7 +143,7 @@ class Knowledge:
         the forecast of what was sent.
         """
         state = snapshot.state
-        if not state.cumulative or not state.cumulative[-1]:
+        if not state.outlook.prospects:  # nothing of it can be cached
             return billed if client else None
         sent = Tokens(input=billed.prompt)
         if client:
