@@ -11,7 +11,7 @@ import gc
 import os
 import socket
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import httptools
 import msgspec
@@ -27,10 +27,25 @@ EVENT_GAP_S = 0.020
 _ID = "0" * 20
 
 
-def usage(body_size: int, output_tokens: int) -> dict[str, object]:
-    """What Claude would report for a body of this size whose prefix is mostly cached."""
-    tokens = max(body_size // 4, 40)
-    read, written = tokens * 8 // 10, tokens // 10
+_QUESTION = b'{"role":"user"'
+
+
+class Size(NamedTuple):
+    """Of a body: all of it, and up to its last question, which is what it shares with other calls."""
+
+    body: int
+    shared: int
+
+
+def size_of(body: bytes) -> Size:
+    return Size(len(body), max(0, body.rfind(_QUESTION)))
+
+
+def usage(size: Size, output_tokens: int) -> dict[str, object]:
+    """What Claude would report for a body of this size whose prefix is cached up to the last question."""
+    tokens = max(size.body // 4, 40)
+    read = min(tokens, size.shared // 4)
+    written = (tokens - read) * 8 // 10
     return {
         "input_tokens": tokens - read - written,
         "cache_creation_input_tokens": written,
@@ -41,7 +56,7 @@ def usage(body_size: int, output_tokens: int) -> dict[str, object]:
     }
 
 
-def _message(body_size: int, text: str | None) -> dict[str, object]:
+def _message(size: Size, text: str | None) -> dict[str, object]:
     return {
         "id": f"msg_{_ID}",
         "type": "message",
@@ -50,7 +65,7 @@ def _message(body_size: int, text: str | None) -> dict[str, object]:
         "content": [] if text is None else [{"type": "text", "text": text}],
         "stop_reason": None if text is None else "end_turn",
         "stop_sequence": None,
-        "usage": usage(body_size, 1 if text is None else 160),
+        "usage": usage(size, 1 if text is None else 160),
     }
 
 
@@ -58,23 +73,23 @@ def _text(size: int) -> str:
     return ("The function never reaches its base case, since the argument only grows. " * (size // 73 + 1))[:size]
 
 
-def json_answer(body_size: int) -> bytes:
+def json_answer(size: Size) -> bytes:
     """The JSON answer, `ANSWER_BYTES` long whatever the digits of its usage."""
-    bare = len(msgspec.json.encode(_message(body_size, "")))
-    return msgspec.json.encode(_message(body_size, _text(ANSWER_BYTES - bare)))
+    bare = len(msgspec.json.encode(_message(size, "")))
+    return msgspec.json.encode(_message(size, _text(ANSWER_BYTES - bare)))
 
 
-def sse_events(body_size: int) -> tuple[bytes, ...]:
+def sse_events(size: Size) -> tuple[bytes, ...]:
     """The 55 events: start, block start, 50 deltas, block stop, message delta with usage, stop."""
     frame = [
-        _event({"type": "message_start", "message": _message(body_size, None)}),
+        _event({"type": "message_start", "message": _message(size, None)}),
         _event({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
         _event({"type": "content_block_stop", "index": 0}),
         _event(
             {
                 "type": "message_delta",
                 "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-                "usage": {k: v for k, v in usage(body_size, 160).items() if k.endswith("_tokens")},
+                "usage": {k: v for k, v in usage(size, 160).items() if k.endswith("_tokens")},
             }
         ),
         _event({"type": "message_stop"}),
@@ -100,12 +115,12 @@ def _chunk(event: bytes) -> bytes:
 class _Template:
     """Prepared answers for one body size, cut where the ids go."""
 
-    def __init__(self, body_size: int) -> None:
+    def __init__(self, size: Size) -> None:
         head = b"HTTP/1.1 200 OK\r\ncontent-type: %s\r\nrequest-id: req_" + _ID.encode() + b"\r\n%s\r\n\r\n"
-        answer = json_answer(body_size)
+        answer = json_answer(size)
         plain = head % (b"application/json", b"content-length: %d" % len(answer)) + answer
         self.plain = plain.split(_ID.encode())
-        events = [_chunk(event) for event in sse_events(body_size)]
+        events = [_chunk(event) for event in sse_events(size)]
         events[0] = head % (b"text/event-stream; charset=utf-8", b"transfer-encoding: chunked") + events[0]
         events[-1] += b"0\r\n\r\n"
         self.first = events[0].split(_ID.encode())
@@ -128,7 +143,7 @@ class Stats:
 class MockProtocol(asyncio.Protocol):
     """One client connection with keep-alive (no pipelining)."""
 
-    def __init__(self, stats: Stats, templates: dict[int, _Template]) -> None:
+    def __init__(self, stats: Stats, templates: dict[bool, _Template]) -> None:
         self._stats = stats
         self._templates = templates
         self._parser = httptools.HttpRequestParser(self)
@@ -179,8 +194,10 @@ class MockProtocol(asyncio.Protocol):
 
     def _message(self, body: bytes) -> None:
         self._stats.messages += 1
-        size = 200_000 if len(body) > 20_000 else 2_000
-        template = self._templates[size]
+        large = len(body) > 20_000
+        template = self._templates.get(large)
+        if template is None:  # all bodies of a case are of one size and shape
+            template = self._templates[large] = _Template(size_of(body))
         ident = b"%020x" % (self._stats.messages + (os.getpid() << 48))
         if b'"stream":true' not in body and b'"stream": true' not in body:
             self._write(ident.join(template.plain))
@@ -214,7 +231,7 @@ class MockProtocol(asyncio.Protocol):
 async def start(port: int = 0) -> tuple[asyncio.Server, int, Stats]:
     """Listen on loopback; the port is picked by the system unless given."""
     stats = Stats()
-    templates = {size: _Template(size) for size in (2_000, 200_000)}
+    templates: dict[bool, _Template] = {}
     loop = asyncio.get_running_loop()
     sock = socket.create_server(("127.0.0.1", port), backlog=1024)
     server = await loop.create_server(lambda: MockProtocol(stats, templates), sock=sock)

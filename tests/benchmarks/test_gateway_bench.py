@@ -12,6 +12,7 @@ import pytest
 from benchmarks.gateway import goals, measure, mock
 from benchmarks.gateway.bodies import CASES, PACED, Case, build
 from benchmarks.gateway.load import Endpoint, closed_loop, fault, open_loop
+from benchmarks.gateway.mock import Size
 from benchmarks.gateway.process import Child
 from benchmarks.gateway.report import Summary, summarise, tables
 from benchmarks.gateway.runner import Cpu, Effort, Figures, Latency, Session
@@ -35,9 +36,19 @@ def test_bodies_have_the_exact_size_and_are_valid_messages(case: Case) -> None:
 
 @pytest.mark.parametrize("size", [2_000, 200_000])
 def test_answers_have_the_promised_size(size: int) -> None:
-    assert len(mock.json_answer(size)) == mock.ANSWER_BYTES
-    events = mock.sse_events(size)
+    assert len(mock.json_answer(Size(size, size // 2))) == mock.ANSWER_BYTES
+    events = mock.sse_events(Size(size, size // 2))
     assert (len(events), sum(map(len, events))) == (mock.EVENTS, mock.STREAM_BYTES)
+
+
+def test_what_is_shared_is_read() -> None:
+    """Up to the last question; the rest was never seen."""
+    body = b'{"messages":[{"role":"user","content":"%b"},{"role":"user","content":"?"}]}' % (b"x" * 4_000)
+    size = mock.size_of(body)
+    assert body[size.shared :].startswith(b'{"role":"user","content":"?"')
+    told = mock.usage(size, 1)
+    assert told["cache_read_input_tokens"] == size.shared // 4
+    assert sum(int(str(told[name])) for name in told if name.endswith("input_tokens")) == len(body) // 4
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -82,8 +93,8 @@ async def test_a_wrong_answer_is_an_error() -> None:
 def test_faults_are_told_apart() -> None:
     plain, stream = CASES[0], CASES[1]
     endpoint = Endpoint(1)
-    answer = mock.json_answer(2_000)
-    events = mock.sse_events(2_000)
+    answer = mock.json_answer(Size(2_000, 1_000))
+    events = mock.sse_events(Size(2_000, 1_000))
     assert fault(endpoint, plain, 200, answer) is None
     assert fault(endpoint, stream, 200, b"".join(events)) is None
     assert "changed" in str(fault(endpoint, plain, 200, answer.replace(b"{", b"{ ")))
