@@ -302,3 +302,13 @@ def test_what_was_learned_a_half_life_earlier_counts_half(mine_s: float, theirs_
 def test_counts_of_other_bins_are_refused() -> None:
     with pytest.raises(ValueError, match="bins"):
         Gaps.restored(KeptGaps(T, (1.0,) * (BINS - 1), (0.0,) * (BINS - 1)))
+
+
+def test_what_is_not_booked_at_once_is_booked_the_next_time() -> None:
+    hazards, gaps = Hazards(), Gaps(0.0)
+    for _ in range(10):
+        hazards.use(0.0, (gaps,))
+    hazards.advance(30.0, at_most=4)
+    assert gaps.exposures[0] == 4
+    hazards.advance(30.0, at_most=100)
+    assert gaps.exposures[0] == 10

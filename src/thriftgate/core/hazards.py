@@ -125,11 +125,12 @@ class Hazards:
             self._count -= 1
         return event
 
-    def advance(self, now_s: float) -> None:
-        """Book every bin that has closed."""
+    def advance(self, now_s: float, *, at_most: int = 2**31) -> None:
+        """Book the bins that have closed, not more than so many: what is left is booked the next time."""
         for at, queue in enumerate(self._waiting):
             edge_s = EDGES_S[at]
-            while queue and queue[0].opened_s + edge_s <= now_s:
+            while queue and at_most and queue[0].opened_s + edge_s <= now_s:
+                at_most -= 1
                 event = queue.popleft()
                 hit = 0.0 < event.next_s <= event.opened_s + edge_s
                 for gaps in event.levels:

@@ -18,6 +18,7 @@ from thriftgate.core.hazards import FIVE_MINUTES, ONE_HOUR, Gaps, Hazards, KeptG
 from thriftgate.core.prefix import Prefix
 from thriftgate.core.reuse_tree import ENDS_KEPT, Node, Tree, Way
 
+BOOKED_AT_ONCE = 128  # outcomes: after a burst thousands are due at one moment, and a call must not wait for all of them
 APP_FANOUT = 8  # without tools and system, a prefix with so many continuations stands for the application
 KEPT_BOUNDARIES = 20_000  # of the tree, across a restart: more than what is live within the hour at 100 calls a minute
 _TURNS = (1, 2, 3, 3, 3)  # turn, counted from 0 -> bucket: first, second, third to fifth, later
@@ -105,7 +106,7 @@ class Reuse:
 
     def pass_time(self, now_s: float) -> None:
         """Book what has become of earlier requests by now."""
-        self.hazards.advance(now_s)
+        self.hazards.advance(now_s, at_most=BOOKED_AT_ONCE)
 
     def look(self, scope: bytes, prefix: Prefix, cumulative: Sequence[int], now_s: float, *, minimum: int = 0) -> Outlook:
         """What to expect of this request. No prospects for a prompt without a block that could be marked, or of fewer than
