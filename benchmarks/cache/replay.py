@@ -9,7 +9,9 @@ from typing import Protocol
 from msgspec import Struct
 
 from benchmarks.cache.trace import Ask, Trace
+from thriftgate.core.brake import prompt_cost
 from thriftgate.core.cache import TTL_S, Breakpoint, CacheRules, Resident, forecast
+from thriftgate.core.placement import Ratios
 from thriftgate.core.request import Ttl
 from thriftgate.core.usage import Tokens
 
@@ -25,7 +27,7 @@ class World(Struct, frozen=True):
 
     def cost(self, tokens: Tokens) -> float:
         """What a prompt costs, in tokens at the base price."""
-        return tokens.input + self.write_5m * tokens.write_5m + self.write_1h * tokens.write_1h + self.read * tokens.read
+        return prompt_cost(tokens, Ratios(self.write_5m, self.write_1h, self.read))
 
 
 class PlacementPolicy(Protocol):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thriftgate.cli.moments import micros_from_text, text_from_micros
+from thriftgate.cli.moments import FOREVER_US, micros_from_text, span_from_text, text_from_micros
 from thriftgate.core.errors import InputError
 
 NOON_US = 1_795_262_400_000_000
@@ -40,3 +40,10 @@ def test_writing() -> None:
 @given(st.integers(0, 4 * 10**12))
 def test_what_is_written_is_read_again(millis: int) -> None:
     assert micros_from_text(text_from_micros(millis * 1000), "--since") == millis * 1000
+
+
+def test_a_span_has_open_ends_and_must_not_end_before_it_begins() -> None:
+    assert span_from_text(None, None) == (0, FOREVER_US)
+    assert span_from_text("1970-01-01T00:00:01Z", "1970-01-02") == (10**6, 86_400 * 10**6)
+    with pytest.raises(InputError, match="must lie before"):
+        span_from_text("2026-11-02", "2026-11-01")

@@ -277,3 +277,10 @@ def test_a_saving_is_no_reason_to_refuse() -> None:
     assert plan.decisions[0] == Decision("cache.breakpoints", "skipped", "it would take this call over its limit")
     tighter = msgspec.structs.replace(policy, cost_limit_pico=plain.forecast.worst_pico - 1)
     assert make_plan(request, state_of(request), tighter).refusal is not None
+
+
+def test_the_plan_remembers_what_the_client_marked() -> None:
+    own = {"system": [{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral"}}]}
+    for members, marks in (({}, ()), (own, (Breakpoint(0, "5m"),))):
+        request = request_of(body_of(**members))
+        assert make_plan(request, state_of(request), Policy()).client == marks

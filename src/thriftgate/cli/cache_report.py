@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from thriftgate.cli.books import ask_books
-from thriftgate.cli.moments import micros_from_text, text_from_micros
+from thriftgate.cli.moments import span_from_text, text_from_micros
 from thriftgate.cli.output import dollars, note, percent, print_table, say
 from thriftgate.core.errors import UnknownPrice
 from thriftgate.core.misses import Cause
@@ -40,8 +40,7 @@ ADVICE: dict[Cause, str] = {
 
 def cache_document(path: str, book: PriceBook, since: str | None, until: str | None) -> dict[str, Any]:
     """The report as `--json` prints it. Raises InputError for a time that is none."""
-    since_us = micros_from_text(since, "--since") if since else 0
-    until_us = micros_from_text(until, "--until") if until else 2**62
+    since_us, until_us = span_from_text(since, until)
     steps = sorted({row.above_tokens for row in book.rows if row.above_tokens})
     found = ask_books(path, lambda books: books.cache_report(steps, since_us=since_us, until_us=until_us))
     saved, unpriced = saved_by_caching(found.priced_alike, book)

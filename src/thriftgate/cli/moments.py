@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from thriftgate.core.errors import InputError
 
+FOREVER_US = 2**62
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -21,6 +22,16 @@ def micros_from_text(text: str, flag: str) -> int:
     if moment.tzinfo is None:
         raise InputError(f"{flag}: {text!r} has no offset; add Z for UTC, as in {text}Z")
     return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def span_from_text(since: str | None, until: str | None) -> tuple[int, int]:
+    """The span that `--since` and `--until` name, in microseconds since 1970; open ends where one is not given. Raises
+    InputError for what is no moment, and for a span that ends before it begins."""
+    since_us = micros_from_text(since, "--since") if since else 0
+    until_us = micros_from_text(until, "--until") if until else FOREVER_US
+    if since_us >= until_us:
+        raise InputError(f"--since {since} must lie before --until {until}")
+    return since_us, until_us
 
 
 def text_from_micros(micros: int) -> str:

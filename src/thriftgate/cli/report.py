@@ -8,14 +8,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from thriftgate.cli.books import ask_books
-from thriftgate.cli.moments import micros_from_text, text_from_micros
+from thriftgate.cli.moments import span_from_text, text_from_micros
 from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 from thriftgate.cli.output import dollars, note, percent, print_json, print_table
-from thriftgate.core.errors import InputError
 from thriftgate.core.money import usd_from_pico
 from thriftgate.ledger.entries import Group, Report
-
-FOREVER_US = 2**62
 
 
 def report(
@@ -30,10 +27,7 @@ def report(
 
     A call counts by the time it came in. `--since 2026-11-01 --until 2026-12-01` is November.
     """
-    since_us = micros_from_text(since, "--since") if since else 0
-    until_us = micros_from_text(until, "--until") if until else FOREVER_US
-    if since_us >= until_us:
-        raise InputError(f"--since {since} must lie before --until {until}")
+    since_us, until_us = span_from_text(since, until)
     path = settings_for(config, ledger__path=ledger).ledger.path
     found = ask_books(path, lambda books: books.report(since_us=since_us, until_us=until_us))
     if json:

@@ -81,9 +81,9 @@ class Brake:
         if account is None:
             account = self._accounts[app] = Account()
         before = self.holds(app)
-        if not account.grown:
-            self._add(self._young, ours, shadow, plain, now_s)
         young = not account.grown
+        if young:
+            self._add(self._young, ours, shadow, plain, now_s)
         self._add(account, ours, shadow, plain, now_s)
         if young and account.grown:
             self._leave_the_young(account)

@@ -99,7 +99,8 @@ class Decision(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """What happens to one request, and why. `body` is what to send: the client's own bytes object when nothing is edited."""
+    """What happens to one request, and why. `body` is what to send: the client's own bytes object when nothing is edited.
+    `client` are the breakpoints the client set itself."""
 
     body: bytes
     terms: Terms
@@ -108,6 +109,7 @@ class Plan(Struct, frozen=True):
     baseline: Forecast
     forecast: Forecast
     refusal: str | None = None
+    client: tuple[Breakpoint, ...] = ()
 
     def applied(self) -> tuple[str, ...]:
         """Ids of the levers that changed the call, in order."""

@@ -28,7 +28,7 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
     Raises UnknownPrice when the call cannot be priced at all: money fails closed. A lever that raises is skipped: savings
     fail open.
     """
-    draft = _as_sent(request, state)
+    draft = sent = _as_sent(request, state)
     baseline = current = forecast(draft, state)
     decisions: list[Decision] = []
     edits: list[Edit] = []
@@ -64,6 +64,7 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
         baseline=baseline,
         forecast=current,
         refusal=refusal,
+        client=sent.breakpoints,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from hashlib import sha256
 from hmac import digest as hmac_digest
@@ -19,9 +18,7 @@ from thriftgate.core.errors import (
     LedgerError,
     PolicyRefusal,
     ThriftgateError,
-    Unreachable,
     UpstreamError,
-    UpstreamTimeout,
 )
 from thriftgate.core.generations import Generations
 from thriftgate.core.keepalive import Bounds
@@ -38,11 +35,11 @@ from thriftgate.engine.keeping import Keeper
 from thriftgate.engine.reply import Drain, StreamReply, forwarded, reply_headers
 from thriftgate.engine.retry import RetryPolicy, attempts_allowed
 from thriftgate.engine.sending import Sender, Tries
-from thriftgate.engine.settle import Ending, Prepared, entry_for, learn_residency
+from thriftgate.engine.settle import Ending, Prepared, entry_for, hold_of, learn_residency, milliseconds, outcome_of
 from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.touch import Toucher
-from thriftgate.ledger.entries import Entry, Hold, Ledger, Outcome, balanced
+from thriftgate.ledger.entries import Entry, Ledger, Outcome, balanced
 from thriftgate.logs import log, where_raised
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Incoming, Timeouts, Transport, header
@@ -143,7 +140,7 @@ class Engine:
         started = self.clock.monotonic_s()
         tries = Tries()
         try:
-            await self._hold(prepared)
+            await self.ledger.hold(hold_of(prepared))
             outgoing = self.provider.prepare(call.method, call.path, call.query, call.headers, prepared.plan.body)
             sent = await self._sender.send(outgoing, attempts_allowed(self.limits.retry, call.headers), tries)
         except LedgerError:
@@ -159,7 +156,7 @@ class Engine:
             status=incoming.status,
             attempts=tries.n,
             upstream_request_id=header(incoming.headers, b"request-id"),
-            ttfb_ms=_ms(sent.began_monotonic_s - started),
+            ttfb_ms=milliseconds(sent.began_monotonic_s - started),
         )
         if sent.other_body is not None:
             ending = ending._replace(outcome="failed", latency_ms=self._since(started))
@@ -315,18 +312,6 @@ class Engine:
         limits = [limit for limit in (self.policy.cost_limit_pico, call.cost_limit_pico) if limit is not None]
         return replace(self.policy, cost_limit_pico=min(limits)) if call.cost_limit_pico is not None else self.policy
 
-    async def _hold(self, prepared: Prepared) -> None:
-        forecast = prepared.plan.forecast
-        hold = Hold(
-            id=prepared.id,
-            opened_us=prepared.opened_us,
-            key=prepared.key,
-            model=prepared.request.model,
-            worst_pico=forecast.worst_pico,
-            forecast_pico=forecast.pico,
-        )
-        await self.ledger.hold(hold)
-
     async def _whole(
         self, prepared: Prepared, incoming: Incoming, ending: Ending, started: float, tries: Tries
     ) -> tuple[WholeReply, Entry]:
@@ -350,14 +335,7 @@ class Engine:
         return WholeReply(incoming.status, reply_headers(incoming.headers, prepared, entry), body), entry
 
     def _failed(self, error: BaseException, started: float, tries: Tries, *, began: bool = False) -> Ending:
-        """How a call ended that brought no answer, or (`began`) no whole one."""
-        outcome: Outcome = "cut" if began else "garbage"
-        if isinstance(error, Unreachable):
-            outcome = "unreachable"
-        elif isinstance(error, UpstreamTimeout):
-            outcome = "timeout"
-        elif isinstance(error, asyncio.CancelledError):
-            outcome = "left"
+        outcome = outcome_of(error, began=began)
         note = str(error) if isinstance(error, UpstreamError) else type(error).__name__
         return Ending(outcome, note=note, attempts=tries.n, may_be_billed=tries.in_flight, latency_ms=self._since(started))
 
@@ -396,7 +374,7 @@ class Engine:
         return int(self.clock.now_s() * 1e6)
 
     def _since(self, started: float) -> int:
-        return _ms(self.clock.monotonic_s() - started)
+        return milliseconds(self.clock.monotonic_s() - started)
 
 
 def _refuse(message: str) -> None:
@@ -420,7 +398,3 @@ def _is_no_message(body: bytes, headers: Headers) -> bool:
         return "content" not in msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return True
-
-
-def _ms(seconds: float) -> int:
-    return max(0, round(seconds * 1000))

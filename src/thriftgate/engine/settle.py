@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -10,7 +11,8 @@ from msgspec.structs import astuple, replace
 from thriftgate.core import cache
 from thriftgate.core.attribution import settle as attribute
 from thriftgate.core.cost import refusal_is_billed
-from thriftgate.core.errors import UnknownPrice
+from thriftgate.core.errors import UnknownPrice, Unreachable, UpstreamTimeout
+from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints
 from thriftgate.core.looks import Sent
 from thriftgate.core.misses import Billed, Miss, classify
 from thriftgate.core.plan import Plan
@@ -18,12 +20,12 @@ from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.engine.snapshot import Knowledge, Snapshot
-from thriftgate.ledger.entries import Entry, Outcome, Posting, Resolution, UsageSource, balanced
+from thriftgate.ledger.entries import Entry, Hold, Outcome, Posting, Resolution, UsageSource, balanced
 from thriftgate.logs import log, where_raised
 from thriftgate.wire.dialect import Dialect
 from thriftgate.wire.meter import Reading
 
-CACHE = "cache.breakpoints"
+CACHE = CacheBreakpoints.id
 BYTES_PER_OUTPUT_TOKEN = 3  # low on purpose: an estimate shall not undercount
 TOKENS_MAX = 10**9  # more in one call is no usage but nonsense, and would not fit into a ledger's 64 bits once priced
 
@@ -52,6 +54,34 @@ class Ending(NamedTuple):
     note: str = ""
     ttfb_ms: int = 0
     latency_ms: int = 0
+
+
+def hold_of(prepared: Prepared) -> Hold:
+    """What is held for the call until its entry is there."""
+    forecast = prepared.plan.forecast
+    return Hold(
+        id=prepared.id,
+        opened_us=prepared.opened_us,
+        key=prepared.key,
+        model=prepared.request.model,
+        worst_pico=forecast.worst_pico,
+        forecast_pico=forecast.pico,
+    )
+
+
+def outcome_of(error: BaseException, *, began: bool = False) -> Outcome:
+    """How a call ended that brought no answer, or (`began`) no whole one."""
+    if isinstance(error, Unreachable):
+        return "unreachable"
+    if isinstance(error, UpstreamTimeout):
+        return "timeout"
+    if isinstance(error, asyncio.CancelledError):
+        return "left"
+    return "cut" if began else "garbage"
+
+
+def milliseconds(seconds: float) -> int:
+    return max(0, round(seconds * 1000))
 
 
 def learn_residency(prepared: Prepared, began_s: float, knowledge: Knowledge) -> None:
@@ -164,9 +194,7 @@ def _priced(
     if _is_free(ending, usage, terms.day):
         return balanced(0, 0, {}), ending.note, terms
     note = ending.note
-    if as_sent is None and cache.client_breakpoints(
-        prepared.request, prepared.snapshot.state.prefix
-    ):  # not to be told apart: then nothing was saved
+    if as_sent is None and prepared.plan.client:  # not to be told apart: then nothing was saved
         as_sent = usage.total
     applied = _accounted(prepared.plan, usage, as_sent)
     try:
@@ -238,9 +266,8 @@ def _learn(prepared: Prepared, usage: Usage, ending: Ending, reading: Reading, k
     if _tells_nothing(prepared, usage, reading):
         return None
     knowledge.learn_tokens(prepared.snapshot, usage.total.prompt)
-    client = cache.client_breakpoints(prepared.request, state.prefix)
-    expected = prepared.plan.forecast.tokens
-    as_sent = knowledge.learn_cost(prepared.snapshot, client, expected, usage.total, rates)
+    plan = prepared.plan
+    as_sent = knowledge.learn_cost(prepared.snapshot, plan.client, plan.forecast.tokens, usage.total, rates)
     if prepared.plan.breakpoints:
         began_s = state.now_s + ending.ttfb_ms / 1000
         split = reading.usage is not None and reading.usage.cache_creation is not None

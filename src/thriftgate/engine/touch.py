@@ -6,21 +6,20 @@ made possible are booked with the calls that read what it kept.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from thriftgate.clock import Clock
-from thriftgate.core.errors import Unreachable, UpstreamTimeout
+from thriftgate.core.errors import Unreachable
 from thriftgate.core.plan import Decision, Policy
 from thriftgate.core.planner import make_plan
 from thriftgate.core.usage import Tokens
 from thriftgate.engine.call import Call
-from thriftgate.engine.settle import Ending, Prepared, entry_for, learn_residency
+from thriftgate.engine.settle import Ending, Prepared, entry_for, hold_of, learn_residency, milliseconds, outcome_of
 from thriftgate.engine.snapshot import Knowledge
-from thriftgate.ledger.entries import UPSTREAM, Entry, Hold, Ledger, Outcome, balanced
+from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger, balanced
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Timeouts, Transport, header
 
@@ -83,24 +82,20 @@ class Toucher:
 
     async def send(self, call: Call, prepared: Prepared, purpose: Purpose) -> Touched:
         """Raises LedgerError (nothing was sent, or it could not be booked) and UpstreamError (booked)."""
-        plan, model = prepared.plan, prepared.request.model
-        forecast = plan.forecast
-        await self._ledger.hold(
-            Hold(prepared.id, prepared.opened_us, prepared.key, model, forecast.worst_pico, forecast.pico)
-        )
+        await self._ledger.hold(hold_of(prepared))
         started = self._clock.monotonic_s()
         ending = Ending("answered")
         headers: Headers = ()
         body = b""
         raised: BaseException | None = None
         try:
-            outgoing = self._provider.prepare(call.method, call.path, call.query, call.headers, plan.body)
+            outgoing = self._provider.prepare(call.method, call.path, call.query, call.headers, prepared.plan.body)
             incoming = await self._transport.send(outgoing, self._timeouts)
             headers = incoming.headers
             ending = ending._replace(
                 status=incoming.status,
                 upstream_request_id=header(headers, b"request-id"),
-                ttfb_ms=self._since(started),
+                ttfb_ms=milliseconds(self._clock.monotonic_s() - started),
             )
             served = 200 <= incoming.status < 300
             if served:
@@ -116,9 +111,9 @@ class Toucher:
         except BaseException as error:  # noqa: BLE001  raised again once it is booked
             raised = error
             ending = ending._replace(
-                outcome=_outcome(error), note=type(error).__name__, may_be_billed=not isinstance(error, Unreachable)
+                outcome=outcome_of(error), note=type(error).__name__, may_be_billed=not isinstance(error, Unreachable)
             )
-        ending = ending._replace(latency_ms=self._since(started))
+        ending = ending._replace(latency_ms=milliseconds(self._clock.monotonic_s() - started))
         entry = self._booked(prepared, ending, purpose)
         await self._ledger.settle(entry)
         if raised is not None:
@@ -135,14 +130,3 @@ class Toucher:
             postings=balanced(0, paid, {purpose.account: -paid} if paid else {}),
             decisions=(decision,),
         )
-
-    def _since(self, started: float) -> int:
-        return max(0, round((self._clock.monotonic_s() - started) * 1000))
-
-
-def _outcome(error: BaseException) -> Outcome:
-    if isinstance(error, Unreachable):
-        return "unreachable"
-    if isinstance(error, UpstreamTimeout):
-        return "timeout"
-    return "left" if isinstance(error, asyncio.CancelledError) else "garbage"
