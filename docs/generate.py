@@ -44,6 +44,24 @@ KEYS: dict[str, str] = {
     "simulated_span_s, ledger",
     "price": "cost_usd, lines[{kind, model, tokens, usd_per_mtok, usd}], price_book",
     "count": "tokens, method, low, high, model, model_known",
+    "audit": "calls, duplicates, skipped{reason: n}, skipped_examples{reason: places}, unpriced[{model, calls, tokens, "
+    "reason}], first, last, months, depth, price_book, cost_usd, low_usd, high_usd, baseline_usd, reported_usd, "
+    "tokens{input, write_5m, write_1h, read, output}, costs{input_usd, …, fees_usd}, by_model[{model, calls, cost_usd, "
+    "low_usd, high_usd, tokens{}, costs{}, baseline_usd, note}], by_key[{key, …}], by_project[{project, …}], "
+    "by_session[{session, …}], sessions, days[{day, model, calls, cost_usd, tokens{}, costs{}}], gaps[{from_s, until_s, "
+    "calls, tokens}], replay{calls, observed_usd, replayed_usd, differing_calls}, books{calls, baseline_usd, paid_usd, "
+    "claimed{lever: usd}, replayed{lever: usd}}, policies[{name, family, title, calls, cost_usd, low_usd, high_usd, "
+    "saved_usd, saved_low_usd, saved_high_usd, levers{id: usd}, safe, note}], misses[{cause, calls, tokens, cost_usd, "
+    "avoidable_usd, example}], actions[{text, saved_usd_month, low_usd, high_usd, effort, risk, config, why}], "
+    "levers[{id, judged, needs, reason}], sources[{format, title, files, bytes, records, depth, input_includes_cache, "
+    "cannot_know[], first, last}], notes[]",
+    "calc": "requests, before_usd, after_usd, saved_usd, saved_percent, low_usd, high_usd, steps[{step, text, cost_usd, "
+    "saved_usd, saved_percent, low_usd, high_usd}], by_model[{model, requests, cost_usd}], price_book, assumptions[]",
+    "reconcile": "reconciled, ours_usd, billed_usd, difference_usd, explained_usd, unexplained_usd, tolerance_usd, "
+    "days[{day, ours_usd, billed_usd, difference_usd, unexplained_usd}], causes[{cause, usd, text, rows, days[]}], "
+    "unexplained[{day, model, workspace, mode, geo, token_type, usd, text}], rows[{day, model, workspace, mode, geo, "
+    "token_type, tokens, reported_tokens, ours_usd, billed_usd, difference_usd, unexplained_usd, cause}], unpriced[], "
+    "outside{days[], ours_usd}, price_book, notes[]",
     "report": "calls, baseline_usd, paid_usd, saved_usd, levers{id: usd}, by_model[{model, calls, baseline_usd, paid_usd, "
     "saved_usd}], by_key[{key, …}], by_outcome[{outcome, …}], gross_usd, net_usd, holdout{}, estimated_calls, open_holds, "
     "since, until",

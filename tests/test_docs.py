@@ -18,10 +18,13 @@ from docs import generate
 
 from tests.cli.conftest import Books, Done, Run, books, run
 from tests.demo.done import demo_done
+from thriftgate.audit.audit import Wanted, audit
+from thriftgate.audit.report.document import document as audit_document
 from thriftgate.cli import VERBS, app
 from thriftgate.cli.demo import demo_document
 from thriftgate.core.levers import LEVERS
 from thriftgate.demo.workloads import WORKLOADS
+from thriftgate.pricing.load import load_book, load_models
 from thriftgate.settings import Settings
 
 __all__ = ["books", "run"]  # fixtures
@@ -198,7 +201,11 @@ def test_the_keys_of_json_are_documented(run: Run, books: Books, monkeypatch: py
         done: Done = run(*arguments, "--json", stdin=stdin)
         return done.json()
 
+    report = ROOT / "tests" / "audit" / "importers" / "golden" / "admin-cost" / "by-description" / "cost.json"
     documents = {
+        "audit": audit_document(audit(Wanted((books.path,)), load_book(), load_models())),
+        "calc": asked("calc", "--requests", "10", "--in", "5", "--out", "5", "--model", "claude-opus-5-5", "--batch", "0.5"),
+        "reconcile": asked("reconcile", books.path, "--report", str(report)),
         "price": asked("price", "--model", "claude-opus-5-5", "--input", "1"),
         "count": asked("count", "-", stdin=b'{"model": "claude-opus-5-5", "messages": []}'),
         "report": asked("report", "--ledger", books.path),
@@ -212,7 +219,19 @@ def test_the_keys_of_json_are_documented(run: Run, books: Books, monkeypatch: py
     for verb, document in documents.items():
         keys = generate.KEYS[verb]
         assert set(document) == names(keys), verb
-        for name in ("lines", "plan", "postings", "checks", "workloads", "proof", "by_model", "apps"):
+        for name in (
+            "lines",
+            "plan",
+            "postings",
+            "checks",
+            "workloads",
+            "proof",
+            "by_model",
+            "apps",
+            "policies",
+            "sources",
+            "rows",
+        ):
             if name in document:
                 value = document[name]
                 assert set(value[0] if isinstance(value, list) else value) == member(keys, name), (verb, name)

@@ -57,7 +57,6 @@ REGISTRIES = re.compile(r"\bpypi[.]|pythonhosted[.]|npmjs[.]|\bdebian[.]org|\bcr
 
 # Modules no other module leads to: name -> who uses them.
 ENTRY_POINTS = {
-    "thriftgate.engine.replay": "tests/sim, which hold live bills to what a replay of their log says",
     "thriftgate.providers.asgi_transport": "programs that run an ASGI upstream in their own process; build_engine takes it",
 }
 # Source files without a test file of their own name: path under src/thriftgate -> what tests them instead.
@@ -66,13 +65,13 @@ TESTED_ELSEWHERE = {
 }
 # Public names that nothing in src uses: name -> who does.
 USED_ELSEWHERE = {
-    "Replay": "tests/sim, which hold live bills to what a replay of their log says",
     "bytes_held": "tests, which hold the memo to its bound",
     "has_fast": "tests, which hold the table against the price book; the first lever on speed will ask it",
     "cannot_carry": "the dialect contract: what a translating dialect declares as lost",
     "AsgiTransport": "programs that run an ASGI upstream in their own process; build_engine takes it",
     "count_blocks": "tests and benchmarks, which ask the simulator for its own count",
     "startup": "uvicorn calls it",
+    "readinto": "io.BufferedReader calls it",
     **dict.fromkeys(
         ("connection_made", "data_received", "eof_received", "connection_lost", "pause_writing", "resume_writing"),
         "the event loop calls it",

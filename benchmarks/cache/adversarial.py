@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
-from benchmarks.cache.grow import Call, Points, assemble, begins_s
-from benchmarks.cache.trace import Ask, Trace, digest
+from thriftgate.audit.traces.grow import Call, Points, assemble, begins_s
+from thriftgate.audit.traces.trace import Ask, Trace, digest
 from thriftgate.core.blocks import Block, Part
 from thriftgate.core.prefix import Prefix
 

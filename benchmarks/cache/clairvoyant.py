@@ -15,9 +15,9 @@ from operator import itemgetter
 import msgspec
 from msgspec import Struct
 
-from benchmarks.cache.bound import Edge, cacheable_edges, futures
-from benchmarks.cache.replay import World
-from benchmarks.cache.trace import Ask, Trace, digest
+from thriftgate.audit.placing.bound import Edge, cacheable_edges, futures
+from thriftgate.audit.placing.world import World
+from thriftgate.audit.traces.trace import Ask, Trace, digest
 from thriftgate.core.blocks import Block, Part, Section
 from thriftgate.core.cache import TTL_S, Breakpoint, CacheOutcome, Resident, forecast
 from thriftgate.core.prefix import Prefix

@@ -6,8 +6,8 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence, Set
 
-from benchmarks.cache.replay import PlacementPolicy, World
-from benchmarks.cache.trace import Ask
+from thriftgate.audit.placing.world import PlacementPolicy, World
+from thriftgate.audit.traces.trace import Ask
 from thriftgate.core.brake import Brake
 from thriftgate.core.cache import Breakpoint, CacheRules, Resident, forecast
 from thriftgate.core.generations import Generations

@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from benchmarks.cache.adversarial import PREFIX
 from benchmarks.cache.goals import HABIT, Figures, Goal
-from benchmarks.cache.policies import ROWS
 from benchmarks.cache.runs import DOCUMENTED, OURS, Key
 from benchmarks.cache.scores import NO_HARM, Score, harm
 from thriftgate import __version__
+from thriftgate.audit.placing.clients import ROWS
 
 
 class LeftOut(Struct, frozen=True):

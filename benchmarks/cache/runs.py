@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,16 +12,17 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from benchmarks.cache import policies
 from benchmarks.cache.adversarial import PREFIX, generate
-from benchmarks.cache.bound import lower_bound
 from benchmarks.cache.clairvoyant import ClairvoyantPolicy, revealed
-from benchmarks.cache.loaders import load
 from benchmarks.cache.pings import PingingPlanner
 from benchmarks.cache.planner import CHOICES, BesideClient, PlannerPolicy
-from benchmarks.cache.replay import PlacementPolicy, World, replay
+from benchmarks.cache.replay import replay
 from benchmarks.cache.scores import Run, run_of
-from benchmarks.cache.trace import Trace
+from thriftgate.audit.placing import clients as policies
+from thriftgate.audit.placing.bound import lower_bound
+from thriftgate.audit.placing.world import PlacementPolicy, World
+from thriftgate.audit.traces.loaders import load
+from thriftgate.audit.traces.trace import Trace
 from thriftgate.core.cache import CacheRules
 from thriftgate.core.placement import CacheMode
 
@@ -124,7 +126,7 @@ def policy(name: str, where: Setting, trace: Trace) -> PlacementPolicy:
 def discover(path: Path) -> tuple[list[Path], dict[Path, str]]:
     """The traces at a path, and what was found that is none, each with the reason."""
     try:
-        load(path, share=1e-9)
+        load(path, random.Random(1), share=1e-9)
     except (ValueError, OSError, EOFError, msgspec.MsgspecError) as error:
         skipped = {path: str(error).removeprefix(f"{path}: ")}
     else:
@@ -176,7 +178,7 @@ def do(job: Job) -> list[Done]:
 def _trace(source: str, level: float, seed: int, size: int | None) -> Trace:
     if source.startswith(PREFIX):
         return generate(source.removeprefix(PREFIX), size, seed)
-    return load(Path(source), share=level, seed=seed)
+    return load(Path(source), random.Random(seed), share=level)
 
 
 def run(jobs: Sequence[Job], processes: int) -> Iterable[Done]:

@@ -66,6 +66,7 @@ class LedgerSettings(_Table):
 
     path: str = Field(default="thriftgate.db", min_length=1, description="SQLite file; :memory: keeps nothing")
     sync: Literal["normal", "full"] = Field(default="normal", description="full also survives the death of the machine")
+    trails: bool = Field(default=True, description="keep digests of prompts' boundaries, so that an audit can replay calls")
 
 
 class PolicySettings(_Table):

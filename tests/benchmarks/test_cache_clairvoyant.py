@@ -4,13 +4,14 @@ from itertools import pairwise
 from statistics import mean
 
 import pytest
-from benchmarks.cache.bound import lower_bound
 from benchmarks.cache.clairvoyant import ClairvoyantPolicy, revealed
-from benchmarks.cache.grow import Call, Points, assemble
-from benchmarks.cache.replay import World, replay
-from benchmarks.cache.trace import Trace, digest
+from benchmarks.cache.replay import replay
 
 from tests.benchmarks.tiny_traces import RULES, optimum, tiny
+from thriftgate.audit.placing.bound import lower_bound
+from thriftgate.audit.placing.world import World
+from thriftgate.audit.traces.grow import Call, Points, assemble
+from thriftgate.audit.traces.trace import Trace, digest
 
 
 def cost(trace: Trace, world: World) -> float:

@@ -8,9 +8,10 @@ from random import Random
 import pytest
 from benchmarks.cache.pings import PingingPlanner
 from benchmarks.cache.planner import PlannerPolicy
-from benchmarks.cache.replay import Touch, World, replay
-from benchmarks.cache.trace import Ask, Trace, digest
+from benchmarks.cache.replay import Touch, replay
 
+from thriftgate.audit.placing.world import World
+from thriftgate.audit.traces.trace import Ask, Trace, digest
 from thriftgate.core.blocks import Block, Part
 from thriftgate.core.prefix import Prefix
 

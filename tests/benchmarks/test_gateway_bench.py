@@ -155,11 +155,11 @@ async def test_a_whole_run_in_small_and_nothing_left_behind(tmp_path: Path) -> N
         streams_s=0.1,
     )
     targets: list[Target] = [_CalmNginx(tmp_path, tmp_path), _Missing(tmp_path, tmp_path)]
-    cores = os.sched_getaffinity(0)
+    cores, before = os.sched_getaffinity(0), measure.tree(os.getpid())  # other tests may have left a helper process
     async with Session(targets, tmp_path, seed=1, effort=effort) as session:
         outcome = await session.run()
     assert os.sched_getaffinity(0) == cores
-    assert len(measure.tree(os.getpid())) == 1
+    assert set(measure.tree(os.getpid())) <= set(before)
     assert outcome.skipped == {"missing": "not made yet"}
     summary = summarise(outcome.figures["nginx"])
     assert summary.errors == {}

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from benchmarks.cache.clairvoyant import revealed
-from benchmarks.cache.grow import Call, Points, assemble
-from benchmarks.cache.replay import World
-from benchmarks.cache.trace import Trace
 
+from thriftgate.audit.placing.world import World
+from thriftgate.audit.traces.grow import Call, Points, assemble
+from thriftgate.audit.traces.trace import Trace
 from thriftgate.core.cache import Breakpoint, CacheRules, Resident, forecast
 
 GAPS_S = (0.5, 3.0, 10.0, 200.0, 299.0, 300.0, 301.0, 700.0, 2_000.0, 3_599.0, 3_600.0, 4_000.0)

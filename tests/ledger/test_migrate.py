@@ -46,13 +46,13 @@ async def test_books_of_the_first_version_are_read_on(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
     with sqlite3.connect(path, isolation_level=None) as connection:
         connection.executescript(migrations()[0][1] + "pragma user_version = 1;")
-        old = entry_row(entry_of("a"))[: -len(("read_expected_tokens", "write_expected_tokens", "miss"))]
+        old = entry_row(entry_of("a"))[: -len(("read_expected_tokens", "write_expected_tokens", "miss", "sent_us", "trail"))]
         connection.execute(f"insert into entries values ({', '.join('?' * len(old))})", old)
         connection.executemany("insert into postings values (?, ?, ?)", list(posting_rows(entry_of("a"))))
     connection.close()
     ledger = SqliteLedger.open(path)
     assert await ledger.entry("a") == entry_of("a")
-    missed = entry_of("b", read_expected_tokens=5, miss=Miss("evicted", 5, 6, "gone"))
+    missed = entry_of("b", read_expected_tokens=5, miss=Miss("evicted", 5, 6, "gone"), trail=b"\x00abc")
     await ledger.settle(missed)
     assert await ledger.entry("b") == missed
     assert [one.cause for one in (await ledger.cache_report(())).misses] == ["evicted"]

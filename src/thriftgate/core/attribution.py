@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from thriftgate.core.cost import Cost, price_usage
+from thriftgate.core.cost import Cost, pico_of, price_usage
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.plan import Lever
 from thriftgate.core.prices import PriceBook, Terms
@@ -52,7 +52,7 @@ def settle(
     for lever_id in reversed(applied):
         if lever_id != STABILISE:
             usage, terms = by_id[lever_id].undo(usage, terms, as_sent)
-        before = price_usage(usage, terms, book).pico
+        before = pico_of(usage, terms, book)
         saved[lever_id] = before - after
         after = before
     return Settlement(after, cost, saved)

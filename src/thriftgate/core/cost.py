@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from thriftgate.core.money import TOKENS_PER_MTOK, price_tokens
-from thriftgate.core.prices import SECONDS_PER_DAY, PriceBook, Terms
-from thriftgate.core.usage import Usage
+from thriftgate.core.prices import SECONDS_PER_DAY, PriceBook, Rates, Terms
+from thriftgate.core.usage import Tokens, Usage
 
 Kind = Literal["input", "write_5m", "write_1h", "read", "output", "web_search"]
 
@@ -69,6 +69,29 @@ def price_usage(usage: Usage, terms: Terms, book: PriceBook) -> Cost:
             CostLine("web_search", terms.model, usage.web_searches, fee * TOKENS_PER_MTOK, usage.web_searches * fee)
         )
     return Cost(sum(line.pico for line in lines), tuple(lines), book.id)
+
+
+def pico_at(tokens: Tokens, rates: Rates) -> int:
+    """What these tokens cost at one rate card (pico-USD); of several calls together, if they share it and its rates are
+    whole pico-dollars a token, as all list prices are."""
+    pico = price_tokens(tokens.input, rates.input) if tokens.input else 0
+    if tokens.write_5m:
+        pico += price_tokens(tokens.write_5m, rates.write_5m)
+    if tokens.write_1h:
+        pico += price_tokens(tokens.write_1h, rates.write_1h)
+    if tokens.read:
+        pico += price_tokens(tokens.read, rates.read)
+    if tokens.output:
+        pico += price_tokens(tokens.output, rates.output)
+    return pico
+
+
+def pico_of(usage: Usage, terms: Terms, book: PriceBook) -> int:
+    """What `price_usage` comes to, without its lines. Raises UnknownPrice."""
+    if usage.iterations:
+        return price_usage(usage, terms, book).pico
+    total = usage.total
+    return pico_at(total, book.rates(terms, total.prompt)) + usage.web_searches * book.web_search_pico
 
 
 def refusal_is_billed(category: str | None, *, output_tokens: int, day: int) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from thriftgate.core import cache
-from thriftgate.core.cost import price_usage
+from thriftgate.core.cost import pico_at
 from thriftgate.core.money import price_tokens
 from thriftgate.core.plan import Draft, Forecast
 from thriftgate.core.state import State
-from thriftgate.core.usage import Usage
 
 
 def forecast(draft: Draft, state: State) -> Forecast:
@@ -22,8 +21,8 @@ def forecast(draft: Draft, state: State) -> Forecast:
         rules=state.rules,
         output=min(state.output_tokens, draft.max_tokens),
     ).tokens
-    cost = price_usage(Usage(tokens), draft.terms, state.book)
-    return Forecast(tokens, cost.pico, worst_case(draft, state))
+    rates = state.book.rates(draft.terms, tokens.prompt)
+    return Forecast(tokens, pico_at(tokens, rates), worst_case(draft, state))
 
 
 def worst_case(draft: Draft, state: State) -> int:

@@ -23,7 +23,8 @@ from thriftgate.core.state import State
 
 
 def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[Lever] = LEVERS) -> Plan:
-    """Plan one call.
+    """Plan one call. A request that is known only by its prefix, from a log, has no body: then the plan says what would be
+    edited, and there is nothing to send.
 
     Raises UnknownPrice when the call cannot be priced at all: money fails closed. A lever that raises is skipped: savings
     fail open.
@@ -53,7 +54,7 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
         if plan.refusal is None:
             return plan
     try:
-        body = apply(request.body, edits, _where(request, state)) if edits else request.body
+        body = apply(request.body, edits, _where(request, state)) if edits and request.body else request.body
     except (InputError, ValueError) as error:  # the JSON cannot be edited, or two levers edit the same place
         return _without(editors, str(error), request, state, policy, levers=levers)
     return Plan(

@@ -31,7 +31,13 @@ async def build_engine(settings: Settings, *, transport: Transport | None = None
     clock = clock or SystemClock()
     upstream = settings.upstream
     provider = PROVIDERS[upstream.provider](upstream.url, upstream.api_key.get_secret_value())
-    knowledge = Knowledge(load_book(settings.prices), load_models(), upstream.provider, cache_mode=settings.cache.mode)
+    knowledge = Knowledge(
+        load_book(settings.prices),
+        load_models(),
+        upstream.provider,
+        cache_mode=settings.cache.mode,
+        trails=settings.ledger.trails,
+    )
     ledger = SqliteLedger.open(settings.ledger.path, sync=settings.ledger.sync)
     try:
         ledger.claim()

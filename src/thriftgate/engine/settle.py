@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import astuple, replace
 
 from thriftgate.core import cache
+from thriftgate.core.attribution import Settlement
 from thriftgate.core.attribution import settle as attribute
 from thriftgate.core.cost import refusal_is_billed
 from thriftgate.core.errors import UnknownPrice, Unreachable, UpstreamTimeout
@@ -86,10 +87,14 @@ def milliseconds(seconds: float) -> int:
 
 def learn_residency(prepared: Prepared, began_s: float, knowledge: Knowledge) -> None:
     """The answer has begun: from now on the provider's cache holds what the request marked."""
-    state = prepared.snapshot.state
-    knowledge.looks.add(_sent(prepared), began_s)
+    look_at(prepared, began_s, knowledge)
     if prepared.plan.breakpoints:
-        knowledge.memory.cached(_outcome(prepared, began_s, state.residency).entries)
+        knowledge.memory.cached(_outcome(prepared, began_s, prepared.snapshot.state.residency).entries)
+
+
+def look_at(prepared: Prepared, began_s: float, knowledge: Knowledge) -> None:
+    """The answer has begun: keep what the request looked like, to explain later misses by."""
+    knowledge.looks.add(_sent(prepared), began_s)
 
 
 def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int, knowledge: Knowledge) -> Entry:
@@ -140,7 +145,36 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
         read_expected_tokens=expected.read,
         write_expected_tokens=expected.write_5m + expected.write_1h,
         miss=_missed(prepared, ending, usage, terms, knowledge) if source == "exact" else None,
+        sent_us=int(prepared.snapshot.state.now_s * 1e6),
+        trail=_trail(prepared, knowledge) if source != "none" else b"",
     )
+
+
+def costed(
+    prepared: Prepared, ending: Ending, knowledge: Knowledge, *, explain: bool
+) -> tuple[Tokens, Settlement, Miss | None]:
+    """What an answered call of a log was billed and saved, and, with `explain`, what the cache did not serve. Books the
+    brake and the length of the answer; teaches nothing else. Raises UnknownPrice."""
+    reading = ending.reading
+    told = _told(reading) or Usage()
+    plan, terms = prepared.plan, _billed_terms(prepared, reading)
+    as_sent: Tokens | None = None
+    if reading is not None and not _tells_nothing(prepared, told, reading):
+        rates = knowledge.book.rates(terms, told.total.prompt)
+        knowledge.memory.answered(prepared.key, prepared.request.model, told.total.output)
+        as_sent = knowledge.learn_cost(prepared.snapshot, plan.client, plan.forecast.tokens, told.total, rates)
+    if as_sent is None and plan.client:
+        as_sent = told.total
+    settlement = attribute(told, terms, _accounted(plan, told, as_sent), knowledge.book, as_sent=as_sent)
+    return told.total, settlement, _missed(prepared, ending, told, terms, knowledge) if explain else None
+
+
+def _trail(prepared: Prepared, knowledge: Knowledge) -> bytes:
+    """The boundaries of the prompt, where they are to be kept."""
+    if knowledge.trails is None or prepared.snapshot.state.in_thread:
+        return b""
+    snapshot = prepared.snapshot
+    return knowledge.trails.of(prepared.id, snapshot.state.prefix, snapshot.framing, prepared.plan.breakpoints)
 
 
 def _sent(prepared: Prepared) -> Sent:

@@ -21,6 +21,7 @@ from thriftgate.core.request import Request
 from thriftgate.core.reuse import Reuse
 from thriftgate.core.state import State
 from thriftgate.core.tokens import PromptTokens, TokenMemory, framing_tokens
+from thriftgate.core.trail import Trails
 from thriftgate.core.usage import Tokens
 from thriftgate.engine.keeping import Keepable
 from thriftgate.engine.memory import Memory
@@ -30,14 +31,27 @@ RESIDENTS_MAX = 100_000  # entries believed live: two or three a call, for an ho
 
 
 class Snapshot(Struct, frozen=True):
-    """The state for the planner, and the token estimate to be compared with the bill afterwards."""
+    """The state for the planner, and the token estimate to be compared with the bill afterwards, with the tokens that the
+    provider adds before each block."""
 
     state: State
     estimate: PromptTokens
+    framing: Sequence[int] = ()
+
+
+class KnownPrompt(Struct, frozen=True):
+    """A prompt told by a log: its prefix, and the tokens up to and including each block. With `framing` the planner is not
+    told these, but estimates them as it did when the call was made."""
+
+    prefix: Prefix
+    cumulative: tuple[int, ...]
+    framing: tuple[int, ...] | None = None
 
 
 class Knowledge:
-    """Everything the engine learned and was told: price book, capability table, memories. One per engine."""
+    """Everything the engine learned and was told: price book, capability table, memories. One per engine. `quiet` where
+    what is learned is not of today: then the log is told nothing of it. `trails`: entries shall tell the boundaries of their
+    prompts."""
 
     def __init__(
         self,
@@ -47,6 +61,8 @@ class Knowledge:
         *,
         cache_mode: CacheMode = "ttl-only",
         boundaries_max: int = 250_000,
+        quiet: bool = False,
+        trails: bool = False,
     ) -> None:
         self.book = book
         self.models = models
@@ -65,13 +81,21 @@ class Knowledge:
             "residency": self.memory,
         }
         self._drifted: set[str] = set()
+        self._quiet = quiet
+        self.trails = Trails() if trails else None
 
-    def snapshot(self, request: Request, key: str, now_s: float) -> Snapshot:
-        """Read the request's prefix and freeze what is known about it. Raises InputError for malformed content."""
+    def snapshot(self, request: Request, key: str, now_s: float, known: KnownPrompt | None = None) -> Snapshot:
+        """Read the request's prefix and freeze what is known about it; `known` is the prefix of one whose body is not at
+        hand. Raises InputError for malformed content."""
         capability = self._capability(request.model)
-        prefix = read_prefix(request, capability, self.parts, key.encode())
-        parts = [block.part for block in prefix.blocks]
-        estimate = self.tokens.estimate(capability.id, prefix.chain, parts, _framing(prefix, request, capability))
+        prefix = known.prefix if known is not None else read_prefix(request, capability, self.parts, key.encode())
+        added: Sequence[int] = ()
+        if known is not None and known.framing is None:
+            estimate = PromptTokens(known.cumulative, known.cumulative)
+        else:
+            added = known.framing or () if known is not None else framing(prefix, request, capability)
+            parts = [block.part for block in prefix.blocks]
+            estimate = self.tokens.estimate(capability.id, prefix.chain, parts, added)
         self.reuse.pass_time(now_s)
         scope, minimum = _scope(key, capability), capability.cache_min_tokens
         outlook = self.reuse.look(scope, prefix, estimate.cumulative, now_s, minimum=minimum)
@@ -90,7 +114,7 @@ class Knowledge:
             in_thread=request.in_thread,
             braked=self.brake.holds(outlook.app),
         )
-        return Snapshot(state, estimate)
+        return Snapshot(state, estimate, added)
 
     def _capability(self, model: str) -> Capabilities:
         """The row of the model, with the minimum prefix that its bills have shown."""
@@ -126,7 +150,7 @@ class Knowledge:
         changed = lesson.gone or lesson.warnings
         self.memory.cached(lesson.entries if changed else self.memory.news(lesson.entries))
         for warning in lesson.warnings:
-            log.warning("cache belief changed", model=model, belief=warning)
+            self._warn("cache belief changed", model=model, belief=warning)
 
     def observe(self, snapshot: Snapshot, key: str) -> None:
         """The request is being sent: its prefixes are in use from now."""
@@ -161,8 +185,12 @@ class Knowledge:
         app = state.outlook.app
         plain = float(billed.prompt)
         if self.brake.book(app, prompt_cost(billed, ratios), prompt_cost(sent, ratios), plain, state.now_s):
-            log.warning("cache brake", model=state.capability.id, left_with=self.brake.holds(app) or "ours")
+            self._warn("cache brake", model=state.capability.id, left_with=self.brake.holds(app) or "ours")
         return sent if client else None
+
+    def _warn(self, event: str, **values: object) -> None:
+        if not self._quiet:
+            log.warning(event, **values)
 
     def learn_tokens(self, snapshot: Snapshot, exact: int) -> None:
         """Take in how long a prompt really was. Says so, once a model, when estimates are off for good: the model may have a
@@ -172,7 +200,7 @@ class Knowledge:
         self.tokens.learn(model, state.prefix.chain[-1], exact, snapshot.estimate)
         if model not in self._drifted and self.tokens.correction(model).drifted():
             self._drifted.add(model)
-            log.warning("token estimates are off", model=model, ratio=round(self.tokens.correction(model).ratio, 2))
+            self._warn("token estimates are off", model=model, ratio=round(self.tokens.correction(model).ratio, 2))
 
 
 def _scope(key: str, capability: Capabilities) -> bytes:
@@ -180,7 +208,7 @@ def _scope(key: str, capability: Capabilities) -> bytes:
     return f"{key}/{capability.id}/".encode()
 
 
-def _framing(prefix: Prefix, request: Request, capability: Capabilities) -> list[int]:
+def framing(prefix: Prefix, request: Request, capability: Capabilities) -> list[int]:
     """Tokens the provider adds just before each block: once a request, once a message, and with any tool its own prompt."""
     choice = request.raw("tool_choice")
     forced = b'"any"' in choice or b'"tool"' in choice

@@ -59,7 +59,8 @@ class Hold(Struct, frozen=True):
 
 class Entry(Struct, frozen=True):
     """One settled call. Never holds prompt or answer text. `read_expected_tokens` and `write_expected_tokens` are what the
-    forecast counted on; `miss` tells what the cache did not serve, and why."""
+    forecast counted on; `miss` tells what the cache did not serve, and why; `sent_us` is when it was
+    planned and sent, later than `opened_us` where it had to wait; `trail` are the boundaries of the prompt."""
 
     id: str
     opened_us: int
@@ -91,6 +92,8 @@ class Entry(Struct, frozen=True):
     read_expected_tokens: int = 0
     write_expected_tokens: int = 0
     miss: Miss | None = None
+    sent_us: int = 0
+    trail: bytes = b""
 
     def balance(self) -> int:
         """Zero, or the books are wrong."""

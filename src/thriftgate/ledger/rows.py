@@ -17,7 +17,7 @@ ENTRY_COLUMNS = (
     "input_tokens", "write_5m_tokens", "write_1h_tokens", "read_tokens", "output_tokens", "thinking_tokens",
     "web_searches", "iterations", "served_model", "provider", "mode", "geo", "stream", "status", "price_book",
     "forecast_pico", "decisions", "upstream_request_id", "message_id", "stop_reason", "note", "attempts", "ttfb_ms",
-    "latency_ms", "read_expected_tokens", "write_expected_tokens", "miss",
+    "latency_ms", "read_expected_tokens", "write_expected_tokens", "miss", "sent_us", "trail",
 )  # fmt: skip
 POSTING_COLUMNS = ("entry", "account", "pico")
 
@@ -47,7 +47,7 @@ def entry_row(entry: Entry) -> Row:
         entry.forecast_pico, _ENCODER.encode(entry.decisions).decode(), entry.upstream_request_id, entry.message_id,
         entry.stop_reason, entry.note, entry.attempts, entry.ttfb_ms, entry.latency_ms,
         entry.read_expected_tokens, entry.write_expected_tokens,
-        _ENCODER.encode(entry.miss).decode() if entry.miss is not None else "",
+        _ENCODER.encode(entry.miss).decode() if entry.miss is not None else "", entry.sent_us, entry.trail,
     )  # fmt: skip
 
 

@@ -1,0 +1,192 @@
+"""`thriftgate audit`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.audit.tables import OPUS, claude_code_log
+from tests.cli.conftest import Done, Run
+from thriftgate.audit.importers import IMPORTERS
+from thriftgate.settings import load
+
+TOP_KEYS = {
+    "calls", "duplicates", "skipped", "first", "last", "cost_usd", "low_usd", "high_usd", "by_model", "policies", "misses",
+    "actions",
+}  # fmt: skip
+POLICY_KEYS = {"name", "cost_usd", "saved_usd", "levers"}
+MISS_KEYS = {"cause", "calls", "cost_usd"}
+ACTION_KEYS = {"text", "saved_usd_month", "low_usd", "high_usd", "config"}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where imports are kept: never the folder of whoever runs the tests."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path / "cache" / "thriftgate" / "audit"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "projects" / "shop" / "5e55.jsonl"
+    claude_code_log(path, turns=5)
+    return path
+
+
+def failed(done: Done, words: str) -> None:
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err
+    assert "Traceback" not in done.err
+
+
+def test_one_document_with_all_that_was_promised(run: Run, log: Path, cache: Path) -> None:
+    done = run("audit", str(log.parent), "--json")
+    assert (done.code, done.err) == (0, "")
+    found = done.json()
+    assert found.keys() >= TOP_KEYS
+    assert (found["calls"], found["duplicates"], found["skipped"]) == (5, 5, {"not_a_call": 5})
+    assert (found["first"], found["last"]) == ("2026-11-10T12:00:00.000Z", "2026-11-10T12:26:40.000Z")
+    assert Decimal(found["low_usd"]) <= Decimal(found["cost_usd"]) <= Decimal(found["high_usd"])
+    assert [(row["model"], row["cost_usd"]) for row in found["by_model"]] == [(OPUS, found["cost_usd"])]
+    for name, keys in (("policies", POLICY_KEYS), ("misses", MISS_KEYS), ("actions", ACTION_KEYS)):
+        assert found[name]
+        assert all(row.keys() >= keys for row in found[name])
+    for row in found["policies"]:
+        assert Decimal(row["cost_usd"]) + Decimal(row["saved_usd"]) == Decimal(found["cost_usd"])
+        if row["levers"]:
+            assert sum(map(Decimal, row["levers"].values())) == Decimal(row["saved_usd"])
+    assert cache.is_dir()
+
+
+def test_for_people(run: Run, log: Path) -> None:
+    done = run("audit", str(log))
+    assert done.code == 0
+    for words in ("5 calls", OPUS, "What to do first", "ENABLE_PROMPT_CACHING_1H=1"):
+        assert words in done.out
+
+
+def test_a_folder_for_imports(run: Run, log: Path, cache: Path, tmp_path: Path) -> None:
+    assert run("audit", str(log), "--json", "--no-replay", "--cache", str(tmp_path / "own")).code == 0
+    assert list((tmp_path / "own").iterdir())
+    assert not cache.exists()
+
+
+def test_without_a_replay(run: Run, log: Path) -> None:
+    found = run("audit", str(log), "--json", "--no-replay").json()
+    assert (found["calls"], found["replay"], found["misses"]) == (5, None, [])
+    assert all(row["family"] == "what-if" for row in found["policies"])
+
+
+def test_reports_beside_the_document(run: Run, log: Path, tmp_path: Path) -> None:
+    html, table = tmp_path / "report.html", tmp_path / "figures.csv"
+    done = run("audit", str(log), "--json", "--html", str(html), "--csv", str(table))
+    assert done.json()["calls"] == 5
+    assert f"wrote {html}" in done.err.replace("\n", "")
+    assert html.read_text().lstrip().lower().startswith("<!doctype html>")
+    rows = list(csv.DictReader(io.StringIO(table.read_text())))
+    (cost,) = [row["value"] for row in rows if (row["section"], row["metric"]) == ("total", "cost_usd")]
+    assert cost == done.json()["cost_usd"]
+
+
+@pytest.mark.parametrize("option", [("--csv", "-"), ("--csv=-",)])
+def test_figures_on_stdout(run: Run, log: Path, option: tuple[str, ...]) -> None:
+    done = run("audit", str(log), "--no-replay", *option)
+    assert done.code == 0
+    rows = list(csv.reader(io.StringIO(done.out)))
+    assert rows[0] == ["section", "name", "part", "metric", "value"]
+    assert all(len(row) == 5 for row in rows)
+
+
+def test_settings_are_written_once(run: Run, tmp_path: Path) -> None:
+    log, path = tmp_path / "a.jsonl", tmp_path / "thriftgate.toml"
+    claude_code_log(log, turns=9, pause_s=60, changed=frozenset((3, 6)))
+    done = run("audit", str(log), "--optimise", "--json", "--write", str(path))
+    assert done.code == 0
+    before = path.read_text()
+    assert load(path, environ={}).cache.stabilise == ("split_volatile", "order_tools")
+    configs = [action["config"] for action in done.json()["actions"] if action["config"]]
+    assert tomllib.loads(configs[0]).items() <= tomllib.loads(before).items()
+    failed(run("audit", str(log), "--write", str(path)), "the file exists")
+    assert path.read_text() == before
+
+
+def test_a_file_that_cannot_be_written(run: Run, log: Path, tmp_path: Path) -> None:
+    failed(run("audit", str(log), "--json", "--no-replay", "--write", str(tmp_path / "no" / "a.toml")), "cannot be written")
+
+
+def test_the_settings_of_the_user_are_replayed(run: Run, log: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('[cache]\nmode = "observe"\n')
+    found = run("audit", str(log), "--json", "--policy", str(own)).json()
+    (config,) = [row for row in found["policies"] if row["family"] == "config"]
+    assert Decimal(config["saved_usd"]) == 0
+    assert "config" not in {row["family"] for row in run("audit", str(log), "--json").json()["policies"]}
+
+
+def test_the_prices_of_the_user_count(run: Run, tmp_path: Path) -> None:
+    claude_code_log(tmp_path / "own.jsonl", turns=1, model="claude-own-1")
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[[prices.models]]\nid = "claude-own-1"\n'
+        'usd_per_mtok = { input = "1", write_5m = "2", write_1h = "3", read = "4", output = "5" }\n'
+    )
+    arguments = ("audit", str(tmp_path / "own.jsonl"), "--json", "--no-replay")
+    assert [row["model"] for row in run(*arguments).json()["unpriced"]] == ["claude-own-1"]
+    found = run(*arguments, "--policy", str(own)).json()
+    assert (found["unpriced"], found["cost_usd"]) == ([], "0.045503")
+
+
+def test_standard_input(run: Run, log: Path, cache: Path) -> None:
+    piped = run("audit", "-", "--json", "--no-replay", stdin=log.read_bytes()).json()
+    named = run("audit", str(log), "--json", "--no-replay").json()
+    assert (piped["calls"], piped["cost_usd"]) == (5, named["cost_usd"])
+    assert run("audit", "-", "--json", stdin=b"").json()["calls"] == 0
+
+
+def test_an_empty_folder(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    html = tmp_path / "none.html"
+    done = run("audit", str(tmp_path / "none"), "--json", "--html", str(html))
+    assert done.code == 0
+    found = done.json()
+    assert (found["calls"], found["cost_usd"], found["first"], found["actions"]) == (0, "0", None, [])
+    assert html.stat().st_size > 1_000
+    assert "0 calls" in run("audit", str(tmp_path / "none")).out
+    assert run("audit", str(tmp_path / "none"), "--csv=-").out.startswith("section,")
+    written = tmp_path / "none.toml"
+    assert run("audit", str(tmp_path / "none"), "--write", str(written)).code == 0
+    assert tomllib.loads(written.read_text()) == {}
+
+
+def test_no_paths(run: Run) -> None:
+    failed(run("audit"), "name what to audit")
+    failed(run("audit", "--json"), "or - for standard input")
+
+
+def test_a_path_that_is_not_there(run: Run, tmp_path: Path) -> None:
+    failed(run("audit", str(tmp_path / "none.jsonl"), "--json"), "no such file or folder")
+
+
+def test_formats(run: Run, log: Path) -> None:
+    done = run("audit", str(log), "--json", "--format", "claude-codes")
+    failed(done, "--format claude-codes: no such format")
+    assert all(importer.id in done.err for importer in IMPORTERS)
+    assert run("audit", str(log), "--json", "--no-replay", "--format", "claude-code").json()["calls"] == 5
+    wrong = run("audit", str(log), "--json", "--no-replay", "--format", "aws-cur")
+    assert (wrong.code, wrong.json()["calls"]) == (0, 0)
+    assert wrong.json()["skipped"]
+
+
+def test_a_cache_that_is_a_file(run: Run, log: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    failed(run("audit", str(log), "--cache", str(tmp_path / "file")), "--cache names another folder")
+
+
+def test_settings_that_cannot_be_read(run: Run, log: Path, tmp_path: Path) -> None:
+    failed(run("audit", str(log), "--policy", str(tmp_path / "none.toml")), "cannot read the settings file")
