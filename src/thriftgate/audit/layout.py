@@ -56,6 +56,9 @@ def _piece(number: int, line: bytes) -> Piece:
     return tuple.__new__(Piece, (number, line, True))
 
 
+_NEW = tuple.__new__
+
+
 def lines(chunks: Iterable[bytes]) -> Iterator[Piece]:
     """Lines without their ends, blank ones left out. One over the limit comes cut short and not `whole`."""
     number, held, size = 0, [], 0
@@ -156,9 +159,11 @@ def _by_line(feed: _Feed) -> Iterator[Piece]:
         if chunk:  # what follows a line tells whether it is over, so the last one waits
             held.append(rows.pop() or rows.pop() + b"\n")
         rows.append(held[0][:1] if held else b"{")
-        for index, (line, after) in enumerate(pairwise(rows)):
-            if line.startswith(b"{") and line.endswith((b"}", b"}\r")) and after.startswith(b"{") and not doubtful:
-                yield Piece(number, line)
+        for index in range(len(rows) - 1):
+            line = rows[index]
+            plain = line[:1] == b"{" == rows[index + 1][:1] and (line[-1:] == b"}" or line[-2:] == b"}\r")
+            if plain and not doubtful:
+                yield _NEW(Piece, (number, line, True))  # in half the time: there are millions
             elif not line or line.isspace():
                 pass
             elif not line.lstrip().startswith(_BRACKETS) or is_value(line):

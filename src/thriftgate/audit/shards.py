@@ -319,14 +319,17 @@ class _Writer:
             record = self._prompts.of(record)
         else:
             depths.add("prefix" if record.prompt else "call")
-        first, last = times
-        times[0] = min(first, record.at_us) if first else record.at_us
-        times[1] = max(last, record.at_us)
+        at_us = record.at_us
+        if at_us > times[1]:
+            times[1] = at_us
+        if at_us < times[0] or not times[0]:
+            times[0] = at_us
         try:
             line = _ENCODER.encode(record)
         except UnicodeEncodeError:  # the name of a file that is no text
             line = _ENCODER.encode(_printable(record))
-        self.longest = max(self.longest, len(line))
+        if len(line) > self.longest:
+            self.longest = len(line)
         self._buffer.append(line)
         self.records += 1
         if len(self._buffer) >= BUFFER_RECORDS:
@@ -361,9 +364,9 @@ def _impossible(record: Record) -> str | None:
     """What of a record no column holds, in words."""
     if record.at_us < 0:
         return "a time before 1970"
-    amounts = record.reported_pico, record.bill_pico, record.baseline_pico
-    if any(amount is not None and abs(amount) > _AMOUNT_MAX for amount in amounts):
-        return "an amount of money that none can be"
+    for amount in (record.reported_pico, record.bill_pico, record.baseline_pico):
+        if amount is not None and abs(amount) > _AMOUNT_MAX:
+            return "an amount of money that none can be"
     return None
 
 

@@ -134,6 +134,7 @@ class Source:
         self.path = path
         self.name = printable(name or (str(path) if path is not None else STDIN))
         self.fault: Issue | None = None
+        self._small: bytes | None = None  # all of it, where the head is all there is
 
     @cached_property
     def head(self) -> Head:
@@ -144,7 +145,9 @@ class Source:
         for suffix in _SUFFIXES:
             name = name.removesuffix(suffix)
         with self.open() as stream:
-            return Head(name, stream.read(HEAD_BYTES), str(self.path))
+            data = stream.read(HEAD_BYTES)
+        self._small = data if len(data) < HEAD_BYTES else None
+        return Head(name, data, str(self.path))
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -170,6 +173,10 @@ class Source:
 
     def chunks(self) -> Iterator[bytes]:
         """The content in chunks of about a megabyte, without byte order mark. What a broken compression hides ends it."""
+        if self._small is not None:
+            if self._small:
+                yield self._small.removeprefix(BOM)
+            return
         with self.open() as stream:
             first = True
             while chunk := stream.read(CHUNK_BYTES):
