@@ -23,7 +23,8 @@ import msgspec
 from thriftgate.audit.records import Record
 from thriftgate.audit.shards import COLUMNS, Shard
 
-MEMORY_LIMIT = "384MB"
+MEMORY_LIMIT = "192MB"
+READER_MEMORY_LIMIT = "96MB"  # several read at once
 FETCH_ROWS = 5_000
 
 Kind = Literal["call", "sum", "charge"]
@@ -69,7 +70,7 @@ class Calls:
             str(path),
             read_only=read_only,
             config={
-                "memory_limit": MEMORY_LIMIT,
+                "memory_limit": READER_MEMORY_LIMIT if read_only else MEMORY_LIMIT,
                 "threads": 1 if read_only else 2,
                 "temp_directory": str(path.parent / f"spill-{os.getpid()}"),
             },

@@ -320,16 +320,14 @@ class _Writer:
         else:
             depths.add("prefix" if record.prompt else "call")
         at_us = record.at_us
-        if at_us > times[1]:
-            times[1] = at_us
+        times[1] = max(times[1], at_us)
         if at_us < times[0] or not times[0]:
             times[0] = at_us
         try:
             line = _ENCODER.encode(record)
         except UnicodeEncodeError:  # the name of a file that is no text
             line = _ENCODER.encode(_printable(record))
-        if len(line) > self.longest:
-            self.longest = len(line)
+        self.longest = max(self.longest, len(line))
         self._buffer.append(line)
         self.records += 1
         if len(self._buffer) >= BUFFER_RECORDS:

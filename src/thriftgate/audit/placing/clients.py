@@ -23,8 +23,11 @@ from msgspec import Struct
 from thriftgate.audit.placing.world import PlacementPolicy, World
 from thriftgate.audit.traces.trace import Ask
 from thriftgate.core.cache import TTL_S, Breakpoint
+from thriftgate.core.generations import Generations
 from thriftgate.core.request import Ttl
 from thriftgate.core.usage import Tokens
+
+ENDS_KEPT = 40_000  # of requests, that a client remembers: the conversations of a day
 
 
 class View(Struct, frozen=True):
@@ -71,12 +74,12 @@ class Client:
         self.name = name
         self._rule = rule
         self._world = world
-        self._ends: set[bytes] = set()
-        self._expires: dict[bytes, float] = {}
+        self._ends: Generations[bytes, bool] = Generations(ENDS_KEPT)
+        self._expires: Generations[bytes, float] = Generations(ENDS_KEPT)
 
     def place(self, ask: Ask) -> Sequence[Breakpoint] | None:
         placed = self._rule(self._view(ask))
-        self._ends.add(ask.prefix.chain[-1])
+        self._ends[ask.prefix.chain[-1]] = True
         if not accepted(placed):
             return None
         for mark in placed:
@@ -97,9 +100,10 @@ class Client:
                 system = at
         head = max(-1 if tools is None else tools, -1 if system is None else system)
         last, chain = len(ask.prefix.blocks) - 1, ask.prefix.chain
-        users = [at for at in range(head + 1, last) if chain[at] in self._ends]
+        ends = self._ends.among(chain)
+        users = [at for at in range(head + 1, last) if chain[at] in ends]
         expires = self._expires
-        live = next((at for at in reversed(users) if expires.get(chain[at], 0.0) > ask.at_s), None)
+        live = next((at for at in reversed(users) if (expires.get(chain[at]) or 0.0) > ask.at_s), None)
         return View(ask, self._world, tools, system, (*users, last), live)
 
 

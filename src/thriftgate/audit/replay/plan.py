@@ -124,8 +124,10 @@ def jobs(dealt: Parts, main: Sequence[Candidate], others: Sequence[Candidate], b
         Job(where, tuple(main), explain=False, whole=True, part=f"shard {number}", share=1 / len(dealt.shards))
         for number, where in enumerate(dealt.shards)
     ]
-    sample = (*others, *both)
-    found.append(Job(dealt.sample, sample, explain=True, whole=False, part="sample", share=dealt.share))
+    sampled = (*others, *both)
+    for number, part in enumerate((sampled[::2], sampled[1::2])):
+        explain = number == 0
+        found.append(Job(dealt.sample, part, explain=explain, whole=False, part=f"sample {number}", share=dealt.share))
     return found
 
 
@@ -150,7 +152,9 @@ def replays(calls: Calls, book: PriceBook, models: ModelTable, candidates: Seque
     else:
         calls.close()
         with ProcessPoolExecutor(
-            min(os.cpu_count() or 1, len(wanted)), mp_context=multiprocessing.get_context("spawn")
+            min(os.cpu_count() or 1, len(wanted)),
+            mp_context=multiprocessing.get_context("spawn"),
+            max_tasks_per_child=1,  # what one has learned is not to lie about while the next is replayed
         ) as pool:
             done = list(
                 pool.map(_do_in_process, wanted, [calls.path] * len(wanted), [book] * len(wanted), [models] * len(wanted))

@@ -26,9 +26,11 @@ from thriftgate.core.plan import Policy
 from thriftgate.core.prices import PriceBook, Rates, Terms
 from thriftgate.core.usage import Tokens
 from thriftgate.engine.replay import Costed, Replay
-from thriftgate.engine.snapshot import RESIDENTS_MAX, Knowledge
+from thriftgate.engine.snapshot import Knowledge
 
 NO_TOKENS = Tokens()
+BOUNDARIES_MAX = 50_000  # of prefixes that one planner remembers: a log is replayed under several at once
+HELD_MAX = 40_000  # entries of each placement rule, of which there are thirty: what lives within the hour is less
 GROUPS = 16
 """Conversations are dealt out to so many groups, to tell from the differences between them how sure a sum is."""
 
@@ -158,7 +160,7 @@ class _Planner:
 
     def __init__(self, candidate: Candidate, book: PriceBook, models: ModelTable) -> None:
         policy = candidate.policy or Policy()
-        knowledge = Knowledge(book, models, cache_mode=policy.cache_mode, quiet=True)
+        knowledge = Knowledge(book, models, cache_mode=policy.cache_mode, boundaries_max=BOUNDARIES_MAX, quiet=True)
         self._pinged = PingedReplay(knowledge, policy, candidate.pings) if candidate.pings is not None else None
         self._replay = self._pinged or Replay(knowledge, policy)
         self._rewrites = candidate.rewrites
@@ -197,7 +199,7 @@ class _Placer:
         self.tally = Tally(name)
         self._rule = rule
         self._models = models
-        self._held: Generations[bytes, Resident] = Generations(RESIDENTS_MAX)
+        self._held: Generations[bytes, Resident] = Generations(HELD_MAX)
         self._policies: dict[tuple[str, str], PlacementPolicy] = {}
         self._minimum: dict[str, int] = {}
         self._rules = CacheRules()
