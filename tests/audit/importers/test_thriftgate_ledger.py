@@ -72,6 +72,7 @@ async def test_prompts_are_put_together_from_trails(tmp_path: Path) -> None:
     assert [tuple(block.digest for block in one.prompt) for one in records] == [
         prefix("ab").chain, prefix("abcd").chain, prefix("xy").chain, ()
     ]  # fmt: skip
+    assert [one.session for one in records] == ["a", "a", "c", ""]  # conversations are named by their first call
     assert [block.mark for block in records[0].prompt] == ["", "5m"]
     assert [block.mark for block in records[1].prompt] == ["", "", "", ""]
     assert [block.end for block in records[1].prompt] == [13, 23, 33, 43]

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import accumulate
+from typing import NamedTuple
 
 import msgspec
 
@@ -54,7 +55,7 @@ def _records(connection: sqlite3.Connection, source: Source) -> Iterator[Record 
         yield Issue(MALFORMED, source.name, "a database, but no ledger")
         return
     columns = ", ".join(name if name in there else f"{_ABSENT[name]} as {name}" for name in ENTRY_COLUMNS)
-    parents: Generations[str, tuple[TrailBlock, ...]] = Generations(PARENTS_KEPT)
+    parents: Generations[str, _Parent] = Generations(PARENTS_KEPT)
     rows = connection.execute(f"select {columns} from entries order by opened_us, id")
     postings = connection.cursor()
     for position, row in enumerate(rows, 1):
@@ -64,26 +65,35 @@ def _records(connection: sqlite3.Connection, source: Source) -> Iterator[Record 
         except (msgspec.MsgspecError, ValueError) as error:
             yield Issue(MALFORMED, source.where(position), f"no entry that thriftgate wrote: {type(error).__name__}")
             continue
-        blocks = _blocks(entry, parents)
+        blocks, session = _blocks(entry, parents)
         if entry.usage_source == "none":
             yield Issue(NOT_BILLED, source.where(position), entry.outcome)
             continue
-        yield _record(entry, blocks, source, position)
+        yield _record(entry, blocks, session, source, position)
 
 
-def _blocks(entry: Entry, parents: Generations[str, tuple[TrailBlock, ...]]) -> tuple[PromptBlock, ...]:
-    """The prompt of the call; () where the books do not tell it."""
+class _Parent(NamedTuple):
+    """A call whose prompt later ones may continue, and the first call of its conversation."""
+
+    blocks: tuple[TrailBlock, ...]
+    session: str
+
+
+def _blocks(entry: Entry, parents: Generations[str, _Parent]) -> tuple[tuple[PromptBlock, ...], str]:
+    """The prompt of the call, and its conversation, named by the first call of it; nothing where the books do not tell."""
     if not entry.trail:
-        return ()
+        return (), ""
     try:
         trail = read_trail(entry.trail)
     except msgspec.MsgspecError:
-        return ()
-    blocks = walk(trail, parents.get(trail.parent))
+        return (), ""
+    parent = parents.get(trail.parent)
+    blocks = walk(trail, parent.blocks if parent is not None else None)
     if not blocks:
-        return ()
-    parents[entry.id] = blocks
-    return _told(blocks, trail)
+        return (), ""
+    session = parent.session if parent is not None else entry.id
+    parents[entry.id] = _Parent(blocks, session)
+    return _told(blocks, trail), session
 
 
 def _told(blocks: Sequence[TrailBlock], trail: Trail) -> tuple[PromptBlock, ...]:
@@ -108,7 +118,7 @@ def _told(blocks: Sequence[TrailBlock], trail: Trail) -> tuple[PromptBlock, ...]
     )
 
 
-def _record(entry: Entry, blocks: tuple[PromptBlock, ...], source: Source, position: int) -> Record:
+def _record(entry: Entry, blocks: tuple[PromptBlock, ...], session: str, source: Source, position: int) -> Record:
     tokens, sent_us = entry.usage.total, entry.sent_us or entry.opened_us
     mode: Mode = "batch" if entry.mode == "batch" else "fast" if entry.mode == "fast" else "standard"
     return Record(
@@ -120,6 +130,7 @@ def _record(entry: Entry, blocks: tuple[PromptBlock, ...], source: Source, posit
         request_id=entry.upstream_request_id,
         began_us=sent_us + max(0, entry.ttfb_ms * 1000 - ROUNDED_US),
         ended_us=sent_us + entry.latency_ms * 1000,
+        session=session,
         key=entry.key,
         platform="gateway",
         mode=mode,

@@ -46,8 +46,9 @@ class Asked(Struct, frozen=True):
     """One call to replay. `model` is the id of the price book, `billed` its tokens as the log tells them; `untold`: the log
     does not say how its prompt was cached. `conversation` numbers conversations. `placed` are the breakpoints it was sent
     with. `outside`: what it found in the cache though no call of the log wrote it; so it would have under any policy.
-    `changed`: what the bills show to have been changed in its prompt. `ended`: the answer is complete, and in words.
-    `rewritten` is its prompt with all of `prompts.REWRITES`, where that is another and was asked for."""
+    `changed`: what the bills show to have been changed in its prompt, where that is `worked_out` from them. `ended`: the
+    answer is complete, and in words. `rewritten` is its prompt with all of `prompts.REWRITES`, where that is another and
+    was asked for."""
 
     logged: Logged
     model: str
@@ -60,6 +61,7 @@ class Asked(Struct, frozen=True):
     placed: tuple[Breakpoint, ...]
     outside: tuple[bytes, Resident] | None = None
     changed: Changed | None = None
+    worked_out: bool = False
     ended: bool = False
     rewritten: KnownPrompt | None = None
 
@@ -164,6 +166,7 @@ class _Reader:
             placed=placed,
             outside=outside,
             changed=changed,
+            worked_out=prompt in ("", "[]"),
             ended=stop == "end_turn",
             rewritten=_rewritten(_BLOCKS.decode(other), billed) if other not in ("", "[]") else None,
         )

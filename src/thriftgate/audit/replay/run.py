@@ -292,6 +292,8 @@ class _Explainer:
             miss = self._replay.cost(one.logged, explain=True).miss
         except ThriftgateError:
             return
+        if one.worked_out and miss is not None and miss.cause in ("prefix_changed", "model_changed"):
+            miss = None  # of blocks that only the bills tell, these say what has changed, and nothing else does
         if one.changed is not None and (miss is None or miss.cause == "cold" or miss.tokens < one.changed.tokens):
             miss = _of_change(one.changed, one.billed, rates)
         if miss is None or one.untold:
