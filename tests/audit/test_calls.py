@@ -225,3 +225,16 @@ def test_many_copies_are_merged_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch
         assert rows(calls, "call_id", "output", "position") == whole
         assert len(whole) == 50
         assert {(output, position) for _, output, position in whole} == {(250 + at, at) for at in range(50)}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"model": "claude-haiku-5-5"}, {"mode": "batch"}, {"write_5m": 0, "write_1h": 40}, {"read": 90}],
+)
+def test_ids_that_are_handed_out_again_are_told_apart_by_all_that_was_billed(other: dict[str, object]) -> None:
+    """A mock or gateway that begins anew with the same answer and request ids: what was billed differs."""
+    first = call(1, call_id="m1", request_id="r1", session="s", write_5m=40, output=7)
+    again = msgspec.structs.replace(first, source="b.jsonl", **other)
+    copy = msgspec.structs.replace(first, source="c.jsonl", output=1)
+    with table([first, again, copy]) as calls:
+        assert calls.count("calls") == 2

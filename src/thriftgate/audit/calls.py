@@ -3,8 +3,8 @@
 Copies. A provider's answer id names one call: Claude Code writes a call once per content block, again into each fork or
 resumed session, and a side question replays its parent's. So records of one `call_id` are one call: the earliest that is no
 side question says whose and when, the largest output counts (early copies hold a placeholder). Where a gateway hands out the
-same ids again, records of one id differ in their prompts: then the request id, or the session, tells them apart. A source
-that knows only the request id (telemetry events) is joined to one that knows both.
+same ids again, records of one id differ in their prompts, models or terms: then these, and the request id or the session,
+tell them apart. A source that knows only the request id (telemetry events) is joined to one that knows both.
 
 Controls. Sums of a day cover the same spend as single calls do: where there are single calls, sums are set aside; where
 there are sums of tokens, charges are.
@@ -100,7 +100,8 @@ class Calls:
             " where records.call_id <> '' or request_id <> ''"
         )
         run(
-            "create temp table repeated as select ident, min(prompt_counts) = max(prompt_counts) as alike from named"
+            "create temp table repeated as select ident, min(prompt_counts) = max(prompt_counts)"
+            f" and {_one('model')} and {_one('mode')} and {_one('write_1h', 'write_unsplit = 0')} as alike from named"
             " group by ident having count(*) > 1"
         )
         columns = ", ".join(COLUMNS)
@@ -130,8 +131,9 @@ class Calls:
     def _merge(self, columns: str) -> None:
         """One row of all copies of a call. Some at a time: a grouping holds whole rows in memory."""
         self.connection.execute(
-            "create temp table copies as select named.*, case when alike then '' when request_id <> '' then request_id"
-            " else session end as part from named join repeated using (ident)"
+            "create temp table copies as select named.*, case when alike then '' else case when request_id <> ''"
+            " then request_id else session end || chr(0) || model || chr(0) || mode || chr(0) || (prompt_counts - input)"
+            " || chr(0) || write_1h end as part from named join repeated using (ident)"
         )
         terms = [f"max({name}) as most_{name}" for name in _LARGEST]
         for name, (by, told) in _PICKS.items():
@@ -179,6 +181,12 @@ def _default(name: str) -> str:
     if isinstance(value, bool | int):
         return str(value).lower()
     return f"'{value}'" if isinstance(value, str) else "''"
+
+
+def _one(name: str, told: str = "true") -> str:
+    """Whether copies agree on it, as far as those that tell an answer's id tell it."""
+    where = f"filter (where call_id <> '' and {told})"
+    return f"coalesce(min({name}) {where} = max({name}) {where}, true)"
 
 
 def _row(*terms: str) -> str:
