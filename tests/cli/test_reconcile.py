@@ -14,7 +14,7 @@ from tests.audit.reconcile.served import ADMIN_KEY, AdminServer, cost_pages, usa
 from tests.cli.conftest import Run
 from tests.fixtures import serving
 from thriftgate.audit.records import Record
-from thriftgate.cli.moments import text_from_micros
+from thriftgate.core.moments import text_from_micros
 
 DAYS = ("--since", "2026-11-02", "--until", "2026-11-05")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from thriftgate.core.errors import InputError
+from thriftgate.core.moments import EPOCH
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_US = 86_400_000_000
 _MICROSECOND = timedelta(microseconds=1)
 _UNITS = ((1e17, 1e-3), (1e14, 1.0), (1e11, 1e3))

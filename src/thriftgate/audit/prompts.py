@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from msgspec.structs import replace
 
 from thriftgate.audit.records import PromptBlock, Record
 from thriftgate.core.errors import ThriftgateError
 from thriftgate.core.memo import PartMemo
-from thriftgate.core.models import Capabilities
+from thriftgate.core.models import Capabilities, ModelTable
 from thriftgate.core.plan import Policy
 from thriftgate.core.prefix import Prefix, read_prefix
 from thriftgate.core.request import Request, parse_request
@@ -27,9 +29,13 @@ class Prompts:
     """Reads bodies; remembers parts that it has read before, bounded. One per import."""
 
     def __init__(self) -> None:
-        self._models = load_models()
         self._parts = PartMemo()
         self._tokens = {family: TokenMemory(50_000) for family in _OTHER}
+
+    @cached_property
+    def _models(self) -> ModelTable:
+        """Read with the first body: most logs have none."""
+        return load_models()
 
     def of(self, record: Record) -> Record:
         """The record with its body read: the boundaries of the prompt, its client's breakpoints on them, those of the prompt

@@ -12,13 +12,13 @@ from typing import BinaryIO, Literal
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from thriftgate.cli.books import ask_books
-from thriftgate.cli.moments import text_from_micros
 from thriftgate.cli.output import note, percent, print_table, say
 from thriftgate.core.blocks import lenient
 from thriftgate.core.errors import InputError, LedgerError
 from thriftgate.core.generations import Generations
 from thriftgate.core.memo import PartMemo
 from thriftgate.core.models import Capabilities
+from thriftgate.core.moments import text_from_micros
 from thriftgate.core.prefix import read_prefix
 from thriftgate.core.request import Request, parse_request
 from thriftgate.core.stability.breaks import ADVICE, Cause

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from thriftgate.cli.books import ask_books
-from thriftgate.cli.moments import span_from_text, text_from_micros
+from thriftgate.cli.moments import span_from_text
 from thriftgate.cli.output import dollars, note, percent, print_table, say
 from thriftgate.core.errors import UnknownPrice
 from thriftgate.core.misses import Cause
+from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import pico_from_usd, price_tokens, usd_from_pico
 from thriftgate.core.prices import Mode, PriceBook, Terms
 from thriftgate.ledger.entries import MissSum, PricedAlike, PromptSum

@@ -8,11 +8,11 @@ from cyclopts import Parameter
 
 from thriftgate.cli.books import ask_books
 from thriftgate.cli.explanation import explain_document, priced_again, remarks_on
-from thriftgate.cli.moments import text_from_micros
 from thriftgate.cli.nearest import nearest_calls
 from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 from thriftgate.cli.output import dollars, dollars_exact, note, print_json, print_table
 from thriftgate.clock import SystemClock
+from thriftgate.core.moments import text_from_micros
 from thriftgate.core.prices import PriceBook
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
 from thriftgate.ledger.sqlite import SqliteLedger

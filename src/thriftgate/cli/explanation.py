@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from thriftgate.cli.moments import text_from_micros
 from thriftgate.core.cost import Cost, day_of, price_usage
 from thriftgate.core.errors import UnknownPrice
+from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import usd_from_pico
 from thriftgate.core.prices import Mode, PriceBook, Terms
 from thriftgate.core.usage import Tokens

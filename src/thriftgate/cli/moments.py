@@ -1,13 +1,13 @@
-"""Moments as people write them, and as we write them back. All in UTC."""
+"""Moments as people write them on a command line. All in UTC."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
 from thriftgate.core.errors import InputError
+from thriftgate.core.moments import EPOCH
 
 FOREVER_US = 2**62
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def micros_from_text(text: str, flag: str) -> int:
@@ -32,9 +32,3 @@ def span_from_text(since: str | None, until: str | None) -> tuple[int, int]:
     if since_us >= until_us:
         raise InputError(f"--since {since} must lie before --until {until}")
     return since_us, until_us
-
-
-def text_from_micros(micros: int) -> str:
-    """RFC 3339 with milliseconds: 2026-11-21T08:30:00.000Z."""
-    moment = EPOCH + timedelta(microseconds=micros)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

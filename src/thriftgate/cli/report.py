@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from thriftgate.cli.books import ask_books
-from thriftgate.cli.moments import span_from_text, text_from_micros
+from thriftgate.cli.moments import span_from_text
 from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 from thriftgate.cli.output import dollars, note, percent, print_json, print_table
+from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import usd_from_pico
 from thriftgate.ledger.entries import Group, Report
 

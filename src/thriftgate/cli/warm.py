@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from cyclopts import Parameter
 
-from thriftgate.cli.moments import text_from_micros
 from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 from thriftgate.cli.output import dollars, note, print_table, say
 from thriftgate.cli.rounds import every_s, next_at_s
 from thriftgate.clock import Clock, SystemClock
 from thriftgate.core.errors import InputError
+from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import pico_from_usd, usd_from_pico
 
 if TYPE_CHECKING:

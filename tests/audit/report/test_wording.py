@@ -23,7 +23,6 @@ from thriftgate.audit.report.wording import (
     fitting,
     hit_rate,
     interval,
-    moment,
     money,
     money_short,
     percent,
@@ -95,7 +94,6 @@ def test_spans(seconds: float, words: str) -> None:
 
 
 def test_moments() -> None:
-    assert moment(1_795_000_000_123_456) == "2026-11-18T11:06:40.123Z"
     assert day_text(day(20_667)) == "2 Aug 2026"
     assert (period(RICH), period(ONE_DAY), period(EMPTY)) == ("2 Aug 2026 to 30 Sep 2026", "2 Aug 2026", "")
 

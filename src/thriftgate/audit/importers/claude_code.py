@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 
 from thriftgate.audit.importers.answers import claimed_pico
 from thriftgate.audit.importers.tally import UNREADABLE, Tally
-from thriftgate.audit.moments import EPOCH, micros
+from thriftgate.audit.moments import micros
 from thriftgate.audit.names import is_claude
 from thriftgate.audit.records import (
     API_ERROR,
@@ -34,6 +34,7 @@ from thriftgate.audit.records import (
 )
 from thriftgate.audit.sources import Head, Source
 from thriftgate.core.errors import InputError
+from thriftgate.core.moments import EPOCH
 from thriftgate.wire.usage import ApiUsage
 
 PLACEHOLDER_MAX = 9  # output tokens that an unfinished line may hold

@@ -21,7 +21,8 @@ from thriftgate.audit.findings import (
     PolicyResult,
     SourceSum,
 )
-from thriftgate.audit.report.wording import KINDS, day, moment
+from thriftgate.audit.report.wording import KINDS, day
+from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import usd_from_pico
 
 
@@ -76,7 +77,7 @@ def _document(found: Findings) -> dict[str, Any]:
 
 
 def _moment(micros: int) -> str | None:
-    return moment(micros) if micros else None
+    return text_from_micros(micros) if micros else None
 
 
 def _money(sum_: Money, prefix: str = "", name: str = "cost") -> dict[str, str]:

@@ -25,7 +25,6 @@ from thriftgate.audit.report.wording import (
     counted,
     hit_rate,
     interval,
-    moment,
     money,
     percent,
     period,
@@ -34,6 +33,7 @@ from thriftgate.audit.report.wording import (
     stands_up,
     tokens,
 )
+from thriftgate.core.moments import text_from_micros
 
 PARTS_MAX = 12
 
@@ -77,7 +77,7 @@ def html_page(found: Findings, *, title: str, made_at_us: int) -> str:
     spend = [figure for figure in (spend_by_model(found), spend_by_kind(found)) if figure]
     return _template().render(
         title=plain(title),
-        made=moment(made_at_us)[:16].replace("T", " "),
+        made=text_from_micros(made_at_us)[:16].replace("T", " "),
         version=__version__,
         found=found,
         period=period(found),

@@ -9,9 +9,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from thriftgate.audit.findings import Books, Findings, Kinds, Money, PolicyResult
-from thriftgate.audit.moments import EPOCH
 from thriftgate.audit.records import Depth
 from thriftgate.core.misses import Cause
+from thriftgate.core.moments import EPOCH
 from thriftgate.core.money import usd_from_pico
 
 KINDS = {
@@ -143,11 +143,6 @@ def span(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds:.2g} s"
-
-
-def moment(micros: int) -> str:
-    """RFC 3339 with milliseconds: 2026-11-21T08:30:00.000Z."""
-    return (EPOCH + timedelta(microseconds=micros)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def day(days: int) -> date:
