@@ -6,12 +6,13 @@ Each check is handed the provider's class.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from thriftgate.core.errors import ConfigError
 from thriftgate.providers.provider import Provider
-from thriftgate.providers.transport import Headers, Outgoing
+from thriftgate.providers.transport import FileBody, Headers, Outgoing
 
 Check = Callable[[type[Provider]], None]
 URL = "https://provider.example"
@@ -31,7 +32,7 @@ HOP_BY_HOP = (
 )  # fmt: skip
 
 
-def prepared(provider: Provider, *, headers: Headers = CLIENT, query: str = "", body: bytes = BODY) -> Outgoing:
+def prepared(provider: Provider, *, headers: Headers = CLIENT, query: str = "", body: bytes | FileBody = BODY) -> Outgoing:
     return provider.prepare("POST", "/v1/messages", query, headers, body)
 
 
@@ -54,6 +55,13 @@ def prepare_is_pure(kind: type[Provider]) -> None:
 
 def the_body_is_the_same_object(kind: type[Provider]) -> None:
     assert prepared(kind(URL)).body is BODY
+
+
+def a_file_is_passed_on_unread(kind: type[Provider]) -> None:
+    body = FileBody(Path("there is no such file"), 10)
+    outgoing = prepared(kind(URL), body=body)
+    assert outgoing.body is body
+    assert outgoing.headers == prepared(kind(URL)).headers
 
 
 def unknown_headers_pass_in_order(kind: type[Provider]) -> None:
@@ -118,6 +126,7 @@ CHECKS: tuple[Check, ...] = (
     it_has_a_name_that_a_ledger_can_keep,
     prepare_is_pure,
     the_body_is_the_same_object,
+    a_file_is_passed_on_unread,
     unknown_headers_pass_in_order,
     hop_by_hop_headers_and_ours_stay_here,
     answers_are_wanted_uncompressed,

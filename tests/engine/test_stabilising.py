@@ -45,6 +45,7 @@ class Recording:
         self.bodies: list[bytes] = []
 
     async def send(self, outgoing: Outgoing, timeouts: Timeouts) -> Incoming:
+        assert isinstance(outgoing.body, bytes)
         self.bodies.append(outgoing.body)
         return await self._transport.send(outgoing, timeouts)
 

@@ -15,6 +15,7 @@ from tests.providers.test_aiohttp_transport import all_closed, pooled, saying, s
 from tests.providers.test_http1_transport import CHUNKED, QUICK, ask, asking, transport
 from tests.scripted import Received, raw_answer, upstream
 from thriftgate.core.errors import BrokenReply, UpstreamTimeout
+from thriftgate.providers.file_slices import SLICE_BYTES
 from thriftgate.providers.http1_connection import BUFFER_BYTES_MAX, HEAD_BYTES_MAX, Connection, Origin
 from thriftgate.providers.http1_transport import Http1Transport
 from thriftgate.providers.transport import Timeouts
@@ -190,6 +191,31 @@ async def test_an_early_answer_gives_the_connection_up(transport: Http1Transport
     assert (incoming.status, await incoming.read()) == (413, b"too large")
     assert pooled(transport) == 0
     server.close()
+
+
+async def test_a_large_body_leaves_the_other_calls_their_turns() -> None:
+    """However much the socket takes: one slice a turn."""
+
+    class Noting(Wire):
+        written = 0
+
+        def write(self, data: object) -> None:
+            assert isinstance(data, bytes | memoryview)
+            self.written += len(data)
+
+    connection = Connection(Origin("http://h.example"), asyncio.get_running_loop(), set().discard)
+    wire = Noting({"socket": socket.socket()})
+    connection.connection_made(wire)
+    connection.ask("POST", b"head", b"x" * (3 * SLICE_BYTES + 1), 60)
+    seen = [wire.written]
+    while wire.written < 4 + 3 * SLICE_BYTES + 1:
+        await asyncio.sleep(0)
+        seen.append(wire.written)
+    connection.resume_writing()
+    assert sorted(set(seen)) == [4 + SLICE_BYTES, 4 + 2 * SLICE_BYTES, 4 + 3 * SLICE_BYTES, 4 + 3 * SLICE_BYTES + 1]
+    assert wire.written == seen[-1]
+    connection.abort()
+    wire.get_extra_info("socket").close()
 
 
 # --- any cutting of any answer -----------------------------------------------------------------------------------------

@@ -18,8 +18,9 @@ from tests.providers.test_aiohttp_transport import pooled
 from tests.providers.test_http1_transport import QUICK, asking, transport
 from tests.scripted import raw_answer
 from thriftgate.core.errors import BrokenReply, Unreachable
+from thriftgate.providers.file_slices import SLICE_BYTES
 from thriftgate.providers.http1_transport import Http1Transport
-from thriftgate.providers.transport import Timeouts
+from thriftgate.providers.transport import FileBody, Outgoing, Timeouts
 
 __all__ = ["transport"]  # the fixture
 
@@ -83,6 +84,23 @@ async def test_tls_that_is_trusted(certificate: Path) -> None:
         with pytest.raises(Unreachable, match="certificate"):  # the name is not the certificate's
             await transport.send(asking(url.replace("localhost", "127.0.0.1")), Timeouts())
         await transport.close()
+
+
+async def test_a_file_under_tls_is_not_held(certificate: Path, tmp_path: Path) -> None:
+    path = tmp_path / "body"
+    path.write_bytes(bytes(range(256)) * 80_000)
+    body = FileBody(path, path.stat().st_size)
+    transport = Http1Transport(ssl_context=ssl.create_default_context(cafile=str(certificate)))
+    written: list[int] = []
+    async with tls_server(certificate) as url:
+        sending = asyncio.ensure_future(transport.send(Outgoing("POST", url, (), body), Timeouts(read_s=10)))
+        while not sending.done():
+            await asyncio.sleep(0)
+            written += [connection._transport.get_write_buffer_size() for connection in transport._connections]
+        assert await (await sending).read() == b"%d" % body.length
+        assert pooled(transport) == 1
+        await transport.close()
+    assert max(written) < 4 * SLICE_BYTES
 
 
 async def test_tls_that_is_not_trusted_is_unreachable(certificate: Path, transport: Http1Transport) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.fixtures import HEADERS, message, serving, simulator
 from thriftgate.providers.aiohttp_transport import AiohttpTransport
 from thriftgate.providers.asgi_transport import AsgiTransport
-from thriftgate.providers.transport import Outgoing, Timeouts, Transport, header
+from thriftgate.providers.http1_transport import Http1Transport
+from thriftgate.providers.transport import FileBody, Outgoing, Timeouts, Transport, header
 
 
 def test_the_first_value_of_a_header_or_nothing() -> None:
@@ -53,3 +56,20 @@ async def test_both_transports_tell_the_same(path: str, body: dict[str, object] 
     assert one == two
     assert one[0] == status
     assert re.match(rb"\{|event: message_start", one[2])
+
+
+@pytest.mark.parametrize("kind", [AiohttpTransport, Http1Transport, None])
+async def test_a_file_is_answered_as_its_bytes_are(
+    kind: type[AiohttpTransport | Http1Transport] | None, tmp_path: Path
+) -> None:
+    app, path = simulator(), tmp_path / "body.json"
+    asked = message("word " * 100_000)
+    path.write_bytes(msgspec.json.encode({name: asked[name] for name in ("model", "messages")}))
+    transport = kind() if kind is not None else AsgiTransport(app)
+    with serving(app) as url:
+        counting = asking(url, "/v1/messages/count_tokens", asked)
+        as_bytes = await exchange(transport, replace(counting, body=path.read_bytes()))
+        as_file = await exchange(transport, replace(counting, body=FileBody(path, path.stat().st_size)))
+    await transport.close()
+    assert as_file == as_bytes
+    assert as_file[0] == 200

@@ -117,6 +117,28 @@ async def call(
     return answer
 
 
+BATCHES = "/v1/messages/batches"
+
+
+async def post_batch(app: Simulator, requests: list[dict[str, Any]]) -> dict[str, Any]:
+    """Creates a batch and gives its MessageBatch."""
+    reply = await call(app, "POST", BATCHES, {"requests": requests})
+    assert reply.status == 200, reply.raw
+    shown: dict[str, Any] = reply.json()
+    return shown
+
+
+def items(count: int, **members: Any) -> list[dict[str, Any]]:
+    """The requests of a batch of small items."""
+    return [
+        {
+            "custom_id": f"job-{number}",
+            "params": body(**({"messages": [{"role": "user", "content": f"item {number}"}]} | members)),
+        }
+        for number in range(count)
+    ]
+
+
 async def ask(app: Simulator, content: dict[str, Any], **more: Any) -> Answer:
     """POST /v1/messages."""
     return await call(app, "POST", "/v1/messages", content, **more)

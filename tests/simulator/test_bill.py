@@ -56,26 +56,26 @@ def test_fast_where_it_is_not_sold_is_an_error() -> None:
         cost_usd(TABLE.by_name["claude-sonnet-5-5"], NOW, SONNET, Modifiers(fast=True))
 
 
+def billed(request_id: str, steps: list[Step], bill: Bill, workspace: str = "a") -> BilledCall:
+    return BilledCall(
+        request_id=request_id,
+        message_id="msg_1",
+        model="claude-opus-5",
+        organization="o",
+        workspace=workspace,
+        at=NOW,
+        usage=steps[0].usage,
+        steps=steps,
+        modifiers=Modifiers(),
+        outcome="complete",
+        cost=bill.price(steps, NOW, Modifiers()),
+    )
+
+
 def test_document_and_totals() -> None:
     bill = Bill(TABLE)
-    usage = Usage(input=3)
     for number, workspace in enumerate(("a", "b")):
-        steps = [Step("message", "claude-opus-5", usage)]
-        bill.add(
-            BilledCall(
-                request_id=f"req_{number}",
-                message_id="msg_1",
-                model="claude-opus-5",
-                organization="o",
-                workspace=workspace,
-                at=NOW,
-                usage=usage,
-                steps=steps,
-                modifiers=Modifiers(),
-                outcome="complete",
-                cost=bill.price(steps, NOW, Modifiers()),
-            )
-        )
+        bill.add(billed(f"req_{number}", [Step("message", "claude-opus-5", Usage(input=3))], bill, workspace))
     shown = bill.document()
     assert shown["total_usd"] == "0.00003"
     assert shown["calls"][0]["cost_usd"] == "0.000015"
@@ -87,3 +87,21 @@ def test_document_and_totals() -> None:
 @pytest.mark.parametrize(("amount", "shown"), [("0.10", "0.1"), ("1E-9", "0.000000001"), ("100", "100"), ("0.000", "0")])
 def test_plain(amount: str, shown: str) -> None:
     assert plain(Decimal(amount)) == shown
+
+
+def test_calls_with_the_same_tokens_share_them() -> None:
+    bill = Bill(TABLE)
+    for number in range(3):
+        steps = [Step("message", "claude-opus-5", Usage(input=300 + number // 2))]
+        bill.add(billed(f"req_{number}", steps, bill))
+    first, second, third = bill.calls
+    assert first.usage is second.usage is not third.usage
+    assert first.steps is second.steps
+    assert first.cost is second.cost < third.cost
+
+
+def test_a_remembered_price_ends_with_its_day() -> None:
+    bill = Bill(TABLE)
+    steps = [Step("message", "claude-sonnet-5-5", SONNET)]
+    assert [plain(bill.price(steps, when, Modifiers())) for when in (BEFORE, NOW, BEFORE)] == ["0.049", "0.044", "0.049"]
+    assert bill.price(steps, NOW, Modifiers(batch=True)) * 2 == bill.price(steps, NOW, Modifiers())

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from thriftgate.simulator import cache
 from thriftgate.simulator.cache import CacheOracle, Lookup, Mark, Prefix, prefixes
 from thriftgate.simulator.config import CacheRules
 from thriftgate.simulator.render import Position
@@ -208,3 +209,14 @@ def test_old_entries_are_forgotten_in_time() -> None:
     assert len(world.oracle) <= 10_001
     world.oracle.clear()
     assert len(world.oracle) == 0
+
+
+def test_dead_entries_go_when_there_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "PURGE_ABOVE", 10)
+    world = World()
+    for number in range(200):
+        world.ask(chain(f"prompt {number}"), (1, 300), at=100.0 * number)
+        assert len(world.oracle) <= 2 * (300 + 3600) / 100 + 1
+    for number in range(100):
+        world.ask(chain(f"live {number}"), (1, 3600), at=20_000.0)
+    assert all(world.ask(chain(f"live {number}"), (1, 3600), at=20_100.0).read for number in range(100))

@@ -5,7 +5,7 @@ import pytest
 from thriftgate.simulator import SimulatorConfig
 from thriftgate.simulator.app import Simulator
 
-from .support import ask, body, call, simulator
+from .support import advance, ask, body, call, items, post_batch, simulator
 
 
 async def test_clock_over_http() -> None:
@@ -54,6 +54,38 @@ async def test_faults_over_http() -> None:
     assert (await call(app, "POST", "/_sim/faults", {"overload": 1})).status == 400
     assert (await call(app, "POST", "/_sim/faults", {})).json()["overloaded"] == 0.0
     assert (await ask(app, body())).status == 200
+
+
+async def test_batch_rules_over_http() -> None:
+    app = simulator()
+    shown = (await call(app, "GET", "/_sim/batches")).json()
+    assert (shown["workers"], shown["duration_s"], shown["order"]) == (0, [60.0, 1800.0], "file")
+    rules = {"workers": 1, "service_s": 5, "start_s": [1, 1]}
+    assert (await call(app, "POST", "/_sim/batches", rules)).json() == shown | rules
+    made = (await post_batch(app, items(2)))["id"]
+    advance(app, 11)
+    assert (await call(app, "GET", f"/v1/messages/batches/{made}")).json()["processing_status"] == "ended"
+    wrong = await call(app, "POST", "/_sim/batches", {"worker": 1})
+    assert (wrong.status, wrong.json()["error"]["message"]) == (
+        400,
+        "batches: unknown key 'worker'; did you mean workers?",
+    )
+    assert (await call(app, "POST", "/_sim/batches", {"order": 5})).status == 400
+    assert (await call(app, "GET", "/_sim/batches")).json()["workers"] == 1
+    assert (await call(app, "POST", "/_sim/batches", {})).json() == shown
+
+
+async def test_the_bill_in_figures() -> None:
+    app = simulator()
+    empty = {"simulated": True, "calls": 0, "total_usd": "0", "batch_calls": 0, "custom_ids": 0, "doubled": 0}
+    assert (await call(app, "GET", "/_sim/bill/summary")).json() == empty
+    await ask(app, body())
+    await post_batch(app, items(3))
+    await post_batch(app, items(2))
+    await call(app, "POST", "/_sim/clock", {"advance_s": 86_400})
+    summary = (await call(app, "GET", "/_sim/bill/summary")).json()
+    total = (await call(app, "GET", "/_sim/bill")).json()["total_usd"]
+    assert summary == empty | {"calls": 6, "total_usd": total, "batch_calls": 5, "custom_ids": 3, "doubled": 2}
 
 
 async def test_unknown_control_endpoints() -> None:

@@ -1,4 +1,4 @@
-from thriftgate.simulator.draws import below, digest, pick, shuffled, unit
+from thriftgate.simulator.draws import below, digest, digest_again, pick, shuffled, unit
 
 
 def test_parts_are_kept_apart() -> None:
@@ -21,3 +21,9 @@ def test_choices_depend_only_on_the_parts() -> None:
     assert shuffled(items, "a") == shuffled(items, "a") != items
     assert sorted(shuffled(items, "b")) == items
     assert shuffled(items, "a") != shuffled(items, "b")
+
+
+def test_a_remembered_digest_is_the_same() -> None:
+    for parts in (("a", 1), ("a", True), ("a", b"1"), ("a", 1)):
+        assert digest_again(*parts) == digest(*parts)
+    assert digest_again("a", True) != digest_again("a", 1)

@@ -1,7 +1,8 @@
 import pytest
 
+from thriftgate.simulator.draws import digest
 from thriftgate.simulator.errors import ApiError
-from thriftgate.simulator.identity import Ids, authenticate
+from thriftgate.simulator.identity import ALPHABET, Ids, authenticate
 
 
 def test_keys_name_workspaces() -> None:
@@ -42,3 +43,9 @@ def test_ids_differ_between_instances_and_within_one() -> None:
     assert not set(made) & {other.make("msg") for _ in range(100)}
     assert made[0].startswith("msg_01")
     assert len(made[0]) == len("msg_01") + 22
+
+
+def test_ids_are_a_hash_in_base_58() -> None:
+    number = int.from_bytes(digest("id", 1, "a", 1, size=24), "big")
+    signs = [ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(22)]
+    assert Ids(1, "a").make("req") == "req_01" + "".join(signs)

@@ -1,7 +1,9 @@
 from typing import Any
 
+import msgspec
 import pytest
 
+from thriftgate.simulator.draws import digest
 from thriftgate.simulator.models import load_models
 from thriftgate.simulator.render import flatten, identity, render, salts, visible_system
 from thriftgate.simulator.tokens import FRAME, TURN, TokenCounter
@@ -80,6 +82,16 @@ def test_turn_cost_only_where_the_role_changes() -> None:
 )
 def test_identity(one: dict[str, Any], other: dict[str, Any], same: bool) -> None:
     assert (identity(one) == identity(other)) is same
+
+
+def test_a_long_text_has_the_same_identity_as_if_it_were_short() -> None:
+    long = "shared " * 1000
+    plain = {"text": long, "type": "text"}
+    assert identity(text(long, "5m")) == identity(text(long)) == digest(msgspec.json.encode(plain))
+    cited = {"citations": [1], **plain}
+    assert identity(cited) == digest(msgspec.json.encode(cited)) != identity(plain)
+    odd = plain | {"type": "other"}
+    assert identity(odd) == digest(msgspec.json.encode(odd))
 
 
 def test_text_and_one_text_block_are_one_prompt() -> None:

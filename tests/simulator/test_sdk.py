@@ -148,6 +148,22 @@ def test_faults_on_the_wire(app: Simulator, client: anthropic.Anthropic, fault: 
         client.messages.create(model=MODEL, max_tokens=50, messages=[{"role": "user", "content": "x"}])
 
 
+def test_batch_faults_on_the_wire(app: Simulator, client: anthropic.Anthropic) -> None:
+    params: Any = {"model": MODEL, "max_tokens": 300, "messages": [{"role": "user", "content": "Compute 2 + 2."}]}
+    app.faults = Faults(batch_post_lost=1)
+    with pytest.raises(anthropic.APIConnectionError):
+        client.messages.batches.create(requests=[{"custom_id": "a", "params": params}])
+    app.faults = Faults(batch_results_cut=1)
+    [made] = client.messages.batches.list()
+    clock = app.config.clock
+    assert isinstance(clock, SimClock)
+    clock.advance(86_400)
+    with pytest.raises(Exception, match=r"(?i)closed|reset|incomplete|disconnect|peer|payload"):
+        list(client.messages.batches.results(made.id))
+    app.faults = Faults()
+    assert [result.custom_id for result in client.messages.batches.results(made.id)] == ["a"]
+
+
 def test_a_stream_that_is_reset(app: Simulator, client: anthropic.Anthropic) -> None:
     app.faults = Faults(reset_mid_stream=1)
     stream = client.messages.create(

@@ -1,5 +1,6 @@
 import pytest
 
+from thriftgate.simulator import tokens
 from thriftgate.simulator.models import load_models
 from thriftgate.simulator.render import identity
 from thriftgate.simulator.tokens import FRAME, TokenCounter, estimate
@@ -90,3 +91,21 @@ def test_own_tools_count_name_description_and_schema() -> None:
     short = {"name": "a", "input_schema": {}}
     longer = {"name": "a", "description": "x" * 50, "input_schema": {}}
     assert counter.tool(NEW, longer, identity(longer)) - counter.tool(NEW, short, identity(short)) >= 50
+
+
+def test_many_texts_are_remembered_in_bounded_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "CACHE_SIZE", 10)
+    asked: list[str] = []
+
+    def count_it(text: str, family: str) -> int:
+        del family
+        asked.append(text)
+        return len(text)
+
+    counter = TokenCounter(count_it)
+    for number in range(100):
+        counter.text("3.0", f"text {number}")
+        assert counter.text("3.0", "always") == 6
+        assert len(counter._cache) + len(counter._older) <= 20
+    assert asked.count("always") == 1
+    assert len(asked) == 101

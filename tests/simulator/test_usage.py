@@ -1,4 +1,4 @@
-from thriftgate.simulator.usage import Envelope, Step, Usage, delta_usage, final_usage, start_usage
+from thriftgate.simulator.usage import Envelope, Step, Usage, delta_usage, final_usage, start_usage, total_usage
 
 USAGE = Usage(input=1, write_5m=2, write_1h=3, read=4, output=5, thinking=2, web_searches=1)
 
@@ -39,3 +39,11 @@ def test_arithmetic() -> None:
     assert USAGE.plus(USAGE).read == 8
     assert USAGE.with_output(7).thinking == 0
     assert USAGE.with_output(7, 3).output == 7
+
+
+def test_the_top_level_is_the_sum_without_compaction() -> None:
+    steps = [Step("compaction", "m", Usage(input=9)), Step("message", "m", USAGE)]
+    assert total_usage(steps) is USAGE
+    assert total_usage([*steps, Step("message", "m", USAGE)]) == Usage(2, 4, 6, 8, 10, 4, 2)
+    assert total_usage(steps[:1]) == Usage()
+    assert USAGE.with_output(7, 1) == Usage(1, 2, 3, 4, 7, 1, 1)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
-from thriftgate.core.errors import BrokenReply, Unreachable, UpstreamTimeout
-from thriftgate.providers.transport import Headers, Outgoing, Timeouts
+from thriftgate.core.errors import BrokenReply, Unreachable, UpstreamError, UpstreamTimeout
+from thriftgate.providers.file_slices import FileSlices, check
+from thriftgate.providers.transport import FileBody, Headers, Outgoing, Timeouts
 
 LARGE_BYTES = 2**20
 # aiohttp would add these by itself; the provider shall see what the client sent.
@@ -58,6 +62,36 @@ class AiohttpIncoming:
             self._response.close()
 
 
+class _FilePayload(aiohttp.Payload):
+    """A file, opened when it is written and closed whatever happens. aiohttp's own reads a file without looking whether it
+    is as long as was promised, and waits for ever for a server that takes nothing."""
+
+    def __init__(self, body: FileBody, stall_s: float) -> None:
+        super().__init__(body)
+        self._body = body
+        self._size = body.length
+        self._stall_s = stall_s
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        try:
+            with FileSlices(self._body) as slices:
+                while piece := slices.read():
+                    async with asyncio.timeout(self._stall_s):
+                        await writer.write(piece)
+                    if len(slices):
+                        await asyncio.sleep(1e-9)  # not 0: behind what can be read, and the turns of the other calls
+        except (UpstreamError, TimeoutError):
+            if isinstance(writer, StreamWriter) and writer.transport is not None:
+                writer.transport.abort()  # who reads an answer that has begun is told by nothing else
+            raise
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        await self.write_with_length(writer, None)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        raise TypeError("a file that is sent is not read whole")
+
+
 class AiohttpTransport:
     """See `transport.Transport`. Create it inside the running event loop."""
 
@@ -75,13 +109,14 @@ class AiohttpTransport:
         self._timeouts: dict[Timeouts, aiohttp.ClientTimeout] = {}
 
     async def send(self, outgoing: Outgoing, timeouts: Timeouts) -> AiohttpIncoming:
+        check(outgoing.body)
         headers = CIMultiDict((name.decode("latin-1"), _text(value)) for name, value in outgoing.headers)
         try:
             response = await self._session.request(
                 outgoing.method,
                 URL(outgoing.url, encoded=True),
                 headers=headers,
-                data=_sendable(outgoing.body),
+                data=_sendable(outgoing.body, timeouts),
                 timeout=self._timeout(timeouts),
                 allow_redirects=False,
             )
@@ -112,8 +147,10 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _sendable(body: bytes) -> bytes | io.BytesIO | None:
+def _sendable(body: bytes | FileBody, timeouts: Timeouts) -> bytes | io.BytesIO | _FilePayload | None:
     """A large body is written piece by piece, so that other calls get their turns."""
+    if not isinstance(body, bytes):
+        return _FilePayload(body, timeouts.read_s)
     return io.BytesIO(body) if len(body) > LARGE_BYTES else body or None
 
 
@@ -123,4 +160,6 @@ def _origin(url: str) -> str:
 
 def _words(error: BaseException) -> str:
     """The error's own, cut short: it can quote a megabyte of what the peer sent."""
+    if isinstance(error.__cause__, UpstreamError):  # ours, about a body that is a file
+        error = error.__cause__
     return str(error)[:300] or type(error).__name__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from thriftgate.core.errors import ConfigError
-from thriftgate.providers.transport import Headers, Outgoing
+from thriftgate.providers.transport import FileBody, Headers, Outgoing
 
 DEFAULT_URL = "https://api.anthropic.com"
 
@@ -33,7 +33,7 @@ class Anthropic:
         self.url = url.rstrip("/")
         self._credentials: Headers = ((b"x-api-key", api_key.encode()),) if api_key else ()
 
-    def prepare(self, method: str, path: str, query: str, headers: Headers, body: bytes) -> Outgoing:
+    def prepare(self, method: str, path: str, query: str, headers: Headers, body: bytes | FileBody) -> Outgoing:
         """Answers are asked for uncompressed: the meter reads them, and a stream gains little from compression."""
         dropped = _CREDENTIALS if self._credentials else frozenset()
         kept = tuple(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from thriftgate.core.errors import BrokenReply, UpstreamTimeout
-from thriftgate.providers.transport import Headers, Outgoing, Timeouts
+from thriftgate.core.errors import BrokenReply, UpstreamError, UpstreamTimeout
+from thriftgate.providers.file_slices import FileSlices, check
+from thriftgate.providers.transport import FileBody, Headers, Outgoing, Timeouts
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -61,6 +62,7 @@ class AsgiTransport:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def send(self, outgoing: Outgoing, timeouts: Timeouts) -> AsgiIncoming:
+        check(outgoing.body)
         parts = urlsplit(outgoing.url)
         scope: dict[str, Any] = {
             "type": "http",
@@ -86,7 +88,7 @@ class AsgiTransport:
         except TimeoutError:
             task.cancel()
             raise UpstreamTimeout(f"no answer within {timeouts.read_s:g} s") from None
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, BrokenReply):
             task.cancel()
             raise
         return AsgiIncoming(status, headers, queue, task, timeouts.read_s)
@@ -99,18 +101,27 @@ class AsgiTransport:
     async def _run(
         self,
         scope: MutableMapping[str, Any],
-        body: bytes,
+        body: bytes | FileBody,
         head: asyncio.Future[tuple[int, Headers]],
         queue: asyncio.Queue[object],
     ) -> None:
-        sent = False
+        asking = _asking(body)
+
+        def broken(failure: BaseException) -> None:
+            if not head.done():
+                head.set_exception(BrokenReply(f"no usable HTTP answer: {failure}"))
+            queue.put_nowait(failure)
 
         async def receive() -> Message:
-            nonlocal sent
-            if sent:
+            try:
+                message = next(asking, None)
+            except UpstreamError as error:  # the caller cuts the app off, as a network does; it is not the app's to answer
+                broken(error)
+                message = None
+            if message is None:
                 await asyncio.Event().wait()  # until cancelled
-            sent = True
-            return {"type": "http.request", "body": body, "more_body": False}
+            assert message is not None
+            return message
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -126,6 +137,19 @@ class AsgiTransport:
             failure: BaseException = BrokenReply("the provider ended without an answer")
         except Exception as error:  # noqa: BLE001  whatever the app raises is a broken connection to us
             failure = error
-        if not head.done():
-            head.set_exception(BrokenReply(f"no usable HTTP answer: {failure}"))
-        queue.put_nowait(failure)
+        finally:
+            asking.close()
+        broken(failure)
+
+
+def _asking(body: bytes | FileBody) -> Generator[Message, None, None]:
+    """The messages of a request; a file is opened at the first and closed at the end of the last, or when this is closed."""
+    if isinstance(body, bytes):
+        yield {"type": "http.request", "body": body, "more_body": False}
+        return
+    with FileSlices(body) as slices:
+        more = True
+        while more:
+            piece = slices.read()
+            more = len(slices) > 0
+            yield {"type": "http.request", "body": piece, "more_body": more}

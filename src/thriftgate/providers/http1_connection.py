@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 import httptools
 
 from thriftgate.core.errors import BrokenReply, Unreachable, UpstreamError, UpstreamTimeout
+from thriftgate.providers.file_slices import SLICE_BYTES, FileSlices
 from thriftgate.providers.transport import Headers
 
 HEAD_BYTES_MAX = 2**16  # of an answer; nginx allows one page, h11 16 kB, curl 300 kB
 IDLE_PER_ORIGIN_MAX = 256
 BUFFER_BYTES_MAX = 2**18  # of a body nobody has taken yet; above it the socket is not read
 JOINED_BYTES_MAX = 2**14  # a small body leaves in one piece with its head; a larger one is not copied
-SLICE_BYTES = 2**18  # of a large body handed over at once, so that encrypting it does not hold up the other calls
 
 
 class Http1Incoming:
@@ -130,8 +130,8 @@ class Connection(asyncio.Protocol):
     heard = 0  # bytes since the request or the last piece of its body: what a head or trailers take
     _wrong = ""  # what the parser does not mind and we do
     _whole = _reusable = _head_only = False  # whole: the message has ended
-    _write_paused = _read_paused = False
-    _unsent = memoryview(b"")
+    _write_paused = _read_paused = _looked = False
+    _unsent: memoryview | FileSlices = memoryview(b"")
     _unsent_before = 0
     _read_s = _heard_at = _timer_due = 0.0
 
@@ -145,9 +145,10 @@ class Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._parser = httptools.HttpResponseParser(self)
         self._timer: asyncio.TimerHandle | None = None
+        self._next_slice: asyncio.Handle | None = None
 
-    def ask(self, method: str, head: bytes, body: bytes, read_s: float) -> Http1Incoming:
-        """Write a request. Its answer is what comes next."""
+    def ask(self, method: str, head: bytes, body: bytes | FileSlices, read_s: float) -> Http1Incoming:
+        """Write a request. Its answer is what comes next. A file is closed by the end of the call at the latest."""
         assert self._incoming is None
         incoming = self._incoming = Http1Incoming(self)
         self.heard = 0
@@ -158,11 +159,12 @@ class Connection(asyncio.Protocol):
         self._read_s = read_s
         self._heard_at = self.loop.time()
         self._arm(self._heard_at + read_s)
-        if len(body) <= JOINED_BYTES_MAX:
+        if isinstance(body, bytes) and len(body) <= JOINED_BYTES_MAX:
             self._transport.write(head + body)
         else:
             self._transport.write(head)
-            self._unsent = memoryview(body)
+            self._unsent = memoryview(body) if isinstance(body, bytes) else body
+            self._looked = isinstance(body, bytes)  # a first slice at hand leaves at once
             self._write_more()
         return incoming
 
@@ -170,7 +172,7 @@ class Connection(asyncio.Protocol):
         """Whether the server has closed it, or said something unasked, while nobody looked: nothing is lost by not using it.
 
         The loop may not have noticed yet, after a pause or under load. One system call, below a microsecond."""
-        return not self.open or (self._poll is not None and bool(self._poll.poll(0)))
+        return not self.open or self._can_read()
 
     def fail(self, error: UpstreamError) -> None:
         """End the answer under way, and the connection with it."""
@@ -184,6 +186,8 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close at once: waiting for the peer's TLS farewell gains nothing."""
         self.open = False
+        if isinstance(self._unsent, FileSlices):
+            self._unsent.close()
         self._unsent = memoryview(b"")
         if self._timer is not None:
             self._timer.cancel()
@@ -300,9 +304,29 @@ class Connection(asyncio.Protocol):
         self.fail(BrokenReply(f"{what}: {words}"))
 
     def _write_more(self) -> None:
-        while self._unsent and not self._write_paused:
-            piece, self._unsent = self._unsent[:SLICE_BYTES], self._unsent[SLICE_BYTES:]
-            self._transport.write(piece)
+        """One slice, where the socket takes more; before the next the other calls have their turns. What has come by then is
+        read first: a server that answers early may close, and an error of writing would take its answer away."""
+        if self._write_paused or not self._unsent:
+            return
+        self._looked = not self._looked and self._can_read()
+        if not self._looked:
+            try:
+                self._transport.write(self._slice())
+            except BrokenReply as error:
+                self.fail(error)
+        if self._unsent and not self._write_paused:
+            if self._next_slice is not None:
+                self._next_slice.cancel()
+            self._next_slice = self.loop.call_later(0, self._write_more)  # unlike call_soon, behind what can be read
+
+    def _can_read(self) -> bool:
+        return self._poll is not None and bool(self._poll.poll(0))
+
+    def _slice(self) -> bytes | memoryview:
+        if isinstance(self._unsent, FileSlices):
+            return self._unsent.read()
+        piece, self._unsent = self._unsent[:SLICE_BYTES], self._unsent[SLICE_BYTES:]
+        return piece
 
     def _arm(self, due: float) -> None:
         """One timer per connection, moved only to earlier times: it looks again when it fires, which is rarely."""

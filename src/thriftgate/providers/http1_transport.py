@@ -15,8 +15,9 @@ import ssl
 import aiohappyeyeballs
 
 from thriftgate.core.errors import BrokenReply, ConfigError, Unreachable
+from thriftgate.providers.file_slices import FileSlices, check
 from thriftgate.providers.http1_connection import Connection, Http1Incoming, Origin, words
-from thriftgate.providers.transport import Outgoing, Timeouts
+from thriftgate.providers.transport import FileBody, Outgoing, Timeouts
 
 IDLE_S = 15.0  # as aiohttp's default: below the keep-alive of common servers (nginx 75 s, uvicorn's 5 s is for tests)
 EYEBALLS_S = 0.25  # RFC 8305 section 5: the head start of one address before the next is tried too
@@ -41,6 +42,7 @@ class Http1Transport:
     async def send(self, outgoing: Outgoing, timeouts: Timeouts) -> Http1Incoming:
         origin, target = self._address(outgoing.url)
         head = _head(outgoing, origin.host_header, target)
+        check(outgoing.body)
         loop = asyncio.get_running_loop()
         if self._sweeper is None:
             self._sweeper = loop.call_later(IDLE_S, self._sweep, loop)
@@ -112,11 +114,20 @@ class Http1Transport:
 
 
 async def _answer(connection: Connection, outgoing: Outgoing, head: bytes, timeouts: Timeouts) -> Http1Incoming:
-    incoming = connection.ask(outgoing.method, head, outgoing.body, timeouts.read_s)
+    body = outgoing.body if isinstance(outgoing.body, bytes) else _opened(outgoing.body, connection)
+    incoming = connection.ask(outgoing.method, head, body, timeouts.read_s)
     try:
         return await incoming.head()
     except BaseException:
         incoming.close()
+        raise
+
+
+def _opened(body: FileBody, connection: Connection) -> FileSlices:
+    try:
+        return FileSlices(body)
+    except Unreachable:
+        connection.abort()
         raise
 
 
@@ -135,8 +146,9 @@ def _head(outgoing: Outgoing, host: bytes, target: bytes) -> bytes:
     method = outgoing.method.encode()
     lines = [b"%b %b HTTP/1.1" % (method, target), b"host: " + host]
     lines += [name + b": " + value for name, value in outgoing.headers if name not in _FRAMING]
-    if outgoing.body or outgoing.method in _WITH_BODY:
-        lines.append(b"content-length: %d" % len(outgoing.body))
+    length = len(outgoing.body) if isinstance(outgoing.body, bytes) else outgoing.body.length
+    if length or outgoing.method in _WITH_BODY:
+        lines.append(b"content-length: %d" % length)
     count = len(lines) + 1
     lines += (b"", b"")
     head = b"\r\n".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from thriftgate.providers.transport import Headers, Outgoing
+from thriftgate.providers.transport import FileBody, Headers, Outgoing
 
 
 class Provider(Protocol):
@@ -20,5 +20,5 @@ class Provider(Protocol):
 
     def __init__(self, url: str, api_key: str = "") -> None: ...
 
-    def prepare(self, method: str, path: str, query: str, headers: Headers, body: bytes) -> Outgoing:
+    def prepare(self, method: str, path: str, query: str, headers: Headers, body: bytes | FileBody) -> Outgoing:
         """The request to send: the client's own, with the envelope and credentials of this provider."""

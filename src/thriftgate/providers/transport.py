@@ -7,11 +7,19 @@ pass the same hostile tests, and `asgi_transport` (an ASGI app in this process).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class FileBody(Struct, frozen=True):
+    """A body that is a file of that many bytes, read as it is sent; the file must not change meanwhile."""
+
+    path: Path
+    length: int
 
 
 class Outgoing(Struct, frozen=True):
@@ -20,7 +28,7 @@ class Outgoing(Struct, frozen=True):
     method: str
     url: str
     headers: Headers
-    body: bytes = b""
+    body: bytes | FileBody = b""
 
 
 class Timeouts(Struct, frozen=True):
@@ -54,7 +62,8 @@ class Incoming(Protocol):
 class Transport(Protocol):
     """Sends a request and returns when the head of the answer is there.
 
-    Raises Unreachable when surely nothing was sent, UpstreamTimeout or BrokenReply when something may have been.
+    Raises Unreachable when surely nothing was sent (also for a file as the body that is not there, or not as long as it
+    should be), UpstreamTimeout or BrokenReply when something may have been (also where that file ends early).
     """
 
     async def send(self, outgoing: Outgoing, timeouts: Timeouts) -> Incoming: ...

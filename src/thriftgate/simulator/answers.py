@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from thriftgate.simulator.directives import Directives, read_directives, strip_directives
-from thriftgate.simulator.draws import below, digest, pick, unit
+from thriftgate.simulator.draws import below, digest, digest_again, pick, unit
 from thriftgate.simulator.models import Model
 from thriftgate.simulator.render import Body, Placed, effort_of, identity, output_format, thinking_mode, visible_system
 from thriftgate.simulator.schema import instance
@@ -119,7 +120,7 @@ def find_ask(placed: list[Placed]) -> Ask:
 
 def visible_key(body: Body, placed: list[Placed]) -> bytes:
     """A hash of all that may influence the answer."""
-    state = digest("visible")
+    state = digest_again("visible")
     for tool in body.get("tools") or []:
         state = digest(state, identity(tool))
     for _, block in visible_system(body):
@@ -162,7 +163,11 @@ def _think(answer: Answer, scene: Scene, author: Author) -> None:
 def filler(counter: TokenCounter, model: Model, tokens: int) -> str:
     """A meaningless text of about so many tokens."""
     rate = max(0.2, counter.text(model.tokenizer, " ".join(FILLER)) / len(FILLER))
-    count = max(1, round(tokens / rate))
+    return _words(max(1, round(tokens / rate)))
+
+
+@lru_cache(1000)
+def _words(count: int) -> str:
     return " ".join(FILLER[index % len(FILLER)] for index in range(count))
 
 
@@ -255,8 +260,7 @@ def _free_text(scene: Scene, author: Author) -> str:
     opening = pick(OPENINGS, "opening", *scene.chance)
     words = " ".join(strip_directives(scene.ask.text).split()[:12])
     length = 8 + below(40, "length", *scene.chance)
-    rest = " ".join(FILLER[index % len(FILLER)] for index in range(length))
-    return f'{opening} ({model.display}, simulated): "{words}". {rest}'
+    return f'{opening} ({model.display}, simulated): "{words}". {_words(length)}'
 
 
 def _structured(schema: dict[str, Any], solved: str | None, chance: bytes) -> str:

@@ -10,6 +10,8 @@ import secrets
 from typing import Any
 
 from thriftgate.simulator import http
+from thriftgate.simulator.batch_delivery import PATH as BATCHES
+from thriftgate.simulator.batch_delivery import BatchDelivery
 from thriftgate.simulator.batches import Batches
 from thriftgate.simulator.bill import Bill
 from thriftgate.simulator.catalog import get_model, list_models
@@ -25,8 +27,6 @@ from thriftgate.simulator.messages import MessageService
 from thriftgate.simulator.models import load_models
 from thriftgate.simulator.validate import check_version
 
-BATCHES = "/v1/messages/batches"
-
 
 class Simulator:
     """A faithful fake of the Claude API. Runs under any ASGI server or in-process; all state is in memory."""
@@ -40,9 +40,10 @@ class Simulator:
         self.bill = Bill(self.models)
         self.limiter = Limiter(self.config.limits, self.bill)
         self.service = MessageService(self.config, self.models, self.ids)
-        self.batches = Batches(self.config, self.service, self.bill, self.ids)
+        self.batches = Batches(self.config, self.service, self.bill, self.ids, lambda: self.faults)
         self.requests = 0
         self.messages = 0
+        self.batch_requests = 0
         clock = self.config.clock
         self.sleep = self.config.sleep or (clock.sleep if isinstance(clock, SimClock) else SimClock.real().sleep)
 
@@ -58,6 +59,7 @@ class Simulator:
             "now": self.now(),
             "requests": self.requests,
             "message_requests": self.messages,
+            "batch_requests": self.batch_requests,
             "billed_calls": len(self.bill.calls),
             "cache_entries": len(self.service.cache),
             "batches": {name: batch.status for name, batch in self.batches.known().items()},
@@ -70,7 +72,7 @@ class Simulator:
         self.batches.clear()
         self.bill.calls.clear()
         self.limiter.clear()
-        self.requests = self.messages = 0
+        self.requests = self.messages = self.batch_requests = 0
 
     def count_blocks(self, body: dict[str, Any], *, version: str = "2023-06-01") -> list[tuple[str, int]]:
         """(label, tokens) of every block of a request in render order, and a last entry "tail" for what follows them.
@@ -121,7 +123,7 @@ class Simulator:
         elif path.startswith("/v1/models/") and method == "GET":
             await delivery.json(get_model(self.models, path.removeprefix("/v1/models/"), self.now()))
         elif path == BATCHES or path.startswith(BATCHES + "/"):
-            await self._batches(request, delivery, caller, version)
+            await BatchDelivery(self, request, delivery, caller, version).serve()
         elif path in {"/v1/messages", "/v1/messages/count_tokens", "/v1/models"}:
             raise ApiError("invalid_request_error", "Method Not Allowed", status=405)
         else:
@@ -137,32 +139,6 @@ class Simulator:
             cleared = sum(edit["cleared_input_tokens"] for edit in call.applied)
             shown["context_management"] = {"original_input_tokens": call.rendered.total + cleared}
         await delivery.json(shown)
-
-    async def _batches(self, request: Request, delivery: Delivery, caller: Caller, version: str) -> None:
-        self.limiter.admit_simple(caller, "batches", self.now())
-        rest = request.path.rstrip("/").removeprefix(BATCHES).strip("/")
-        name, _, action = rest.partition("/")
-        origin = f"http://{request.headers['host']}" if "host" in request.headers else self.config.public_url
-        batches, now, what = self.batches, self.now(), (request.method, action)
-        if not name and request.method == "POST":
-            raw = await request.body(self.config.batches.max_bytes)
-            self.limiter.check_spend(caller)
-            batch = batches.create(
-                decode(raw), caller, version=version, betas=request.betas, now=now, queue=self.limiter.batch_queue
-            )
-            await delivery.json(batches.describe(batch, origin))
-        elif not name and request.method == "GET":
-            await delivery.json(batches.listing(caller, request.query, origin))
-        elif what == ("GET", ""):
-            await delivery.json(batches.describe(batches.get(name, caller), origin))
-        elif what == ("POST", "cancel"):
-            await delivery.json(batches.describe(batches.cancel(name, caller, now), origin))
-        elif what == ("GET", "results"):
-            await delivery.raw(batches.results(name, caller, now), "application/x-jsonl")
-        elif what == ("DELETE", ""):
-            await delivery.json(batches.delete(name, caller))
-        else:
-            raise not_found("Not Found")
 
 
 async def _lifespan(receive: http.Receive, send: http.Send) -> None:

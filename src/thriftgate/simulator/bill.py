@@ -7,6 +7,8 @@ is rounded (the documentation names no rounding of a single call). A model's len
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -18,6 +20,9 @@ MILLION = Decimal(1_000_000)
 BATCH = Decimal("0.5")
 US = Decimal("1.1")
 SEARCH_USD = Decimal("0.01")
+DAY_S = 86_400
+KEPT = 10_000
+"""costs and token counts remembered: many calls use the same tokens, and a price holds for a whole UTC day"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,10 @@ def cost_usd(model: Model, when: float, usage: Usage, modifiers: Modifiers = Mod
 
 @dataclass(slots=True)
 class BilledCall:
-    """One line of the truth. `outcome` is complete, cut, faulty, refused_unbilled, prewarm, disconnected …"""
+    """One line of the truth. `outcome` is complete, cut, faulty, refused_unbilled, prewarm, disconnected …
+
+    Lines with the same tokens share them.
+    """
 
     request_id: str
     message_id: str
@@ -67,7 +75,7 @@ class BilledCall:
     workspace: str
     at: float
     usage: Usage
-    steps: list[Step]
+    steps: Sequence[Step]
     modifiers: Modifiers
     outcome: str
     cost: Decimal
@@ -98,22 +106,37 @@ class BilledCall:
         }
 
 
+Tokens = tuple[Usage, tuple[Step, ...]]
+
+
 @dataclass(slots=True)
 class Bill:
     """All calls since the start or the last reset."""
 
     models: ModelTable
     calls: list[BilledCall] = field(default_factory=list)
+    _prices: dict[tuple[tuple[Step, ...], float, Modifiers], Decimal] = field(default_factory=dict)
+    _alike: dict[Tokens, Tokens] = field(default_factory=dict)
 
     def price(self, steps: list[Step], when: float, modifiers: Modifiers) -> Decimal:
         """USD of a call: the sum over its billed iterations, each at its own model's price."""
-        return sum(
-            (cost_usd(self.models.by_name[step.model], when, step.usage, modifiers) for step in steps if step.billed),
-            Decimal(0),
-        )
+        key = (tuple(steps), when // DAY_S, modifiers)
+        known = self._prices.get(key)
+        if known is None:
+            billed = [step for step in steps if step.billed]
+            costs = (cost_usd(self.models.by_name[step.model], when, step.usage, modifiers) for step in billed)
+            known = sum(costs, Decimal(0))
+            if len(self._prices) >= KEPT:
+                self._prices.clear()
+            self._prices[key] = known
+        return known
 
     def add(self, call: BilledCall) -> None:
         """Books a call."""
+        alike = (call.usage, tuple(call.steps))
+        if len(self._alike) >= KEPT:
+            self._alike.clear()
+        call.usage, call.steps = self._alike.setdefault(alike, alike)
         self.calls.append(call)
 
     @property
@@ -127,6 +150,18 @@ class Bill:
             (call.cost for call in self.calls if call.organization == organization and workspace in {None, call.workspace}),
             Decimal(0),
         )
+
+    def summary(self) -> dict[str, Any]:
+        """The truth in figures. `doubled` = custom_ids of batch items that were billed more than once, in whatever batch."""
+        times = Counter(call.custom_id for call in self.calls if call.custom_id is not None)
+        return {
+            "simulated": True,
+            "calls": len(self.calls),
+            "total_usd": plain(self.total),
+            "batch_calls": times.total(),
+            "custom_ids": len(times),
+            "doubled": sum(count > 1 for count in times.values()),
+        }
 
     def document(self) -> dict[str, Any]:
         """The whole truth."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from thriftgate.simulator.config import CacheRules
-from thriftgate.simulator.draws import digest
+from thriftgate.simulator.draws import digest, digest_again
 from thriftgate.simulator.render import Position
 
 HOUR_S = 3600
 SHORT_S = 300
+PURGE_ABOVE = 10_000
+"""entries from which on dead ones are dropped; above it, whenever their number has doubled"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,13 @@ def prefixes(
 ) -> list[Prefix]:
     """All prefixes of a prompt, shortest first. A level's setting enters the hash where that level begins, even if it
     has no block of its own."""
-    key, tokens, place, before, last_kind = digest("scope", *scope), 0, 0, "", ""
+    key, tokens, place, before, last_kind = digest_again("scope", *scope), 0, 0, "", ""
     levels = ["tools", "system", "messages"]
     found: list[Prefix] = []
     for position in positions:
         while levels and before != position.level:
             before = levels.pop(0)
-            key = digest(key, before, salts[before])
+            key = digest_again(key, before, salts[before])
         run = collapse_runs and position.kind in {"tool_use", "tool_result"} and position.kind == last_kind
         place += 0 if run else 1
         key = digest(key, position.role, position.identity)
@@ -90,6 +92,7 @@ class CacheOracle:
     def __init__(self, rules: CacheRules) -> None:
         self.rules = rules
         self._entries: dict[bytes, Entry] = {}
+        self._roomy = PURGE_ABOVE
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -178,6 +181,7 @@ class CacheOracle:
         result.write_5m = upto_5m - upto_1h
 
     def _purge(self, now: float) -> None:
-        if len(self._entries) > 10_000:
+        if len(self._entries) > self._roomy:
             # Kept for an hour after their end, since requests are not always committed in the order they started.
             self._entries = {key: entry for key, entry in self._entries.items() if entry.expires_at > now - HOUR_S}
+            self._roomy = max(PURGE_ABOVE, 2 * len(self._entries))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
+
 from thriftgate.simulator.clock import SimClock
 from thriftgate.simulator.faults import Faults
+from thriftgate.simulator.tables import settings_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +87,62 @@ class LimitRules:
 
 @dataclass(frozen=True, slots=True)
 class BatchRules:
-    """How batches are processed, in seconds of the simulator's clock (build-with-claude/batch-processing, 2026-10)."""
+    """How batches are processed, in seconds of the simulator's clock (build-with-claude/batch-processing, 2026-10).
+
+    Each batch has its own workers and keeps the rules it was created under. A busy provider that does not stall is
+    workers=200, service_s=9, spread=0.5, stagger=False, readable_s=1, read_per_token_s=1e-4 (assumed); a stall adds to
+    `service_s`.
+    """
 
     duration_s: tuple[float, float] = (60.0, 1800.0)
-    """a batch takes a time drawn log-uniformly between the two"""
+    """a batch takes a time drawn log-uniformly between the two, its items shuffled over it; not used with `workers`"""
+    workers: int = 0
+    """assumed: so many items of a batch run at a time; 0 = `duration_s` decides"""
+    service_s: float = 3.0
+    """assumed: a worker spends so long on one item, so that workers / service_s items start a second"""
+    spread: float = 0.0
+    """assumed: each item takes service_s × (1 ± spread), drawn evenly; 0 = all take the same"""
+    stagger: bool = True
+    """assumed: the workers of a batch start evenly over the first `service_s`; False = all at once"""
+    start_s: tuple[float, float] = (0.0, 0.0)
+    """assumed: the first item of a batch waits so long in a queue, drawn evenly between the two; only with `workers`"""
+    order: str = "file"
+    """assumed: workers take the items in the order of the file ("file") or "shuffled"; without workers always shuffled"""
     readable_s: float = 2.0
-    """assumed: a cache entry written by a batch item is readable this long after the item started"""
+    """assumed: a cache entry written by a batch item is readable this long after the item started, and …"""
+    read_per_token_s: float = 0.0
+    """assumed: … this much later for each token of its prompt"""
+    cancel_s: float = 2.0
+    """assumed: a canceled batch ends this long after the request"""
     stuck_share: float = 0.0
     """share of items that are never reached and expire after 24 h"""
     max_requests: int = 100_000
     max_bytes: int = 256_000_000
+
+    def __post_init__(self) -> None:
+        if self.order not in {"file", "shuffled"}:
+            raise ValueError(f'order must be "file" or "shuffled", not {self.order!r}')
+        for name in ("stuck_share", "spread"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)!r}")
+        for name in ("workers", "readable_s", "read_per_token_s", "cancel_s", "max_requests", "max_bytes"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, but is {getattr(self, name)!r}")
+        if self.service_s <= 0:
+            raise ValueError(f"service_s must be more than 0, not {self.service_s!r}")
+        if not 0 < self.duration_s[0] <= self.duration_s[1]:
+            raise ValueError(f"duration_s must be two ascending numbers above 0, not {self.duration_s!r}")
+        if not 0 <= self.start_s[0] <= self.start_s[1]:
+            raise ValueError(f"start_s must be two ascending numbers from 0 on, not {self.start_s!r}")
+
+    @classmethod
+    def parse(cls, raw: object, where: str = "batches") -> BatchRules:
+        """Rules from a decoded document. ValueError names an unknown, mistyped or impossible value."""
+        table = settings_table(raw, [field.name for field in dataclasses.fields(cls)], where)
+        try:
+            return msgspec.convert(table, cls)
+        except msgspec.ValidationError as problem:
+            raise ValueError(f"{where}: {problem}") from None
 
 
 @dataclass(slots=True)

@@ -1,20 +1,24 @@
 """The `/_sim/…` endpoints by which tests look behind the curtain. They are no part of the imitated API.
 
-GET  /_sim/bill     every billed call and the total
-GET  /_sim/state    counts, clock, seed
-GET  /_sim/clock    {"now": unix, "rfc3339": …};  POST {"set": rfc3339 | unix} or {"advance_s": n}
-GET  /_sim/faults   the faults in force;          POST a table of fault names replaces them
-POST /_sim/reset    forgets caches, batches, bill, limits and the request count (not the clock)
+GET  /_sim/bill          every billed call and the total
+GET  /_sim/bill/summary  the bill in figures: calls, total, calls in batches, their custom_ids and how many were billed twice
+GET  /_sim/state         counts, clock, seed
+GET  /_sim/clock         {"now": unix, "rfc3339": …};  POST {"set": rfc3339 | unix} or {"advance_s": n}
+GET  /_sim/faults        the faults in force;          POST a table of fault names replaces them
+GET  /_sim/batches       the rules new batches are processed by; POST a table of BatchRules names replaces them
+POST /_sim/reset         forgets caches, batches, bill, limits and the request counts (not clock, faults and rules)
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from thriftgate.simulator.clock import SimClock, parse_moment, rfc3339
+from thriftgate.simulator.config import BatchRules
 from thriftgate.simulator.errors import invalid, not_found
 from thriftgate.simulator.faults import Faults
 
@@ -22,31 +26,67 @@ if TYPE_CHECKING:
     from thriftgate.simulator.app import Simulator
 
 PREFIX = "/_sim/"
+T = TypeVar("T")
 
 
 def control(simulator: Simulator, method: str, path: str, raw: bytes) -> dict[str, Any]:
     """The answer to a control request; ApiError 400 or 404 if it makes no sense."""
-    what = path.removeprefix(PREFIX)
-    if method == "GET" and what == "bill":
-        return simulator.bill.document()
-    if method == "GET" and what == "state":
-        return simulator.state()
-    if method == "POST" and what == "reset":
-        simulator.reset()
-        return simulator.state()
-    if what == "clock":
-        if method == "POST":
-            _move(simulator, _table(raw))
-        now = simulator.now()
-        return {"now": now, "rfc3339": rfc3339(now)}
-    if what == "faults":
-        if method == "POST":
-            try:
-                simulator.faults = Faults.parse(_table(raw))
-            except ValueError as problem:
-                raise invalid(str(problem)) from None
-        return dataclasses.asdict(simulator.faults)
-    raise not_found(f"no such control endpoint: {method} {path}")
+    answer = ANSWERS.get((method, path.removeprefix(PREFIX)))
+    if answer is None:
+        raise not_found(f"no such control endpoint: {method} {path}")
+    return answer(simulator, raw)
+
+
+def _bill(simulator: Simulator, _: bytes) -> dict[str, Any]:
+    return simulator.bill.document()
+
+
+def _summary(simulator: Simulator, _: bytes) -> dict[str, Any]:
+    return simulator.bill.summary()
+
+
+def _state(simulator: Simulator, _: bytes) -> dict[str, Any]:
+    return simulator.state()
+
+
+def _reset(simulator: Simulator, _: bytes) -> dict[str, Any]:
+    simulator.reset()
+    return simulator.state()
+
+
+def _clock(simulator: Simulator, _: bytes) -> dict[str, Any]:
+    now = simulator.now()
+    return {"now": now, "rfc3339": rfc3339(now)}
+
+
+def _set_clock(simulator: Simulator, raw: bytes) -> dict[str, Any]:
+    _move(simulator, _table(raw))
+    return _clock(simulator, raw)
+
+
+def _faults(simulator: Simulator, _: bytes) -> dict[str, Any]:
+    return dataclasses.asdict(simulator.faults)
+
+
+def _set_faults(simulator: Simulator, raw: bytes) -> dict[str, Any]:
+    simulator.faults = _parsed(Faults.parse, raw)
+    return dataclasses.asdict(simulator.faults)
+
+
+def _batches(simulator: Simulator, _: bytes) -> dict[str, Any]:
+    return dataclasses.asdict(simulator.batches.rules)
+
+
+def _set_batches(simulator: Simulator, raw: bytes) -> dict[str, Any]:
+    simulator.batches.rules = _parsed(BatchRules.parse, raw)
+    return dataclasses.asdict(simulator.batches.rules)
+
+
+def _parsed(parse: Callable[[object], T], raw: bytes) -> T:
+    try:
+        return parse(_table(raw))
+    except ValueError as problem:
+        raise invalid(str(problem)) from None
 
 
 def _table(raw: bytes) -> dict[str, Any]:
@@ -76,3 +116,17 @@ def _move(simulator: Simulator, order: dict[str, Any]) -> None:
     if problem:
         raise invalid(problem)
     simulator.batches.run_due(simulator.now())
+
+
+ANSWERS: dict[tuple[str, str], Callable[[Simulator, bytes], dict[str, Any]]] = {
+    ("GET", "bill"): _bill,
+    ("GET", "bill/summary"): _summary,
+    ("GET", "state"): _state,
+    ("GET", "clock"): _clock,
+    ("POST", "clock"): _set_clock,
+    ("GET", "faults"): _faults,
+    ("POST", "faults"): _set_faults,
+    ("GET", "batches"): _batches,
+    ("POST", "batches"): _set_batches,
+    ("POST", "reset"): _reset,
+}

@@ -20,7 +20,7 @@ from thriftgate.simulator.errors import ApiError, internal, overloaded, rate_lim
 from thriftgate.simulator.http import Request, decode
 from thriftgate.simulator.identity import NOBODY, Caller
 from thriftgate.simulator.limits import counted_input
-from thriftgate.simulator.usage import Step, Usage
+from thriftgate.simulator.usage import Step, total_usage
 
 if TYPE_CHECKING:
     from thriftgate.simulator.app import Simulator
@@ -36,7 +36,7 @@ class Delivery:
         self.request = request
         self.request_id = request_id
         self.caller = NOBODY
-        self._send = send
+        self.send = send
         self._extra: dict[str, str] = {}
 
     def headers(self, kind: str) -> dict[str, str]:
@@ -56,14 +56,14 @@ class Delivery:
 
     async def raw(self, body: bytes, kind: str, status: int = 200) -> None:
         """Any reply in one piece."""
-        await http.whole(self._send, status, self.headers(kind), body)
+        await http.whole(self.send, status, self.headers(kind), body)
 
     async def error(self, problem: ApiError) -> None:
         """An error reply."""
         headers = self.headers(JSON)
         if problem.retry_after_s is not None:
             headers["retry-after"] = str(problem.retry_after_s)
-        await http.whole(self._send, problem.status, headers, problem.body(self.request_id))
+        await http.whole(self.send, problem.status, headers, problem.body(self.request_id))
 
     async def message(self, caller: Caller, version: str) -> None:
         """POST /v1/messages."""
@@ -93,7 +93,7 @@ class Delivery:
         """The faults that strike before anything was generated, so nothing is billed. True if the connection is gone."""
         faults = self.simulator.faults
         if fault == "reset_before_headers":
-            await http.drop(self._send, "simulated reset before the headers")
+            await http.drop(self.send, "simulated reset before the headers")
             return True
         if fault == "rate_limit":
             raise rate_limited("Simulated rate limit", faults.retry_after_s)
@@ -120,27 +120,27 @@ class Delivery:
         self._book(reply, None, fault)
         headers = self.headers(JSON)
         if fault == "garbage_body":
-            await http.whole(self._send, 200, headers, body[: len(body) // 2] + b'"}')
+            await http.whole(self.send, 200, headers, body[: len(body) // 2] + b'"}')
         elif fault == "empty_body":
-            await http.whole(self._send, 200, headers, b"")
+            await http.whole(self.send, 200, headers, b"")
         elif fault == "wrong_length":
-            await http.start(self._send, 200, headers | {"content-length": str(len(body) + 100)})
-            await http.chunk(self._send, body, more=True)
-            await http.drop(self._send, "simulated: the body is shorter than its content-length")
+            await http.start(self.send, 200, headers | {"content-length": str(len(body) + 100)})
+            await http.chunk(self.send, body, more=True)
+            await http.drop(self.send, "simulated: the body is shorter than its content-length")
         else:
-            await http.whole(self._send, 200, headers, body)
+            await http.whole(self.send, 200, headers, body)
 
     async def _stream(self, reply: Reply, fault: str | None) -> None:
         headers = self.headers("text/event-stream; charset=utf-8") | {"cache-control": "no-cache"}
         if fault == "empty_body":
             self._book(reply, None, fault)
-            await http.whole(self._send, 200, headers, b"")
+            await http.whole(self.send, 200, headers, b"")
             return
         gone = http.Gone(self.request.receive)
         booked = False
         sent = 0
         try:
-            await http.start(self._send, 200, headers)
+            await http.start(self.send, 200, headers)
             planned = list(sse.events(reply))
             breaks = self._break_at(planned, fault)
             for number, event in enumerate(planned):
@@ -160,7 +160,7 @@ class Delivery:
                 if last and not booked:
                     self._book(reply, None, fault)
                     booked = True
-                await http.chunk(self._send, event.raw, more=not last)
+                await http.chunk(self.send, event.raw, more=not last)
         finally:
             await gone.close()
             if not booked:
@@ -178,12 +178,12 @@ class Delivery:
     async def _break(self, fault: str | None) -> bool:
         """Does what the fault does; True if the stream is over."""
         if fault == "reset_mid_stream":
-            await http.drop(self._send, "simulated reset in mid-stream")
+            await http.drop(self.send, "simulated reset in mid-stream")
             return True
         if fault == "garbage_sse":
-            await http.chunk(self._send, b'event: content_block_delta\ndata: {"type": "content_bl\n\n', more=True)
+            await http.chunk(self.send, b'event: content_block_delta\ndata: {"type": "content_bl\n\n', more=True)
             return False
-        await http.chunk(self._send, sse.error_event() if fault == "error_event" else b"", more=False)
+        await http.chunk(self.send, sse.error_event() if fault == "error_event" else b"", more=False)
         return True
 
     async def _pace(self, tokens: int, fault: str | None) -> None:
@@ -198,7 +198,7 @@ class Delivery:
         call, steps, usage, outcome = reply.call, reply.steps, reply.usage, reply.outcome
         if sent is not None:
             steps = cut_steps(steps, sent)
-            usage = _sum(steps)
+            usage = total_usage(steps)
             outcome = "cut"
         elif fault is not None and fault not in {"latency", "slow_drip"}:
             outcome = "faulty"
@@ -233,11 +233,3 @@ def cut_steps(steps: list[Step], sent: int) -> list[Step]:
         thinking = min(step.usage.thinking, output)
         kept.append(replace(step, usage=step.usage.with_output(output, thinking)))
     return kept
-
-
-def _sum(steps: list[Step]) -> Usage:
-    usage = Usage()
-    for step in steps:
-        if step.kind != "compaction":
-            usage = usage.plus(step.usage)
-    return usage

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,6 +22,10 @@ def digest(*parts: object, size: int = 16) -> bytes:
         state.update(len(raw).to_bytes(8, "big"))
         state.update(raw)
     return state.digest()
+
+
+digest_again = lru_cache(4096, typed=True)(digest)
+"""`digest` for parts that come back in many requests"""
 
 
 def unit(*parts: object) -> float:

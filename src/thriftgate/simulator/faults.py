@@ -1,15 +1,15 @@
 """Things that go wrong on purpose, seeded: the same run breaks in the same places.
 
-Every Messages request has an ordinal; for each kind of fault a draw from (seed, ordinal, kind) decides. At most one fault
-per request: the first kind in the order of the fields below. A dropped connection: under uvicorn the transport is aborted (a
-reset on the wire); elsewhere the application raises `ConnectionDropped`. What each faulty call was billed
-stands in the bill.
+Every Messages request has an ordinal, every batch request one of another count; for each kind of fault a draw from (seed,
+ordinal, kind) decides. At most one fault per request: the first kind in the order of the fields below; those whose name
+begins with "batch_" strike batch requests only, the others Messages requests only. A dropped connection: under uvicorn the
+transport is aborted (a reset on the wire); elsewhere the application raises `ConnectionDropped`. What each faulty call was
+billed stands in the bill.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from thriftgate.simulator.draws import unit
+from thriftgate.simulator.draws import pick, unit
+from thriftgate.simulator.tables import settings_table
 
 
 class ConnectionDropped(Exception):
@@ -26,7 +27,7 @@ class ConnectionDropped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Probabilities (0…1) per Messages request, and the sizes that go with them. All zero: nothing goes wrong."""
+    """Probabilities (0…1) per Messages or batch request, and the sizes that go with them. All zero: nothing goes wrong."""
 
     seed: int = 0
     reset_before_headers: float = 0.0
@@ -60,12 +61,34 @@ class Faults:
     latency_s: float = 5.0
     drip_s: float = 0.2
     retry_after_s: int = 7
+    batch_error: float = 0.0
+    """any batch request: 500 or 529 before anything happens"""
+    batch_poll_limited: float = 0.0
+    """GET of a batch or of the list: 429 with retry-after"""
+    batch_post_lost: float = 0.0
+    """POST: the batch is created, then the connection drops before any answer"""
+    batch_error_late: float = 0.0
+    """POST: the batch is created, then the answer is a 500"""
+    batch_post_twice: float = 0.0
+    """POST: it takes effect twice; a second batch of the same requests exists, only the first is answered"""
+    batch_results_cut: float = 0.0
+    """GET of results: the connection drops in the middle of a line"""
+    batch_item_error: float = 0.0
+    """share of batch items that end `errored` with an api_error or overloaded_error; not billed, nothing is cached"""
+    batch_slow: float = 0.0
+    """share of batches that take `batch_slow_factor` times as long"""
+    batch_slow_factor: float = 10.0
+    storm_every_s: float = 0.0
+    storm_s: float = 0.0
+    """while the clock (Unix seconds) modulo `storm_every_s` is below `storm_s`, every batch request is answered 529"""
 
     def __post_init__(self) -> None:
-        for name in KINDS:
+        for name in (*KINDS, *BATCH_KINDS, "batch_item_error", "batch_slow"):
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"faults: {name} is a probability between 0 and 1, not {value!r}")
+        if self.batch_slow_factor <= 0.0:
+            raise ValueError(f"faults: batch_slow_factor must be more than 0, not {self.batch_slow_factor!r}")
 
     def pick(self, ordinal: int, *, stream: bool) -> str | None:
         """The fault of the request with this ordinal, or None. Kinds that need a stream never strike plain replies, and the
@@ -77,23 +100,39 @@ class Faults:
                 return kind
         return None
 
+    def pick_batch(self, ordinal: int, operation: str) -> str | None:
+        """The fault of the batch request with this ordinal, or None. Operations are those of `BATCH_KINDS`."""
+        for kind, operations in BATCH_KINDS.items():
+            chance: float = getattr(self, kind)
+            if chance > 0.0 and operation in operations and unit("fault", self.seed, ordinal, kind) < chance:
+                return kind
+        return None
+
+    def item_error(self, batch: int, index: int) -> str | None:
+        """The type of the error that strikes one item of the batch with this ordinal, or None."""
+        if not self.batch_item_error or unit("fault", self.seed, batch, "batch_item_error", index) >= self.batch_item_error:
+            return None
+        return pick(("api_error", "overloaded_error"), "fault", self.seed, batch, "type", index)
+
+    def slowness(self, batch: int) -> float:
+        """By what the duration of the batch with this ordinal is multiplied."""
+        slow = self.batch_slow > 0.0 and unit("fault", self.seed, batch, "batch_slow") < self.batch_slow
+        return self.batch_slow_factor if slow else 1.0
+
+    def storming(self, now: float) -> bool:
+        """Whether batch requests fail at `now` (Unix seconds)."""
+        return self.storm_every_s > 0.0 and now % self.storm_every_s < self.storm_s
+
     @classmethod
     def parse(cls, raw: object, where: str = "faults") -> Faults:
         """Faults from a decoded document. ValueError names an unknown or mistyped key."""
-        if not isinstance(raw, dict):
-            raise ValueError(f"{where}: expected a table of fault names, found {type(raw).__name__}")  # noqa: TRY004  one kind
-        fields = {field.name: field for field in dataclasses.fields(cls)}
         values: dict[str, float | int] = {}
-        for name, value in raw.items():
-            if name not in fields:
-                close = difflib.get_close_matches(str(name), fields, 1)
-                hint = f"; did you mean {close[0]}?" if close else f"; known: {', '.join(fields)}"
-                raise ValueError(f"{where}: unknown key {name!r}{hint}")
+        for name, value in settings_table(raw, [field.name for field in dataclasses.fields(cls)], where).items():
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise ValueError(f"{where}: {name} must be a number, not {value!r}")  # noqa: TRY004  one kind
-            if name in {"seed", "retry_after_s"} and not isinstance(value, int):
+            if name in WHOLE and not isinstance(value, int):
                 raise ValueError(f"{where}: {name} must be a whole number, not {value!r}")
-            values[name] = value if name in {"seed", "retry_after_s"} else float(value)
+            values[name] = value if name in WHOLE else float(value)
         return cls(**values)  # type: ignore[arg-type]
 
     @classmethod
@@ -114,8 +153,21 @@ class Faults:
         return cls.parse(document, str(file))
 
 
+SIZES = frozenset({"latency_s", "drip_s", "storm_every_s", "storm_s"})
+WHOLE = frozenset({"seed", "retry_after_s"})
 KINDS: tuple[str, ...] = tuple(
-    field.name for field in dataclasses.fields(Faults) if field.name not in {"seed", "latency_s", "drip_s", "retry_after_s"}
+    field.name
+    for field in dataclasses.fields(Faults)
+    if field.name not in SIZES | WHOLE and not field.name.startswith("batch_")
 )
+BATCH_KINDS = {
+    "batch_error": frozenset({"create", "list", "get", "cancel", "delete", "results", "unknown"}),
+    "batch_poll_limited": frozenset({"list", "get"}),
+    "batch_post_lost": frozenset({"create"}),
+    "batch_error_late": frozenset({"create"}),
+    "batch_post_twice": frozenset({"create"}),
+    "batch_results_cut": frozenset({"results"}),
+}
+"""kinds that strike a batch request, in order, and the operations on batches that each can strike"""
 STREAM_ONLY = frozenset({"reset_mid_stream", "cut_stream", "garbage_sse", "error_event", "slow_drip"})
 PLAIN_ONLY = frozenset({"garbage_body", "wrong_length"})

@@ -12,7 +12,7 @@ from typing import Any
 from thriftgate.simulator import errors
 from thriftgate.simulator.errors import invalid
 from thriftgate.simulator.models import EFFORTS, Model
-from thriftgate.simulator.render import Body, flatten, output_format
+from thriftgate.simulator.render import Body, message_blocks, output_format
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def _check_sizes(body: Body, model: Model, betas: frozenset[str], *, batch: bool
             f"max_tokens: {body['max_tokens']} > {limit}, which is the maximum allowed number of "
             f"output tokens for {model.id}"
         )
-    images = sum(1 for item in flatten(body) for block in _with_nested(item.content) if block.get("type") == "image")
+    images = sum(1 for _, _, block in message_blocks(body) for part in _with_nested(block) if part.get("type") == "image")
     if images > model.max_images:
         raise invalid(f"messages: too many images: {images} images > {model.max_images} maximum")
 

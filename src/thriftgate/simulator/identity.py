@@ -13,6 +13,8 @@ from thriftgate.simulator.draws import digest
 from thriftgate.simulator.errors import ApiError
 
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+PAIRS = tuple(first + second for second in ALPHABET for first in ALPHABET)
+"""two signs at a time, the lower one first"""
 KEY_PREFIX = "sk-ant-sim-"
 
 
@@ -71,7 +73,7 @@ class Ids:
         self._count += 1
         number = int.from_bytes(digest("id", self._seed, self._instance, self._count, size=24), "big")
         signs = []
-        for _ in range(22):
-            number, rest = divmod(number, len(ALPHABET))
-            signs.append(ALPHABET[rest])
+        for _ in range(11):
+            number, rest = divmod(number, len(PAIRS))
+            signs.append(PAIRS[rest])
         return f"{prefix}_01{''.join(signs)}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from thriftgate.simulator.cache import Mark
 from thriftgate.simulator.errors import ApiError, invalid
-from thriftgate.simulator.render import TTL_S, Body, Position, blocks_of, flatten, ttl_of
+from thriftgate.simulator.render import TTL_S, Body, Position, blocks_of, label_of, message_blocks, ttl_of
 
 MAX_MARKS = 4
 
@@ -26,8 +26,8 @@ def check_marks(body: Body) -> None:
             )
     for index, block in enumerate(blocks_of(body.get("system"))):
         _check_block(block, f"system.{index}", found)
-    for item in flatten(body):
-        _check_block(item.content, item.label, found)
+    for number, index, block in message_blocks(body):
+        _check_block(block, label_of(number, index), found)
     if isinstance(body.get("cache_control"), dict):
         _check_automatic(body, found)
     elif len(found) > MAX_MARKS:
@@ -70,9 +70,9 @@ def _check_automatic(body: Body, found: list[tuple[str, int]]) -> None:
 
 def _last_label(body: Body) -> str:
     """The last block of the request that may carry a breakpoint."""
-    for item in reversed(flatten(body)):
-        if item.content.get("type") not in {"thinking", "redacted_thinking", "fallback"} and item.content.get("text") != "":
-            return item.label
+    for number, index, block in reversed(list(message_blocks(body))):
+        if block.get("type") not in {"thinking", "redacted_thinking", "fallback"} and block.get("text") != "":
+            return label_of(number, index)
     return ""
 
 

@@ -24,7 +24,7 @@ from thriftgate.simulator.models import Model, ModelTable
 from thriftgate.simulator.render import Placed, render, salts
 from thriftgate.simulator.thinking import Sealer, check_thinking, last_seal, prefix_of, strip_old_thinking
 from thriftgate.simulator.tokens import TokenCounter
-from thriftgate.simulator.usage import Step, Usage, final_usage
+from thriftgate.simulator.usage import Step, Usage, final_usage, total_usage
 from thriftgate.simulator.validate import check_body
 
 
@@ -77,8 +77,8 @@ class MessageService:
         speed = "fast" if passed.fast else "standard"
         level_salts = salts(body, edited.placed, model, speed, speed_shares_tools=rules.speed_shares_tools)
         scope = (caller.organization, caller.workspace, model.id)
-        chain = prefixes(scope, rendered.positions, level_salts, collapse_runs=rules.collapse_runs)
         marks = find_marks(body, rendered.positions, grant_1h=rules.grant_1h)
+        chain = prefixes(scope, rendered.positions, level_salts, collapse_runs=rules.collapse_runs) if marks else []
         lookup = Lookup(now) if counting else self.cache.look(chain, marks, self.minimum(model), now)
         call = Call(
             body,
@@ -182,10 +182,7 @@ class MessageService:
         show: bool = False,
     ) -> Reply:
         """Assembles the message. `show` puts the iterations into usage; compaction steps never enter the top level."""
-        usage = Usage()
-        for step in steps:
-            if step.kind != "compaction":
-                usage = usage.plus(step.usage)
+        usage = total_usage(steps)
         shown = steps if show else None
         extra: dict[str, Any] = {}
         if call.body.get("context_management") is not None:

@@ -8,18 +8,28 @@ order of a block's own members does not matter, the order inside `tool_use.input
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from thriftgate.simulator.draws import digest
+from thriftgate.simulator.draws import digest, digest_again
 from thriftgate.simulator.models import Model
 from thriftgate.simulator.tokens import FORMAT_PROMPT, FRAME, TOOL_PROMPT_TAIL, TURN, TokenCounter
 
 TTL_S = {"5m": 300, "1h": 3600}
 ATTRIBUTION = "x-anthropic-billing-header:"
+LONG = range(1_000, 200_000)
+"""characters of a text worth remembering the hash of: the prefix that many requests share"""
+PLAIN_TEXT = {"type", "text", "cache_control"}
 Body = dict[str, Any]
+
+
+def label_of(message: int, block: int) -> str:
+    """The place of a message block in the request, as error messages write it."""
+    return f"messages.{message}.content.{block}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +45,7 @@ class Placed:
     @property
     def label(self) -> str:
         """Its place in the request, as error messages write it."""
-        return f"messages.{self.message}.content.{self.block}"
+        return label_of(self.message, self.block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +82,19 @@ def blocks_of(content: object) -> list[dict[str, Any]]:
     return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
 
 
+def message_blocks(body: Body) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """All message blocks in order, with the numbers of their message and of their place in it."""
+    for number, message in enumerate(body["messages"]):
+        for index, block in enumerate(blocks_of(message.get("content"))):
+            yield number, index, block
+
+
 def flatten(body: Body) -> list[Placed]:
-    """All message blocks in order."""
+    """All message blocks in order, placed."""
+    messages = body["messages"]
     return [
-        Placed(number, index, message["role"], block, identity(block))
-        for number, message in enumerate(body["messages"])
-        for index, block in enumerate(blocks_of(message.get("content")))
+        Placed(number, index, messages[number]["role"], block, identity(block))
+        for number, index, block in message_blocks(body)
     ]
 
 
@@ -100,7 +117,15 @@ def ttl_of(marker: dict[str, Any]) -> int:
 
 def identity(block: dict[str, Any]) -> bytes:
     """A hash of what the model sees of a block."""
+    text = block.get("text")
+    if isinstance(text, str) and len(text) in LONG and block.keys() <= PLAIN_TEXT and block.get("type") == "text":
+        return _identity_of_text(text)
     return digest(msgspec.json.encode(_plain(block)))
+
+
+@lru_cache(64)
+def _identity_of_text(text: str) -> bytes:
+    return digest(msgspec.json.encode({"text": text, "type": "text"}))
 
 
 def _plain(block: dict[str, Any]) -> dict[str, Any]:
@@ -237,9 +262,9 @@ def salts(body: Body, placed: list[Placed], model: Model, speed: str, *, speed_s
         (body.get("output_config") or {}).get("task_budget"),
     ]
     return {
-        "tools": digest(level_tools),
-        "system": digest(speed, msgspec.json.encode(web), citations),
-        "messages": digest(msgspec.json.encode(level_messages)),
+        "tools": digest_again(level_tools),
+        "system": digest_again(speed, msgspec.json.encode(web), citations),
+        "messages": digest_again(msgspec.json.encode(level_messages)),
     }
 
 

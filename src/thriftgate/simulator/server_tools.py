@@ -10,7 +10,7 @@ import base64
 from typing import Any
 
 from thriftgate.simulator.draws import digest
-from thriftgate.simulator.render import Body, blocks_of, flatten, marker_of
+from thriftgate.simulator.render import Body, blocks_of, marker_of, message_blocks
 
 RESULTS = 2
 
@@ -37,5 +37,5 @@ def search_blocks(query: str, tool_use_id: str, seed: int, name: str = "web_sear
 
 def any_cache_control(body: Body) -> bool:
     """Whether the request asks for caching anywhere."""
-    blocks = [*(body.get("tools") or []), *blocks_of(body.get("system")), *(item.content for item in flatten(body))]
+    blocks = [*(body.get("tools") or []), *blocks_of(body.get("system")), *(block for _, _, block in message_blocks(body))]
     return isinstance(body.get("cache_control"), dict) or any(marker_of(block) for block in blocks)

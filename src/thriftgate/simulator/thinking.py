@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from thriftgate.simulator import errors
-from thriftgate.simulator.draws import digest
+from thriftgate.simulator.draws import digest, digest_again
 from thriftgate.simulator.errors import invalid
 from thriftgate.simulator.models import Model, load_models
 from thriftgate.simulator.render import Body, Placed, flatten, identity, visible_system, visible_tools
@@ -100,7 +100,7 @@ def prefix_of(body: Body, placed: list[Placed]) -> bytes:
 
 
 def _prompt_start(body: Body) -> bytes:
-    state = digest("prefix")
+    state = digest_again("prefix")
     for _, tool in visible_tools(body):
         state = digest(state, "tool", identity(tool))
     for _, block in visible_system(body):

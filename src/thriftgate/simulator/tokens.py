@@ -48,7 +48,8 @@ BUILT_IN = {
 }
 """tokens of a built-in tool definition (4.7 and later, older): about-claude/pricing, 2026-10. For the web tools the
 page gives none: assumed 0"""
-CACHE_SIZE = 200_000
+CACHE_SIZE = 100_000
+"""counts remembered at least; twice as many at most"""
 
 
 class TokenCounter:
@@ -57,6 +58,7 @@ class TokenCounter:
     def __init__(self, kind: str | Callable[[str, str], int] = "auto") -> None:
         self._text = _text_counter(kind)
         self._cache: dict[bytes, int] = {}
+        self._older: dict[bytes, int] = {}
 
     def text(self, family: str, text: str) -> int:
         """Tokens of a text by itself, without any frame; 0 for the empty text."""
@@ -80,9 +82,10 @@ class TokenCounter:
     def _remember(self, key: bytes, count: Callable[[], int]) -> int:
         known = self._cache.get(key)
         if known is None:
-            known = count()
+            known = self._older.get(key)
+            known = count() if known is None else known
             if len(self._cache) >= CACHE_SIZE:
-                del self._cache[next(iter(self._cache))]
+                self._older, self._cache = self._cache, {}
             self._cache[key] = known
         return known
 

@@ -6,7 +6,7 @@ carries the whole input side and a placeholder for output, message_delta the cum
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -29,11 +29,19 @@ class Usage:
 
     def plus(self, other: Usage) -> Usage:
         """The sum, kind by kind."""
-        return Usage(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+        return Usage(
+            self.input + other.input,
+            self.write_5m + other.write_5m,
+            self.write_1h + other.write_1h,
+            self.read + other.read,
+            self.output + other.output,
+            self.thinking + other.thinking,
+            self.web_searches + other.web_searches,
+        )
 
     def with_output(self, output: int, thinking: int = 0) -> Usage:
         """The same input side with another output."""
-        return replace(self, output=output, thinking=thinking)
+        return Usage(self.input, self.write_5m, self.write_1h, self.read, output, thinking, self.web_searches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,15 @@ class Step:
         if self.kind != "compaction":
             shown["model"] = self.model
         return shown | _input_side(self.usage) | {"output_tokens": self.usage.output}
+
+
+def total_usage(steps: list[Step]) -> Usage:
+    """What the steps used together; compaction steps never enter the top level."""
+    counted = [step.usage for step in steps if step.kind != "compaction"]
+    total = counted[0] if counted else Usage()
+    for usage in counted[1:]:
+        total = total.plus(usage)
+    return total
 
 
 @dataclass(frozen=True, slots=True)
