@@ -2,109 +2,53 @@
 
 Without a flag writes `docs/reference/*.md`; with `--check` writes nothing and exits 1 where a committed page says otherwise;
 with `--picture` runs the demo and puts what it prints into the README.
-What code cannot know (what a header means) stands in the tables here; a header that is not in them is an error.
+What code cannot know (what a header means) stands in `docs/meanings.py`; a header that is not in there is an error.
 """
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import inspect
 import io
+import itertools
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from cyclopts import App
+from docs.markdown import anchor, fenced, joined, prose, table
+from docs.meanings import KEYS, REPLY_HEADERS, REQUEST_HEADERS, SIZES, UNFORESEEN
 from pydantic import BaseModel, SecretStr
 from rich.console import Console
 
+from thriftgate.batch.queue import LetGo
+from thriftgate.batch.sink import OutputError
 from thriftgate.cli import VERBS, app
 from thriftgate.core import errors
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.money import usd_from_pico
 from thriftgate.core.prices import FOREVER_DAY, iso_from_day
 from thriftgate.gateway.app import NotServed
+from thriftgate.gateway.jobs import NoSuchJob
+from thriftgate.ledger.jobs import Fenced
 from thriftgate.pricing import overrides
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.settings import ENV_PREFIX, ENV_SEPARATOR, Settings
+from thriftgate.simulator import control
+from thriftgate.simulator.config import BatchRules
+from thriftgate.simulator.faults import Faults
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parent / "src" / "thriftgate"
 WIDTH = 100
 SECTION = re.compile(r"^(What|Why it saves|When it must not|Example|Source): (.)", re.MULTILINE)
-
-KEYS: dict[str, str] = {
-    "demo": "baseline_usd, paid_usd, saved_usd, levers{id: usd}, calls, workloads[{name, calls, baseline_usd, paid_usd, "
-    "saved_usd, levers{id: usd}, explain}], proof{ok, booked_usd, billed_usd, complaints[]}, simulated, "
-    "simulated_span_s, ledger",
-    "price": "cost_usd, lines[{kind, model, tokens, usd_per_mtok, usd}], price_book",
-    "count": "tokens, method, low, high, model, model_known",
-    "audit": "calls, duplicates, skipped{reason: n}, skipped_examples{reason: places}, unpriced[{model, calls, tokens, "
-    "reason}], first, last, months, depth, price_book, cost_usd, low_usd, high_usd, baseline_usd, reported_usd, "
-    "tokens{input, write_5m, write_1h, read, output}, costs{input_usd, …, fees_usd}, by_model[{model, calls, cost_usd, "
-    "low_usd, high_usd, tokens{}, costs{}, baseline_usd, note}], by_key[{key, …}], by_project[{project, …}], "
-    "by_session[{session, …}], sessions, days[{day, model, calls, cost_usd, tokens{}, costs{}}], gaps[{from_s, until_s, "
-    "calls, tokens}], replay{calls, observed_usd, replayed_usd, differing_calls}, books{calls, baseline_usd, paid_usd, "
-    "claimed{lever: usd}, replayed{lever: usd}}, policies[{name, family, title, calls, cost_usd, low_usd, high_usd, "
-    "saved_usd, saved_low_usd, saved_high_usd, levers{id: usd}, safe, note}], misses[{cause, calls, tokens, cost_usd, "
-    "avoidable_usd, example}], actions[{text, saved_usd_month, low_usd, high_usd, effort, risk, config, why}], "
-    "levers[{id, judged, needs, reason}], sources[{format, title, files, bytes, records, depth, input_includes_cache, "
-    "cannot_know[], first, last}], notes[]",
-    "calc": "requests, before_usd, after_usd, saved_usd, saved_percent, low_usd, high_usd, steps[{step, text, cost_usd, "
-    "saved_usd, saved_percent, low_usd, high_usd}], by_model[{model, requests, cost_usd}], price_book, assumptions[]",
-    "reconcile": "reconciled, ours_usd, billed_usd, difference_usd, explained_usd, unexplained_usd, tolerance_usd, "
-    "days[{day, ours_usd, billed_usd, difference_usd, unexplained_usd}], causes[{cause, usd, text, rows, days[]}], "
-    "unexplained[{day, model, workspace, mode, geo, token_type, usd, text}], rows[{day, model, workspace, mode, geo, "
-    "token_type, tokens, reported_tokens, ours_usd, billed_usd, difference_usd, unexplained_usd, cause}], unpriced[], "
-    "outside{days[], ours_usd}, price_book, notes[]",
-    "report": "calls, baseline_usd, paid_usd, saved_usd, levers{id: usd}, by_model[{model, calls, baseline_usd, paid_usd, "
-    "saved_usd}], by_key[{key, …}], by_outcome[{outcome, …}], gross_usd, net_usd, holdout{}, estimated_calls, open_holds, "
-    "since, until",
-    "explain": "id, plan[{lever, decision, reason, forecast_usd}], forecast_usd, baseline_usd, cost_usd, "
-    "saved_usd, usage{}, miss{}, postings[{account, amount_usd}], postings_sum_usd, lines[{kind, model, "
-    "tokens, usd_per_mtok, usd}], lines_sum_usd, price_book, lines_price_book, remarks[], outcome, "
-    "resolution, note, model, served_model, provider, endpoint, key, mode, geo, stream, status, stop_reason, "
-    "message_id, upstream_request_id, attempts, opened, settled, ttfb_ms, latency_ms",
-    "cache report": "calls, prompt_tokens, read_tokens, write_5m_tokens, write_1h_tokens, plain_tokens, hit_share, "
-    "saved_usd, missed_usd, avoidable_usd, misses[{cause, calls, tokens, cost_usd, avoidable_usd, avoidable, advice}], "
-    "by_model[{model, calls, prompt_tokens, read_tokens, write_5m_tokens, write_1h_tokens, plain_tokens, hit_share, "
-    "missed_usd}], by_key[{key, …}], unpriced_prompt_tokens, since, until",
-    "cache doctor": "requests, unreadable{reason: n}, apps[{key, model, since, requests, unanalysed, tokens, tokens_shared, "
-    "tokens_shared_stabilised, changed, left_alone{reason: n}, breaks[{cause, where, pattern, at_block, offset_chars, "
-    "count, tokens_lost, fix, switch, last}]}]",
-    "doctor": "ok, checks[{name, ok, detail, fix}]",
-}
-"""What the JSON of a verb holds. tests/test_docs.py holds each against a real run."""
-
-REQUEST_HEADERS = {
-    "thriftgate-max-cost-usd": "The most this call may cost in the worst case, as a decimal amount. Above it "
-    "`count.guard` refuses the call (or warns, by `policy.on_cost_limit`). The lower of this and "
-    "`policy.cost_limit_usd` holds.",
-    "thriftgate-latency": "`critical`: this call never waits for another one that is writing its prefix; see [the fan-out "
-    "guard](../guides/keepalive.md#the-fan-out-guard).",
-}
-REPLY_HEADERS = {
-    "thriftgate-request-id": "The call's id in the ledger: `thriftgate explain ID`. Also on errors that thriftgate itself "
-    "made, where a call was booked.",
-    "thriftgate-plan": "The levers that were applied, separated by commas, or `none`.",
-    "thriftgate-forecast-usd": "What the call was expected to cost when it was planned. An estimate.",
-    "thriftgate-cost-usd": "What the call cost, exactly. Not on streams: their usage stands at their end, when the headers "
-    "are long gone; ask the ledger.",
-    "thriftgate-saved-usd": "Baseline minus cost; negative when a cache entry was written that has not been read yet. Not "
-    "on streams.",
-    "thriftgate-usage-source": "`exact` (the provider's final word), `estimated` (an answer that broke off) or `none` "
-    "(nothing was used). Not on streams.",
-    "thriftgate-error": "On an error that thriftgate made and the provider did not: which one, see [errors](errors.md).",
-}
-
-
-UNFORESEEN = "Something went wrong that nobody foresaw; the log of the gateway tells more."
-
 
 # --- pages -------------------------------------------------------------------------------------------------------------
 
@@ -137,7 +81,8 @@ def cli_page() -> str:
 def verb_parts(verb: str, function: object, heading: str) -> list[str]:
     """What one verb does, takes and prints."""
     details = prose(inspect.getdoc(function) or "").partition("Parameters\n---")[0].strip()
-    keys = [f"`--json`: `{KEYS[verb]}`"] if verb in KEYS else []
+    alike = next((other for other in KEYS if KEYS[other] is KEYS.get(verb)), verb)
+    keys = [f"`--json`: as of `{alike}`" if alike != verb else f"`--json`: `{KEYS[verb]}`"] if verb in KEYS else []
     return [f"{heading} {verb}", details, fenced(help_of(verb)), *keys]
 
 
@@ -163,7 +108,11 @@ def settings_page() -> str:
                 )
                 for key, inner in kind.model_fields.items()
             ]
-            parts += [f"## [{name}]", table(("Key", "Type", "Default", "Meaning", "Variable"), rows)]
+            parts += [
+                f"## [{name}]",
+                table(("Key", "Type", "Default", "Meaning", "Variable"), rows),
+                *inner_tables(name, kind),
+            ]
         else:
             title, _, rest = prose(inspect.getdoc(overrides) or "").partition("\n\n")
             example, _, after = rest.rpartition("\n\n")
@@ -174,6 +123,25 @@ def settings_page() -> str:
                 after,
             ]
     return joined(parts)
+
+
+def inner_tables(name: str, kind: type[BaseModel]) -> list[str]:
+    """The settings that are lists of tables, each with its keys."""
+    parts = []
+    for key, field in kind.model_fields.items():
+        item = item_of(field.annotation)
+        if item is not None:
+            rows = [
+                (
+                    f"`{inner_key}`",
+                    type_text(inner.annotation),
+                    "needed" if inner.is_required() else default_text(inner.default),
+                    inner.description or "",
+                )
+                for inner_key, inner in item.model_fields.items()
+            ]
+            parts += [f"### [[{name}.{key}]]", table(("Key", "Type", "Default", "Meaning"), rows)]
+    return parts
 
 
 def levers_page() -> str:
@@ -317,6 +285,31 @@ def headers_page() -> str:
     )
 
 
+def simulator_page() -> str:
+    return joined(
+        [
+            "# The simulator",
+            (
+                "`thriftgate simulate` is a Claude API of its own, for trying and testing. Its answers are made up; its "
+                "bill follows the documentation. A rule that no page of it states is marked `assumed`."
+            ),
+            "## Behind the curtain",
+            "Endpoints that are no part of the imitated API:",
+            fenced((inspect.getdoc(control) or "").partition("\n\n")[2]),
+            "## Faults",
+            (
+                "Probabilities from 0 to 1, seeded: the same run breaks in the same places. At most one strikes a "
+                "request, the first in this order; those that begin with `batch_` strike requests about batches. For "
+                "`--faults FILE` (TOML or JSON) and `POST /_sim/faults`."
+            ),
+            table(("Fault", "Default", "What goes wrong"), field_rows(Faults)),
+            "## Batches",
+            " ".join((inspect.getdoc(BatchRules) or "").split()) + " For `POST /_sim/batches`.",
+            table(("Rule", "Default", "Meaning"), field_rows(BatchRules)),
+        ]
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli": cli_page,
     "settings": settings_page,
@@ -325,16 +318,41 @@ PAGES: dict[str, Callable[[], str]] = {
     "prices": prices_page,
     "errors": errors_page,
     "headers": headers_page,
+    "simulator": simulator_page,
 }
 
 
 # --- pieces ------------------------------------------------------------------------------------------------------------
 
 
+def field_rows(kind: type[Any]) -> list[tuple[str, str, str]]:
+    """The fields of a dataclass: name, default, and the docstring behind each, or what the table here says."""
+    (tree,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(tree, ast.ClassDef)
+    told = dict(SIZES)
+    for one, after in itertools.pairwise(tree.body):
+        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and isinstance(after, ast.Expr):
+            told[one.target.id] = " ".join(ast.literal_eval(after.value).split())
+    defaults = kind()
+    return [
+        (f"`{field.name}`", f"`{_plain(getattr(defaults, field.name))}`", told[field.name])
+        for field in dataclasses.fields(kind)
+    ]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def error_kinds() -> list[type[errors.ThriftgateError]]:
     """Every error there is, the more general ones first."""
     kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.ThriftgateError)]
-    return sorted([*kinds, NotServed], key=lambda kind: (len(kind.__mro__), kind.status_hint, kind.label))
+    return sorted(
+        [*kinds, NotServed, NoSuchJob, LetGo, Fenced, OutputError],
+        key=lambda kind: (len(kind.__mro__), kind.status_hint, kind.label),
+    )
 
 
 def help_of(verb: str) -> str:
@@ -353,13 +371,16 @@ def yes(value: object) -> str:
     return "yes" if value else "no"
 
 
-def anchor(heading: str) -> str:
-    """The link target that a heading gets."""
-    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+def item_of(kind: Any) -> type[BaseModel] | None:
+    """The table that a setting is a list of."""
+    item = get_args(kind)[0] if get_origin(kind) in (tuple, list) else None
+    return item if isinstance(item, type) and issubclass(item, BaseModel) else None
 
 
 def type_text(kind: Any) -> str:
     """A setting's type in words."""
+    if item_of(kind) is not None:
+        return "list of tables"
     if get_origin(kind) is Literal:
         return " or ".join(f'`"{value}"`' for value in get_args(kind))
     if get_origin(kind) in (tuple, list):
@@ -370,33 +391,11 @@ def type_text(kind: Any) -> str:
 
 
 def default_text(value: object) -> str:
-    if isinstance(value, SecretStr) or value is None or value == "":
+    if isinstance(value, SecretStr) or value is None or value in ("", ()):
         return "none"
     if isinstance(value, list | tuple):
         return ", ".join(f"`{one}`" for one in value)
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
-
-
-def prose(docstring: str) -> str:
-    """A docstring as Markdown: its own line breaks mean nothing, except in indented lines."""
-    return docstring.replace("``", "`")
-
-
-def fenced(text: str, language: str = "text") -> str:
-    return f"```{language}\n{text.rstrip()}\n```"
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
-
-
-def joined(parts: Iterable[str]) -> str:
-    first, *rest = parts
-    return (
-        "\n\n".join([first, "<!-- made by python -m docs.generate; edits are lost -->", *(part for part in rest if part)])
-        + "\n"
-    )
 
 
 def picture(readme: str, printed: str) -> str:

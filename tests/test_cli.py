@@ -44,16 +44,19 @@ def test_every_verb_has_its_file_and_its_help(verb: str, capsys: pytest.CaptureF
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert f"thriftgate {verb}" in out
-    assert ("--json" in out) == (verb not in ("serve", "simulate", "cache"))
+    assert ("--json" in out) == (verb not in ("serve", "simulate", "cache", "batch"))
 
 
-@pytest.mark.parametrize("verb", ["doctor", "report"])
+@pytest.mark.parametrize(
+    "verb",
+    ["cache doctor", "cache report", *(f"batch {one}" for one in ("run", "resume", "status", "list", "results", "cancel"))],
+)
 def test_every_verb_of_a_group_has_its_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["cache", verb, "--help"])
+        main([*verb.split(), "--help"])
     assert ended.value.code == 0
     out = capsys.readouterr().out
-    assert f"thriftgate cache {verb}" in out
+    assert f"thriftgate {verb}" in out
     assert "--json" in out
 
 

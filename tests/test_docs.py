@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +16,16 @@ from typing import Any
 import msgspec
 import pytest
 from docs import generate
+from docs.markdown import anchor
+from docs.meanings import KEYS
 
+from tests.cli.batches import Provider, batch, provider, server, write_jobs
 from tests.cli.conftest import Books, Done, Run, books, run
 from tests.demo.done import demo_done
 from thriftgate.audit.audit import Wanted, audit
 from thriftgate.audit.report.document import document as audit_document
+from thriftgate.batch.machine import BATCHES, JOBS
+from thriftgate.batch.webhooks import secret_of, signature
 from thriftgate.cli import VERBS, app
 from thriftgate.cli.demo import demo_document
 from thriftgate.core.levers import LEVERS
@@ -27,7 +33,7 @@ from thriftgate.demo.workloads import WORKLOADS
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.settings import Settings
 
-__all__ = ["books", "run"]  # fixtures
+__all__ = ["books", "provider", "run", "server"]  # fixtures
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -138,12 +144,12 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", text):
         if "://" in target:
             continue
-        path, _, anchor = target.partition("#")
+        path, _, place = target.partition("#")
         there = page if not path else (page.parent / path).resolve()
         assert there.exists(), target
-        if anchor:
+        if place:
             headings = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
-            assert anchor in {generate.anchor(heading) for heading in headings}, target
+            assert place in {anchor(heading) for heading in headings}, target
 
 
 def test_every_page_is_reached_from_the_index() -> None:
@@ -194,7 +200,9 @@ def member(keys: str, name: str) -> set[str]:
     return names(found[1][: at - 1])
 
 
-def test_the_keys_of_json_are_documented(run: Run, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_keys_of_json_are_documented(
+    run: Run, books: Books, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("THRIFTGATE_SERVER__PORT", "0")
 
     def asked(*arguments: str, stdin: bytes = b"") -> Any:
@@ -214,10 +222,11 @@ def test_the_keys_of_json_are_documented(run: Run, books: Books, monkeypatch: py
         "cache doctor": asked("cache", "doctor", "-", stdin=b'{"model": "claude-opus-5-5", "messages": []}'),
         "doctor": asked("doctor", "--ledger", books.path),
         "demo": demo_document(demo_done()),
+        **_batch_documents(run),
     }
-    assert documents.keys() == generate.KEYS.keys()
+    assert documents.keys() == KEYS.keys()
     for verb, document in documents.items():
-        keys = generate.KEYS[verb]
+        keys = KEYS[verb]
         assert set(document) == names(keys), verb
         for name in (
             "lines",
@@ -231,10 +240,63 @@ def test_the_keys_of_json_are_documented(run: Run, books: Books, monkeypatch: py
             "policies",
             "sources",
             "rows",
+            "estimate",
+            "batches",
+            "results",
         ):
-            if name in document:
+            if document.get(name) and "…" not in member(keys, name):
                 value = document[name]
                 assert set(value[0] if isinstance(value, list) else value) == member(keys, name), (verb, name)
+
+
+def _batch_documents(run: Run) -> dict[str, Any]:
+    """What the verbs about batches print, of a run that was not agreed to, one that was, and one that was canceled."""
+    first = run("batch", "run", write_jobs(1, "one.jsonl"), "--out", "one.out", "--json").json()["run"]
+    second = run("batch", "run", write_jobs(2), "--out", "two.out", "--json").json()["run"]
+    return {
+        "batch run": batch(run, "run", "jobs.jsonl", "--out", "three.out", "--yes"),
+        "batch resume": batch(run, "resume", first, "--yes"),
+        "batch cancel": batch(run, "cancel", second),
+        "batch status": batch(run, "status", first),
+        "batch list": batch(run, "list"),
+        "batch results": batch(run, "results", first),
+    }
+
+
+# --- pages that follow the code ----------------------------------------------------------------------------------------
+
+
+def test_the_states_of_batches_and_jobs_are_those_of_the_code() -> None:
+    text = (ROOT / "docs/concepts/batches.md").read_text(encoding="utf-8")
+    for head, table in (("Batch", BATCHES), ("Job", JOBS)):
+        rows = text.partition(f"| {head} | Meaning |")[2].partition("\n\n")[0].splitlines()[2:]
+        cells = [row.strip("| ").split(" | ") for row in rows]
+        shown = {
+            (state.strip("`"), event, after)
+            for state, _, told in cells
+            for event, after in re.findall(r"`(\w+)` → `(\w+)`", told)
+        }
+        assert shown == {
+            (state, event, after if isinstance(after, str) else after[0]) for (state, event), after in table.items()
+        }
+        assert {state.strip("`") for state, *_ in cells} >= {state for state, _ in table}
+
+
+def test_the_receiver_of_webhooks_in_the_guide_knows_ours() -> None:
+    text = (ROOT / "docs/guides/batches.md").read_text(encoding="utf-8")
+    (program,) = (one for one in fences(text, "python") if "def is_ours" in one)
+    (secret,) = re.findall(r'webhook_secret = "([^"]+)"', text)
+    names: dict[str, Any] = {}
+    exec(program, names)
+    at_s, body = int(time.time()), b'{"type": "thriftgate.job.answered"}'
+    signed = {
+        "webhook-id": "job_1",
+        "webhook-timestamp": str(at_s),
+        "webhook-signature": signature(secret_of(secret), "job_1", at_s, body).decode(),
+    }
+    assert names["is_ours"](secret, signed, body)
+    assert not names["is_ours"](secret, signed, body + b" ")
+    assert not names["is_ours"](secret, signed | {"webhook-timestamp": str(at_s - 3_600)}, body)
 
 
 # --- the README -------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ BREACHES = {
     "oracle": ("simulator/draws.py", "import thriftgate.core.money"),
     "real-upstream": ("settings.py", "import thriftgate.simulator"),
     "pure": ("core/money.py", "import time"),
+    "pure-batch": ("batch/waves.py", "import time"),
     "data-plane": ("gateway/asgi.py", "import starlette.responses"),
     "one-http-client": ("engine/retry.py", "import aiohttp"),
     "levers": ("core/levers/count_guard.py", "import thriftgate.core.levers.cache_breakpoints"),

@@ -13,6 +13,8 @@ from thriftgate.core.errors import ConfigError
 from thriftgate.core.levers import LEVERS
 from thriftgate.settings import Settings, load
 
+HOOKS = "https://hooks.example/thriftgate"
+
 
 def written(folder: Path, text: str) -> Path:
     path = folder / "thriftgate.toml"
@@ -89,6 +91,27 @@ def test_lists_of_the_cache_in_a_variable_too() -> None:
     assert (settings.cache.mode, settings.keepalive.on) == ("full", True)
 
 
+def test_calls_that_can_wait(tmp_path: Path) -> None:
+    batch = load(environ={}).batch
+    assert (batch.window_s, batch.answers_kept_h, batch.webhooks, batch.rules) == (60.0, 72.0, (), ())
+    rules = '[[batch.rules]]\ntask = "nightly"\ndeadline = "6h"\n'
+    rules += '[[batch.rules]]\nkey = "key_1"\ndeadline = "1h30m"\nwait = false'
+    path = written(tmp_path, f'[batch]\nwebhooks = ["{HOOKS}"]\nwebhook_secret = "sh-secret"\n{rules}')
+    batch = load(path, environ={"THRIFTGATE_BATCH__WINDOW_S": "5"}).batch
+    assert batch.window_s == 5.0
+    assert [(one.key, one.task, one.deadline, one.wait) for one in batch.rules] == [
+        ("", "nightly", "6h", True),
+        ("key_1", "", "1h30m", False),
+    ]
+    assert batch.webhooks == (HOOKS,)
+    assert "sh-secret" not in repr(batch) + batch.model_dump_json()
+
+
+def test_webhooks_in_a_variable_are_separated_by_commas() -> None:
+    environ = {"THRIFTGATE_BATCH__WEBHOOKS": f"{HOOKS}, http://127.0.0.1:9000", "THRIFTGATE_BATCH__WEBHOOK_SECRET": "x"}
+    assert load(environ=environ).batch.webhooks == (HOOKS, "http://127.0.0.1:9000")
+
+
 def test_pings_are_off_by_default_and_the_guard_is_on() -> None:
     settings = load(environ={})
     assert (settings.keepalive.on, settings.keepalive.quiet_hours, settings.cache.stabilise) == (False, "", ())
@@ -137,6 +160,22 @@ def test_money_is_exact(tmp_path: Path) -> None:
         ("[keepalive]\nhours_max = 25", "keepalive.hours_max: Input should be less than or equal to 24"),
         ("[keepalive]\nmargin = 0.5", "keepalive.margin: Input should be greater than or equal to 1"),
         ("[keepalive]\nonn = true", "keepalive.onn: unknown setting; did you mean 'on'?"),
+        ("[batch]\nwindow = 5", "batch.window: unknown setting; did you mean 'window_s'?"),
+        ("[batch]\nwindow_s = -1", "batch.window_s: Input should be greater than or equal to 0"),
+        ("[batch]\nparallel = 0", "batch.parallel: Input should be greater than or equal to 1"),
+        ("[batch]\nqueue_jobs = 0", "batch.queue_jobs: Input should be greater than or equal to 1"),
+        ("[batch]\nanswers_kept_h = 0", "batch.answers_kept_h: Input should be greater than 0"),
+        ("[batch]\nrules = 6", "batch.rules: "),
+        ('[[batch.rules]]\ntask = "nightly"', "batch.rules.0.deadline: Field required"),
+        ('[[batch.rules]]\ndeadline = "6h"\nwaits = true', "batch.rules.0.waits: unknown setting; did you mean 'wait'?"),
+        (
+            '[[batch.rules]]\ndeadline = "6h"\n[[batch.rules]]\ndeadline = "soon"',
+            "batch.rules[1].deadline: 'soon' is no length",
+        ),
+        ('[[batch.rules]]\ndeadline = "29d"', "batch.rules[0].deadline: 29d is more than 672.0 h ahead"),
+        (f'[batch]\nwebhooks = ["{HOOKS}"]', "batch.webhook_secret: must be set where batch.webhooks allows any"),
+        ('[batch]\nwebhook_secret = "x"\nwebhooks = ["hooks.example"]', "batch.webhooks: 'hooks.example' is not an http"),
+        ('[batch]\nwebhook_secret = "x"\nwebhooks = ["https://a@b"]', "batch.webhooks: 'https://a@b' is not an http"),
     ],
 )
 def test_mistakes_in_the_file(text: str, words: str, tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ REGISTRIES = re.compile(r"\bpypi[.]|pythonhosted[.]|npmjs[.]|\bdebian[.]org|\bcr
 
 # Modules no other module leads to: name -> who uses them.
 ENTRY_POINTS = {
+    "thriftgate.client": "programs that use the official SDK: `from thriftgate.client import Deferring`",
     "thriftgate.providers.asgi_transport": "programs that run an ASGI upstream in their own process; build_engine takes it",
 }
 # Source files without a test file of their own name: path under src/thriftgate -> what tests them instead.
@@ -65,6 +66,7 @@ TESTED_ELSEWHERE = {
 }
 # Public names that nothing in src uses: name -> who does.
 USED_ELSEWHERE = {
+    **dict.fromkeys(("handle", "handle_async"), "the official SDK calls them: its middleware"),
     "bytes_held": "tests, which hold the memo to its bound",
     "has_fast": "tests, which hold the table against the price book; the first lever on speed will ask it",
     "cannot_carry": "the dialect contract: what a translating dialect declares as lost",

@@ -9,11 +9,15 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import structlog
 
 FRAMES_MAX = 8
+_TROUBLE_ONLY = ContextVar("trouble_only", default=False)
 
 
 class _Stderr:
@@ -25,15 +29,32 @@ class _Stderr:
     debug = info = warning = error = critical = msg
 
 
+def _wanted(_logger: object, level: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if _TROUBLE_ONLY.get() and level in ("debug", "info"):
+        raise structlog.DropEvent
+    return event
+
+
 log = structlog.wrap_logger(
     _Stderr(),
     processors=[
+        _wanted,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.JSONRenderer(),
     ],
     wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
 )
+
+
+@contextmanager
+def trouble_only() -> Iterator[None]:
+    """Within it only warnings and errors are told: for commands that people watch, in this task and those it begins."""
+    token = _TROUBLE_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _TROUBLE_ONLY.reset(token)
 
 
 def where_raised(error: BaseException) -> str:

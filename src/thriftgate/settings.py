@@ -11,20 +11,24 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from thriftgate.core.deadline import FARTHEST_S, parse_duration, words
 from thriftgate.core.errors import ConfigError, InputError
 from thriftgate.core.keepalive import quiet_hours
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.stability.rewrite import LEVER as STABILISE
 from thriftgate.providers.anthropic import DEFAULT_URL
+from thriftgate.providers.urls import place_of
 
 ENV_PREFIX = "THRIFTGATE_"
 ENV_SEPARATOR = "__"
-_LISTS = frozenset({"levers", "stabilise", "latency_critical_keys"})  # of words, separated by commas in a variable
+_LISTS = frozenset(
+    {"levers", "stabilise", "latency_critical_keys", "webhooks"}
+)  # of words, separated by commas in a variable
 
 
 class _Table(BaseModel):
@@ -38,6 +42,9 @@ class Server(_Table):
     port: int = Field(default=8484, ge=0, le=65535, description="port to listen on; 0 picks a free one")
     body_bytes_max: int = Field(
         default=32 * 1024 * 1024, gt=0, description="largest request body; the API's own limit is 32 MB"
+    )
+    batch_bytes_max: int = Field(
+        default=256_000_000, gt=0, description="largest body of a batch that a client creates; the API's own limit is 256 MB"
     )
     drain_s: float = Field(default=60.0, ge=0, description="how long an answer is read on after its client left")
     shutdown_s: float = Field(default=30.0, ge=0, description="how long running streams may finish after SIGTERM")
@@ -114,6 +121,29 @@ class KeepaliveSettings(_Table):
     margin: float = Field(default=1.2, ge=1, description="how many times its cost a ping must be expected to save")
 
 
+class DeferRule(_Table):
+    """`[[batch.rules]]`: calls that may wait without saying so themselves."""
+
+    key: str = Field(default="", description="of this key, by the name that the reports use (key_…); empty is any")
+    task: str = Field(default="", description="with this thriftgate-task header; empty is any")
+    deadline: str = Field(min_length=1, description="answered within this time, such as 6h")
+    wait: bool = Field(default=True, description="hold the connection; false answers 202 with a ticket")
+
+
+class BatchSettings(_Table):
+    """`[batch]`: calls that can wait, through the provider's batches. Needs `upstream.api_key`."""
+
+    window_s: float = Field(default=60.0, ge=0, description="how long calls are gathered before they leave, at most")
+    queue_jobs: int = Field(default=200_000, ge=1, description="jobs at most in the provider's queue at once")
+    cancel_s: float = Field(default=300.0, ge=0, description="time to allow for canceling a batch before a deadline")
+    call_s: float = Field(default=60.0, gt=0, description="time to allow for one synchronous call before a deadline")
+    parallel: int = Field(default=16, ge=1, description="synchronous calls at once for jobs whose deadline is near")
+    answers_kept_h: float = Field(default=72.0, gt=0, description="how long answers of tickets can be asked for")
+    webhooks: tuple[str, ...] = Field(default=(), description="URLs that may be told of answers, each with what is below it")
+    webhook_secret: SecretStr = Field(default=SecretStr(""), description="signs webhooks; needed where any is allowed")
+    rules: tuple[DeferRule, ...] = Field(default=(), description="calls that may wait without saying so")
+
+
 class Settings(_Table):
     """Everything that can be set. `prices` is read by the price book (`pricing/overrides.py`)."""
 
@@ -123,6 +153,7 @@ class Settings(_Table):
     policy: PolicySettings = PolicySettings()
     cache: CacheSettings = CacheSettings()
     keepalive: KeepaliveSettings = KeepaliveSettings()
+    batch: BatchSettings = BatchSettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="own models, contract discounts, extra rows")
 
 
@@ -175,6 +206,20 @@ def _check_values(settings: Settings) -> None:
             pico_from_usd(amount or 0)
         except InputError as error:
             raise ConfigError(f"{name}: {error}") from None
+    if settings.batch.webhooks and not settings.batch.webhook_secret.get_secret_value():
+        raise ConfigError("batch.webhook_secret: must be set where batch.webhooks allows any; receivers check it")
+    for at, rule in enumerate(settings.batch.rules):
+        try:
+            farther = parse_duration(rule.deadline) > FARTHEST_S
+        except InputError as error:
+            raise ConfigError(f"batch.rules[{at}].deadline: {error}") from None
+        if farther:
+            raise ConfigError(f"batch.rules[{at}].deadline: {rule.deadline} is more than {words(FARTHEST_S)} ahead")
+    for url in settings.batch.webhooks:
+        try:
+            place_of(url)
+        except InputError as error:
+            raise ConfigError(f"batch.webhooks: {error}") from None
     try:
         quiet_hours(keepalive.quiet_hours)
     except InputError as error:
@@ -219,8 +264,9 @@ def _worded(location: tuple[int | str, ...], kind: str, message: str) -> str:
         return f"{dotted}: {message}"
     fields: dict[str, Any] = dict(Settings.model_fields)
     for part in location[:-1]:
-        annotation = fields[str(part)].annotation
-        fields = dict(annotation.model_fields)
+        if isinstance(part, str):  # a number counts the tables of a list
+            kinds = get_args(fields[part].annotation) or (fields[part].annotation,)
+            fields = dict(kinds[0].model_fields)
     return f"{dotted}: unknown setting{_suggest(str(location[-1]), list(fields))}"
 
 

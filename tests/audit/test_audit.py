@@ -83,7 +83,8 @@ def faces(findings: Findings) -> None:
     assert "<html" in html_page(findings, title="t", made_at_us=1)
     console = Console(record=True, width=100, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: PTH123, SIM115
     show(findings, console)
-    assert f"{findings.calls} calls" in console.export_text()
+    text = console.export_text()
+    assert f"{findings.calls} calls" in text or (not findings.calls and "Nothing was read" in text)
     console.file.close()
 
 

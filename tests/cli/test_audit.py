@@ -8,6 +8,7 @@ import tomllib
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.audit.tables import OPUS, claude_code_log
@@ -146,22 +147,52 @@ def test_standard_input(run: Run, log: Path, cache: Path) -> None:
     piped = run("audit", "-", "--json", "--no-replay", stdin=log.read_bytes()).json()
     named = run("audit", str(log), "--json", "--no-replay").json()
     assert (piped["calls"], piped["cost_usd"]) == (5, named["cost_usd"])
-    assert run("audit", "-", "--json", stdin=b"").json()["calls"] == 0
+    empty = run("audit", "-", "--json", stdin=b"")
+    assert (empty.code, empty.json()["calls"]) == (1, 0)
 
 
 def test_an_empty_folder(run: Run, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     html = tmp_path / "none.html"
     done = run("audit", str(tmp_path / "none"), "--json", "--html", str(html))
-    assert done.code == 0
+    assert done.code == 1
     found = done.json()
     assert (found["calls"], found["cost_usd"], found["first"], found["actions"]) == (0, "0", None, [])
     assert html.stat().st_size > 1_000
-    assert "0 calls" in run("audit", str(tmp_path / "none")).out
+    assert "There was no file to read." in run("audit", str(tmp_path / "none")).out
     assert run("audit", str(tmp_path / "none"), "--csv=-").out.startswith("section,")
     written = tmp_path / "none.toml"
-    assert run("audit", str(tmp_path / "none"), "--write", str(written)).code == 0
+    assert run("audit", str(tmp_path / "none"), "--write", str(written)).code == 1
     assert tomllib.loads(written.read_text()) == {}
+
+
+def test_a_file_of_an_unknown_format(run: Run, tmp_path: Path) -> None:
+    """Said in words, and by the exit code: $0.00 would look like a bill."""
+    path, html = tmp_path / "notes.bin", tmp_path / "report.html"
+    path.write_text("what we talked about\n")
+    done = run("audit", str(path), "--html", str(html))
+    assert done.code == 1
+    out = " ".join(done.out.split())
+    assert "Nothing was read: no call, and no sum of days. 1 file was skipped: 1 × unknown format" in out
+    assert "thriftgate audit --help lists the formats" in out
+    assert "sums of days" not in out
+    assert "1 file was skipped" in html.read_text()
+    for option in ("--json", "--csv=-"):
+        quiet = run("audit", str(path), option)
+        assert quiet.code == 1
+        assert "Nothing was read" not in quiet.out
+        assert "Nothing was read" in quiet.err
+    assert run("audit", str(path), "--json").json()["skipped"] == {"unknown_format": 1}
+
+
+def test_sums_of_days_are_something_read(run: Run, tmp_path: Path) -> None:
+    row = {"uncached_input_tokens": 1_000, "output_tokens": 100, "model": OPUS}
+    day = {"starting_at": "2026-11-02T00:00:00Z", "ending_at": "2026-11-03T00:00:00Z", "results": [row]}
+    path = tmp_path / "usage.json"
+    path.write_bytes(msgspec.json.encode({"data": [day], "has_more": False, "next_page": None}))
+    done = run("audit", str(path))
+    assert done.code == 0
+    assert "These logs hold sums of days." in " ".join(done.out.split())
 
 
 def test_no_paths(run: Run) -> None:
@@ -179,7 +210,7 @@ def test_formats(run: Run, log: Path) -> None:
     assert all(importer.id in done.err for importer in IMPORTERS)
     assert run("audit", str(log), "--json", "--no-replay", "--format", "claude-code").json()["calls"] == 5
     wrong = run("audit", str(log), "--json", "--no-replay", "--format", "aws-cur")
-    assert (wrong.code, wrong.json()["calls"]) == (0, 0)
+    assert (wrong.code, wrong.json()["calls"]) == (1, 0)
     assert wrong.json()["skipped"]
 
 

@@ -24,6 +24,7 @@ def test_an_answered_call(run: Run, books: Books, number: int) -> None:
     assert [(line["lever"], line["decision"]) for line in found["plan"]] == [
         ("cache.stabilise", "skipped"),
         ("cache.breakpoints", "applied"),
+        ("batch.defer", "skipped"),
         ("count.guard", "skipped"),
     ]
     assert all(line["reason"] and Decimal(line["forecast_usd"]) is not None for line in found["plan"])
@@ -40,7 +41,7 @@ def test_an_answered_call(run: Run, books: Books, number: int) -> None:
 def test_a_refused_call(run: Run, books: Books) -> None:
     found = run("explain", books.ids[3], "--ledger", books.path, "--json").json()
     assert (found["outcome"], found["cost_usd"], found["lines"], found["status"]) == ("refused", "0", [], 400)
-    assert found["plan"][2]["decision"] == "refused"
+    assert found["plan"][3]["decision"] == "refused"
     assert "could cost up to" in found["note"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from thriftgate.cli.output import dollars, dollars_exact, note, percent, print_json, print_table, say
+from thriftgate.cli.output import dollars, dollars_exact, dollars_short, note, percent, print_json, print_table, say
 
 
 def test_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,17 +42,17 @@ def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pico", "rounded", "exact"),
+    ("pico", "rounded", "short", "exact"),
     [
-        (0, "$0.000000", "$0"),
-        (44_000_000_000, "$0.044000", "$0.044"),
-        (-1, "-$0.000000", "-$0.000000000001"),
-        (123_456_700_000_000, "$123.46", "$123.4567"),
-        (-1_234_000_000_000_000, "-$1,234.00", "-$1234"),
+        (0, "$0.000000", "$0.0000", "$0"),
+        (44_000_000_000, "$0.044000", "$0.0440", "$0.044"),
+        (-1, "-$0.000000", "-$0.0000", "-$0.000000000001"),
+        (123_456_700_000_000, "$123.46", "$123.46", "$123.4567"),
+        (-1_234_000_000_000_000, "-$1,234.00", "-$1,234", "-$1234"),
     ],
 )
-def test_money(pico: int, rounded: str, exact: str) -> None:
-    assert (dollars(pico), dollars_exact(pico)) == (rounded, exact)
+def test_money(pico: int, rounded: str, short: str, exact: str) -> None:
+    assert (dollars(pico), dollars_short(pico), dollars_exact(pico)) == (rounded, short, exact)
 
 
 def test_shares() -> None:

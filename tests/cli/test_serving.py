@@ -59,6 +59,24 @@ def test_ready_is_told_once_connections_are_accepted(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("untouched")
+def test_the_end_is_told_when_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is closed: what is held open can be let go then."""
+    told: list[str] = []
+    servers: list[Any] = []
+    monkeypatch.setattr(serving, "_Server", _noted(serving._Server, servers))
+
+    def ready(_url: str) -> None:
+        servers[0].should_exit = True
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await _app(scope, receive, send)
+        told.append("ended")
+
+    assert serve_app(app, bind("127.0.0.1", 0), shutdown_s=1, ready=ready, stopping=lambda: told.append("ending")) == 0
+    assert told == ["ending", "ended"]
+
+
+@pytest.mark.usefixtures("untouched")
 def test_an_app_that_does_not_start() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()

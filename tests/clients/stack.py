@@ -54,6 +54,16 @@ class Process:
         self._process.wait()
         raise AssertionError(f"it did not start:\n{self.log.read_text(encoding='utf-8')}")
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it at once, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+
     def stop(self) -> None:
         """End it politely. It must end by itself, without a traceback and without a key in its log."""
         self._process.send_signal(signal.SIGTERM)
@@ -84,12 +94,16 @@ class Stack:
         self.ledger = folder / "books.db"
         self.simulator = Process(folder, "simulate", "--port", "0")
         try:
-            self.gateway = Process(
-                folder, "serve", "--port", "0", "--upstream", self.simulator.url, "--ledger", str(self.ledger)
-            )
+            self.serve()
         except BaseException:
             self.simulator.stop()
             raise
+
+    def serve(self) -> None:
+        """Start a gateway on the books; the one before must have ended."""
+        self.gateway = Process(
+            self.folder, "serve", "--port", "0", "--upstream", self.simulator.url, "--ledger", str(self.ledger)
+        )
         self.url = self.gateway.url
         fetch(f"{self.url}/readyz")
 

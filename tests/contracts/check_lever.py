@@ -17,11 +17,13 @@ from random import Random
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from tests.core.planning import curve_of
 from tests.laws.traffic import Traffic
 from thriftgate.core.cache import TTL_S, CacheRules, Resident, client_breakpoints
 from thriftgate.core.cost import day_of
+from thriftgate.core.deadline import Choice
 from thriftgate.core.memo import PartMemo
 from thriftgate.core.placement import CacheMode
 from thriftgate.core.plan import Draft, Lever, Policy, Proposal, Refuse, Skip
@@ -30,7 +32,7 @@ from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request, parse_request
 from thriftgate.core.reuse import Outlook, Prospect
 from thriftgate.core.splice import apply
-from thriftgate.core.state import State
+from thriftgate.core.state import Shared, State
 from thriftgate.core.usage import Iteration, Tokens, Usage
 from thriftgate.pricing.load import load_book, load_models
 
@@ -39,6 +41,7 @@ BOOK, MODELS = load_book(), load_models()
 SEEDS = 40
 STEPS = 5
 NOW_S = 1_795_262_400.0
+DEFERRALS = (Choice(True, NOW_S + 3600, 0.9, "due in 2 h"), Choice(False, NOW_S - 60, 0.0, "due in 60 s"))
 MODES: tuple[CacheMode, ...] = ("observe", "ttl-only", "add", "full")
 HEADINGS = ("What", "Why it saves", "When it must not", "Example", "Source")
 ID = re.compile(r"[a-z]+\.[a-z_]+")
@@ -51,6 +54,10 @@ class Scene(NamedTuple):
     draft: Draft
     state: State
     policy: Policy
+
+    @property
+    def may_wait(self) -> bool:
+        return self.state.deferral is not None and self.state.deferral.batch
 
     def ask(self, lever: Lever) -> Proposal | Skip | Refuse:
         return lever.propose(self.request, self.draft, self.state, self.policy)
@@ -90,6 +97,8 @@ def _scene(request: Request, random: Random, lever_id: str) -> Scene:
         residency={digest: _resident(random, NOW_S - random.choice(ages)) for digest in held},
         outlook=_outlook(prefix, random),
         rules=CacheRules(),
+        deferral=random.choice((None, *DEFERRALS)),
+        shared=_shared(random, prefix),
     )
     terms = Terms(request.model, day_of(NOW_S), request.mode, request.geo or "global")
     mode = random.choice(MODES)
@@ -109,6 +118,14 @@ def _outlook(prefix: Prefix, random: Random) -> Outlook:
         p5 = random.random()
         prospects.append(Prospect(at, curve_of(p5, p5 + random.random() * (1 - p5)), random.random()))
     return Outlook(tuple(prospects), random.random(), random.random())
+
+
+def _shared(random: Random, prefix: Prefix) -> Shared | None:
+    """Whatever of the prompt other jobs share, or nothing; mostly there are none."""
+    if random.random() < 0.7:
+        return None
+    at = random.randrange(-1, len(prefix.blocks)) if prefix.blocks else -1
+    return Shared(at, random.choice(tuple(TTL_S)), "40 jobs share it")
 
 
 def _resident(random: Random, since_s: float) -> Resident:
@@ -210,11 +227,16 @@ def its_edits_can_be_made(lever: Lever) -> None:
 
 
 def if_safe_the_model_sees_the_same(lever: Lever) -> None:
+    """In a batch, where the caller can wait, its answer is not streamed: that changes how it arrives, not what it says."""
     for scene in scenes(lever.id):
         outcome = scene.ask(lever)
         if lever.safe and isinstance(outcome, Proposal):
-            assert visible(apply(scene.request.body, outcome.edits)) == visible(scene.request.body)
-            assert outcome.draft.terms == scene.draft.terms
+            seen, terms = visible(scene.request.body), scene.draft.terms
+            if outcome.draft.terms.mode == "batch" and scene.may_wait:
+                seen.pop("stream", None)
+                terms = replace(terms, mode="batch")
+            assert visible(apply(scene.request.body, outcome.edits)) == seen
+            assert outcome.draft.terms == terms
             assert outcome.draft.max_tokens == scene.draft.max_tokens
 
 
@@ -227,6 +249,7 @@ def its_draft_is_what_it_sends(lever: Lever) -> None:
             prefix = read_prefix(sent, MODELS[sent.model], PartMemo(), b"org")
             assert client_breakpoints(sent, prefix) == outcome.draft.breakpoints
             assert sent.max_tokens == outcome.draft.max_tokens
+            assert not (sent.stream and outcome.draft.terms.mode == "batch")
 
 
 def its_breakpoints_are_legal(lever: Lever) -> None:
@@ -257,6 +280,9 @@ def _in_document_order(body: dict[str, Any]) -> list[str]:
 
 
 def it_can_be_undone_for_any_usage(lever: Lever) -> None:
+    """What a safe lever changes of the terms, batch or not, is what it takes back."""
+    proposals = [outcome for scene in scenes(lever.id) if isinstance(outcome := scene.ask(lever), Proposal)]
+    defers = any(outcome.draft.terms.mode == "batch" for outcome in proposals)
     for seed in range(5):
         for usage, terms in usages(seed):
             undone, undone_terms = lever.undo(usage, terms)
@@ -265,7 +291,7 @@ def it_can_be_undone_for_any_usage(lever: Lever) -> None:
                 assert undone.total.prompt == usage.total.prompt
                 assert undone.total.output == usage.total.output
                 assert len(undone.billed()) == len(usage.billed())
-                assert undone_terms == terms
+                assert undone_terms == (replace(terms, mode="standard") if defers else terms)
 
 
 CHECKS: tuple[Check, ...] = (

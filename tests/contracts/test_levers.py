@@ -12,6 +12,7 @@ from tests.contracts.check_lever import CHECKS, Check
 from thriftgate.core.cache import Breakpoint
 from thriftgate.core.errors import InputError
 from thriftgate.core.levers import LEVERS
+from thriftgate.core.levers.batch_defer import BatchDefer
 from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints
 from thriftgate.core.plan import Draft, Lever, Policy, Proposal, Refuse, Skip
 from thriftgate.core.prices import Terms
@@ -20,7 +21,7 @@ from thriftgate.core.splice import Edit
 from thriftgate.core.state import State
 from thriftgate.core.usage import Tokens, Usage
 
-IDS = ("cache.breakpoints", "count.guard")
+IDS = ("cache.breakpoints", "batch.defer", "count.guard")
 """Accounts of the ledger: this list may grow, and nothing in it is ever renamed. In the order in which levers act."""
 
 
@@ -83,6 +84,33 @@ class Censor(Bad):
         return replace(outcome, edits=(Edit(("messages", 0, "content"), b'"hi"'),))
 
 
+class Hasty(Bad):
+    """Into a batch, whatever the caller said."""
+
+    def spoilt(self, request: Request, outcome: Proposal) -> Proposal:
+        return replace(outcome, draft=replace(outcome.draft, terms=replace(outcome.draft.terms, mode="batch")))
+
+
+class Mute(Bad):
+    def spoilt(self, request: Request, outcome: Proposal) -> Proposal:
+        return replace(outcome, edits=(*outcome.edits, Edit(("stream",), None)))
+
+
+class Flowing(BatchDefer):
+    """Streams in a batch."""
+
+    def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
+        outcome = super().propose(request, draft, state, policy)
+        return replace(outcome, edits=()) if isinstance(outcome, Proposal) else outcome
+
+
+class Forgetful(BatchDefer):
+    """Its saving is never booked."""
+
+    def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
+        return usage, terms
+
+
 class Boaster(Bad):
     def spoilt(self, request: Request, outcome: Proposal) -> Proposal:
         return replace(outcome, draft=replace(outcome.draft, breakpoints=()))
@@ -106,7 +134,7 @@ class Unpaid(Bad):
         return replace(usage, total=replace(usage.total, input=0)), terms
 
 
-BAD: list[tuple[type[Bad], Callable[[Lever], None]]] = [
+BAD: list[tuple[type[CacheBreakpoints] | type[BatchDefer], Callable[[Lever], None]]] = [
     (Nameless, check_lever.its_id_is_an_account_of_the_ledger),
     (Bad, check_lever.it_says_what_it_is),
     (Fickle, check_lever.it_is_pure),
@@ -114,6 +142,10 @@ BAD: list[tuple[type[Bad], Callable[[Lever], None]]] = [
     (Idle, check_lever.it_acts_on_some_requests_and_stands_aside_on_others),
     (Lost, check_lever.its_edits_can_be_made),
     (Censor, check_lever.if_safe_the_model_sees_the_same),
+    (Hasty, check_lever.if_safe_the_model_sees_the_same),
+    (Mute, check_lever.if_safe_the_model_sees_the_same),
+    (Flowing, check_lever.its_draft_is_what_it_sends),
+    (Forgetful, check_lever.it_can_be_undone_for_any_usage),
     (Boaster, check_lever.its_draft_is_what_it_sends),
     (Late, check_lever.its_breakpoints_are_legal),
     (Unpaid, check_lever.it_can_be_undone_for_any_usage),
@@ -121,7 +153,7 @@ BAD: list[tuple[type[Bad], Callable[[Lever], None]]] = [
 
 
 @pytest.mark.parametrize(("kind", "check"), BAD, ids=[kind.__name__ for kind, _ in BAD])
-def test_a_lever_that_breaks_it_is_noticed(kind: type[Bad], check: Check) -> None:
+def test_a_lever_that_breaks_it_is_noticed(kind: type[CacheBreakpoints] | type[BatchDefer], check: Check) -> None:
     with pytest.raises((AssertionError, InputError)):
         check(kind())
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from thriftgate.core.errors import InputError, LedgerError, TooLarge
-from thriftgate.gateway.asgi import ClientGone, read_body, send_error, send_json, send_whole
+from thriftgate.gateway.asgi import ClientGone, body_pieces, client_gone, read_body, send_error, send_json, send_whole
 from thriftgate.wire import DIALECTS
 
 LIMIT = 10
@@ -124,3 +124,29 @@ async def test_what_would_be_billed_again_is_not_to_be_tried_again() -> None:
     error.after_answer = True
     await send_error(server.send, error, DIALECTS[0])
     assert dict(server.sent[0]["headers"])[b"x-should-retry"] == b"false"
+
+
+async def pieces_of(client: Client, **headers: str) -> list[bytes]:
+    return [piece async for piece in body_pieces(scope(**headers), client.receive, LIMIT)]
+
+
+@pytest.mark.parametrize("pieces", [(b"",), (b"0123456789",), (b"01234", b"56789"), (b"", b"0123456789", b"")])
+async def test_a_body_piece_by_piece(pieces: tuple[bytes, ...]) -> None:
+    assert await pieces_of(Client(*pieces), content_length="10") == [piece for piece in pieces if piece]
+
+
+async def test_pieces_within_the_same_bounds() -> None:
+    with pytest.raises(TooLarge, match="11 bytes long; at most 10"):
+        await pieces_of(Client(b"x"), content_length="11")
+    with pytest.raises(TooLarge):
+        await pieces_of(Client(b"01234", b"56789X", b"never read"))
+    with pytest.raises(InputError, match="content-encoding 'gzip' is not supported"):
+        await pieces_of(Client(b"x"), content_encoding="gzip")
+    with pytest.raises(ClientGone):
+        await pieces_of(Client(b"01234", None))
+
+
+async def test_a_client_that_goes() -> None:
+    client = Client(b"x", b"", None, b"never asked for")
+    await client_gone(client.receive)
+    assert client.asked == 3

@@ -10,13 +10,16 @@ import msgspec
 
 from tests.fixtures import HEADERS, client, message, serving, settings_of, simulator
 from thriftgate.gateway.app import Gateway
-from thriftgate.gateway.metrics import metrics_text
+from thriftgate.gateway.metrics import metrics_text, queue_text
 from thriftgate.ledger.entries import Counters
 
 SAMPLE = re.compile(r'^(thriftgate_[a-z_0-9]+)(?:\{([a-z]+)="([a-z0-9_.]+)"\})? (-?\d+(?:\.\d+)?)$')
 SECRET = "the combination is 4711"
 MARKED = {"type": "text", "text": SECRET + " and more words" * 2_000, "cache_control": {"type": "ephemeral"}}
 BODY = msgspec.json.encode(message(system=[MARKED]))
+
+
+GAUGES = ("thriftgate_saved_usd", "thriftgate_queue_jobs", "thriftgate_queue_batches")
 
 
 def samples(page: str) -> Mapping[tuple[str, str], float]:
@@ -26,7 +29,7 @@ def samples(page: str) -> Mapping[tuple[str, str], float]:
     for line in page.splitlines():
         if line.startswith("# TYPE "):
             _, _, name, kind = line.split()
-            assert kind == ("gauge" if name == "thriftgate_saved_usd" else "counter")
+            assert (kind == "gauge") is (name in GAUGES)
             assert kind == "gauge" or name.endswith("_total")
             typed.add(name)
         elif not line.startswith("# HELP "):
@@ -75,3 +78,8 @@ def test_a_lever_that_cost_more_than_it_saved_is_negative() -> None:
     counters = Counters()
     counters.saved_pico["cache.breakpoints"] = -1_500_000
     assert 'thriftgate_saved_usd{lever="cache.breakpoints"} -0.0000015' in metrics_text(counters).splitlines()
+
+
+def test_what_waits_in_the_queue() -> None:
+    found = samples(metrics_text(Counters()) + queue_text(7, 2))
+    assert (found["thriftgate_queue_jobs", ""], found["thriftgate_queue_batches", ""]) == (7.0, 2.0)

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.check_ledger import entry_of
+from tests.contracts.check_ledger import entry_of, hold_of
 from thriftgate.core.errors import LedgerError
 from thriftgate.core.misses import Miss
 from thriftgate.ledger.migrate import migrate, migrations
 from thriftgate.ledger.rows import entry_row, posting_rows
 from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sqlite_jobs import SqliteJobs
+
+TABLES = {"meta", "holds", "entries", "postings", "memories", "runs", "batches", "jobs", "groups", "bodies", "answers"}
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def test_versions_count_from_one_without_gaps() -> None:
 
 def test_an_empty_file_gets_all_of_it_and_a_second_time_nothing(connection: sqlite3.Connection) -> None:
     migrate(connection)
-    assert tables(connection) == {"meta", "holds", "entries", "postings", "memories"}
+    assert tables(connection) == TABLES
     assert connection.execute("pragma user_version").fetchone() == (len(migrations()),)
     before = connection.total_changes
     migrate(connection)
@@ -56,6 +59,27 @@ async def test_books_of_the_first_version_are_read_on(tmp_path: Path) -> None:
     await ledger.settle(missed)
     assert await ledger.entry("b") == missed
     assert [one.cause for one in (await ledger.cache_report(())).misses] == ["evicted"]
+    await ledger.close()
+
+
+async def test_open_holds_of_the_fourth_version_stay_open(tmp_path: Path) -> None:
+    """They were calls under way; none of them waits for a batch."""
+    path = tmp_path / "books.db"
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        for version, sql in migrations()[:4]:
+            connection.executescript(f"{sql}\npragma user_version = {version};")
+        assert "runs" not in tables(connection)
+        rows = [(name, 1, "key_a", "m", 9, 5) for name in ("a", "b")]
+        connection.executemany(
+            "insert into holds (id, opened_us, key, model, worst_pico, forecast_pico) values (?, ?, ?, ?, ?, ?)", rows
+        )
+    connection.close()
+    ledger = SqliteLedger.open(path)
+    assert await ledger.open_holds() == [hold_of("a"), hold_of("b")]
+    await ledger.settle(entry_of("a"))
+    await ledger.hold(hold_of("c", batch="tgb_1"))
+    assert await ledger.open_holds() == [hold_of("b"), hold_of("c", batch="tgb_1")]
+    assert await SqliteJobs(ledger).runs() == []
     await ledger.close()
 
 
@@ -82,7 +106,7 @@ def test_processes_that_start_together_do_not_trip_over_each_other(tmp_path: Pat
         return found
 
     with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(start, range(6))) == [{"meta", "holds", "entries", "postings", "memories"}] * 6
+        assert list(pool.map(start, range(6))) == [TABLES] * 6
 
 
 async def test_books_of_a_newer_version_are_refused_untouched(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,175 @@ async def test_a_secret_is_made_once(tmp_path: Path) -> None:
     assert await again.secret("salt", "three") == "one"
     await again.close()
 
+
+async def test_those_who_ask_at_once_get_the_same_secret(tmp_path: Path) -> None:
+    books = [SqliteLedger.open(tmp_path / "books.db") for _ in range(4)]
+    told = await asyncio.gather(*(ledger.secret("salt", str(n)) for n, ledger in enumerate(books)))
+    assert len(set(told)) == 1
+    for ledger in books:
+        await ledger.close()
+
+
+# --- work of others in the books' own transactions ----------------------------------------------------------------------
+
+
+def noted(name: str, value: str) -> Callable[[sqlite3.Connection], str]:
+    """Work that writes one row, and tells which rows there were before."""
+
+    def work(connection: sqlite3.Connection) -> str:
+        before = ",".join(row[0] for row in connection.execute("select name from meta order by name"))
+        connection.execute("insert into meta (name, value) values (?, ?)", (name, value))
+        return before
+
+    return work
+
+
+def failing(error: Exception) -> Callable[[sqlite3.Connection], None]:
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute("insert into meta (name, value) values ('half', 'done')")
+        raise error
+
+    return work
+
+
+async def noted_in(ledger: SqliteLedger) -> list[tuple[str, str]]:
+    return await ledger.ask(lambda connection: connection.execute("select name, value from meta order by name").fetchall())
+
+
+@pytest.mark.parametrize("memory", [True, False])
+async def test_work_is_done_as_one_and_its_result_comes_back(memory: bool, tmp_path: Path) -> None:
+    ledger = SqliteLedger.open(":memory:" if memory else tmp_path / "books.db")
+    assert await ledger.transact(noted("a", "1")) == ""
+    assert await ledger.transact(noted("b", "2")) == "a"
+    assert await noted_in(ledger) == [("a", "1"), ("b", "2")]
+    await ledger.close()
+
+
+class Odd(LedgerError):
+    """An error of someone's own."""
+
+    label = "odd"
+
+
+@pytest.mark.parametrize("memory", [True, False])
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (Odd("lost it"), Odd, "^lost it$"),
+        (LedgerError("no"), LedgerError, "^no$"),
+        (ValueError("bad"), LedgerError, "^cannot write the ledger .*: bad$"),
+        (sqlite3.IntegrityError("twice"), LedgerError, "^cannot write the ledger .*: twice$"),
+        (AssertionError("never"), LedgerError, "^cannot write the ledger .*: never$"),
+        (MemoryError(), LedgerError, "^cannot write the ledger "),
+    ],
+)
+async def test_what_work_raises_undoes_it_and_nothing_else(
+    error: Exception, kind: type[Exception], words: str, memory: bool, tmp_path: Path
+) -> None:
+    ledger = SqliteLedger.open(":memory:" if memory else tmp_path / "books.db")
+    results = await asyncio.gather(
+        ledger.settle(entry_of("a")),
+        ledger.transact(noted("one", "1")),
+        ledger.transact(failing(error)),
+        ledger.hold(hold_of("b")),
+        ledger.transact(noted("two", "2")),
+        return_exceptions=True,
+    )
+    assert [result for at, result in enumerate(results) if at != 2] == [None, "", None, "one"]
+    assert type(results[2]) is kind
+    with pytest.raises(kind, match=words):
+        raise results[2]
+    assert results[2] is not error  # the engine writes into errors: each caller has its own
+    assert [name for name, _ in await noted_in(ledger)] == ["one", "two"]
+    assert len(await ledger.entries()) == len(await ledger.open_holds()) == 1
+    await ledger.close()
+
+
+async def test_what_was_handed_over_before_is_there_for_the_work(tmp_path: Path) -> None:
+    ledger = SqliteLedger.open(tmp_path / "books.db")
+
+    def ids(connection: sqlite3.Connection) -> list[str]:
+        return [row[0] for row in connection.execute("select id from entries order by id")]
+
+    before = [ledger.settle(entry_of(f"id{n}")) for n in range(3)]
+    *_, found = await asyncio.gather(*before, ledger.transact(ids))  # all in one turn of the loop
+    assert found == ["id0", "id1", "id2"]
+    works = [asyncio.ensure_future(ledger.transact(noted(str(n), ""))) for n in range(50)]
+    assert [(await work).count(",") for work in works[2:]] == list(range(1, 49))  # in order
+    await ledger.close()
+
+
+async def test_work_whose_caller_is_gone_is_done_all_the_same(tmp_path: Path) -> None:
+    ledger = SqliteLedger.open(tmp_path / "books.db")
+    task = asyncio.ensure_future(ledger.transact(noted("a", "1")))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await ledger.transact(noted("b", "2"))
+    assert [name for name, _ in await noted_in(ledger)] == ["a", "b"]
+    await ledger.close()
+
+
+async def test_closing_does_what_waits_and_no_more(tmp_path: Path) -> None:
+    ledger = SqliteLedger.open(tmp_path / "books.db")
+    works = [asyncio.ensure_future(ledger.transact(noted(str(n), ""))) for n in range(20)]
+    await asyncio.sleep(0)
+    await ledger.close()
+    assert len(await asyncio.gather(*works)) == 20
+    for late in (ledger.transact(noted("late", "")), ledger.ask(lambda _: None)):
+        with pytest.raises(LedgerError, match="the ledger is closed"):
+            await late
+    again = SqliteLedger.open(tmp_path / "books.db")
+    assert len(await noted_in(again)) == 20
+    await again.close()
+
+
+async def test_work_waits_for_the_lock_of_another_process_and_then_gives_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BUSY_TIMEOUT_MS", 100)
+    ledger = SqliteLedger.open(tmp_path / "books.db")
+    other = sqlite3.connect(tmp_path / "books.db", isolation_level=None)
+    other.execute("begin immediate")
+    with pytest.raises(LedgerError, match="database is locked"):
+        await ledger.transact(noted("a", ""))
+    other.execute("rollback")
+    other.close()
+    await ledger.transact(noted("b", ""))
+    assert [name for name, _ in await noted_in(ledger)] == ["b"]
+    await ledger.close()
+
+
+async def test_a_question_cannot_write(tmp_path: Path) -> None:
+    ledger = SqliteLedger.open(tmp_path / "books.db")
+    with pytest.raises(LedgerError, match="cannot read the ledger"):
+        await ledger.ask(noted("a", ""))
+    assert await noted_in(ledger) == []
+    await ledger.close()
+
+
+async def test_in_memory_a_question_never_sees_half_of_some_work() -> None:
+    ledger = SqliteLedger.open(":memory:")
+
+    def pair(number: int) -> Callable[[sqlite3.Connection], None]:
+        def work(connection: sqlite3.Connection) -> None:
+            for half in "ab":
+                connection.execute("insert into meta (name, value) values (?, '')", (f"{number}{half}",))
+            if number % 3 == 0:
+                raise ValueError("undone")
+
+        return work
+
+    works = [asyncio.ensure_future(ledger.transact(pair(number))) for number in range(300)]
+    while not all(work.done() for work in works):
+        assert len(await noted_in(ledger)) % 2 == 0
+    await asyncio.gather(*works, return_exceptions=True)
+    assert len(await noted_in(ledger)) == 400
+    await ledger.close()
+
+
+# --- killed ---------------------------------------------------------------------------------------------------------------
 
 KILLED = """
 import asyncio, os, signal, sys

@@ -13,7 +13,7 @@ from tests.fixtures import HEADERS, message, serving, simulator
 from thriftgate.providers.aiohttp_transport import AiohttpTransport
 from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.providers.http1_transport import Http1Transport
-from thriftgate.providers.transport import FileBody, Outgoing, Timeouts, Transport, header
+from thriftgate.providers.transport import FileBody, Headers, Outgoing, Timeouts, Transport, header, laid_over
 
 
 def test_the_first_value_of_a_header_or_nothing() -> None:
@@ -21,6 +21,21 @@ def test_the_first_value_of_a_header_or_nothing() -> None:
     assert header(headers, b"a") == "1"
     assert header(headers, b"b") == "ä"
     assert header(headers, b"c") == ""
+
+
+@pytest.mark.parametrize(
+    ("headers", "own", "laid"),
+    [
+        ((), (), ()),
+        (((b"a", b"1"),), (), ((b"a", b"1"),)),
+        ((), ((b"a", b"1"),), ((b"a", b"1"),)),
+        (((b"a", b"1"), (b"b", b"2")), ((b"a", b"3"),), ((b"b", b"2"), (b"a", b"3"))),
+        (((b"a", b"1"), (b"a", b"2")), ((b"a", b"3"), (b"a", b"4")), ((b"a", b"3"), (b"a", b"4"))),
+        (((b"a", b"1"),), ((b"A", b"2"),), ((b"a", b"1"), (b"A", b"2"))),
+    ],
+)
+def test_headers_in_the_place_of_those_of_the_same_name(headers: Headers, own: Headers, laid: Headers) -> None:
+    assert laid_over(headers, own) == laid
 
 
 def asking(url: str, path: str, body: dict[str, object] | None) -> Outgoing:

@@ -100,18 +100,21 @@ def counting() -> Simulator:
     return Simulator(SimulatorConfig(seed=SEED, clock=SimClock.frozen()))
 
 
+ANSWERED_AT_ONCE = [workload for workload in WORKLOADS if workload.name != "overnight"]  # the others leave in batches
+
+
 def test_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classify, "AT_ONCE", 1)
     clock, path = StandingClock(), str(tmp_path / "demo.db")
     with servers(path, clock) as running:
         settled = Settled(running.engine)
-        for workload in WORKLOADS:
+        for workload in ANSWERED_AT_ONCE:
             _drive(workload, running, f"sk-ant-sim-{workload.name}-demo", clock, lambda: None)
         bill = _bill(running)
     assert len(settled.calls) == len(bill.calls) > 80
     billed = {call.message_id: pico_from_usd(call.cost_usd) for call in bill.calls}
     assert_equal(settled.calls, counting(), Settings(), billed)
-    assert len({entry.key for _, entry in settled.calls}) == len(WORKLOADS)
+    assert len({entry.key for _, entry in settled.calls}) == len(ANSWERED_AT_ONCE)
 
 
 # --- made-up traffic ---------------------------------------------------------------------------------------------------

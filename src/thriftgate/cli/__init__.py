@@ -20,6 +20,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("demo", "Watch real client calls get cheaper, without a key or a network."),
     ("price", "Price a call."),
     ("count", "Count the tokens of a request."),
+    ("batch", "Run a file of calls through the provider's batches, at half price."),
     ("audit", "Read existing usage logs: what they cost, and what would have cost less."),
     ("calc", "Work out what a month would cost with each lever."),
     ("reconcile", "Hold the bill against a ledger or logs, and name the cause of each difference."),

@@ -49,12 +49,12 @@ def audit(
         Path | None, Parameter(help="Folder for what was imported, so that the next audit reads only what is new.")
     ] = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Read any usage logs, reproduce the bill, and say what each lever would have saved.
 
     Nothing is sent anywhere. The formats are told by looking: Claude Code sessions and telemetry, thriftgate's own ledger,
     Anthropic requests, batches, usage and cost reports, LiteLLM, Langfuse, Helicone, LangSmith, Portkey, OpenTelemetry,
-    Bedrock, AWS cost reports, opencode.
+    Bedrock, AWS cost reports, opencode. Exits 1 where nothing was read: neither a call nor a sum of days.
     """
     if wrong := [path for path in paths if path.startswith("-") and path != STDIO]:
         raise InputError(f"unknown option: {wrong[0]}")
@@ -86,6 +86,18 @@ def audit(
         findings = run_audit(wanted, load_book(settings.prices), load_models(), progress=progress)
     _show(findings, json=json, csv=csv)
     _write(findings, html=html, csv=csv, write=write)
+    return _judged(findings, silent=json or str(csv) == STDIO)
+
+
+def _judged(findings: Findings, *, silent: bool) -> int:
+    """The exit code. `silent`: what was printed does not say by itself that nothing was read."""
+    from thriftgate.audit.report.wording import HOW_TO_READ, nothing_read, why_nothing  # noqa: PLC0415  --help shall be quick
+
+    if not nothing_read(findings):
+        return 0
+    if silent:
+        note(" ".join([*why_nothing(findings), HOW_TO_READ]))
+    return 1
 
 
 def _show(findings: Findings, *, json: bool, csv: Path | None) -> None:

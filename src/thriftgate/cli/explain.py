@@ -50,7 +50,10 @@ async def _find(books: SqliteLedger, entry_id: str) -> Entry | str:
     entry = await books.entry(entry_id)
     if entry is not None:
         return entry
-    if any(hold.id == entry_id for hold in await books.open_holds()):
+    hold = next((hold for hold in await books.open_holds() if hold.id == entry_id), None)
+    if hold is not None and hold.batch:
+        return f"{entry_id} is not settled: it waits for the results of the batch {hold.batch}"
+    if hold is not None:
         return f"{entry_id} is not settled: under way now, or cut off and closed when the gateway starts next"
     near = await nearest_calls(books, entry_id, SystemClock().now_s())
     return f"there is no call {entry_id!r} in {books.path}" + (f"; there are {', '.join(near)}" if near else "; it is empty")

@@ -55,6 +55,13 @@ def dollars(pico: int) -> str:
     return f"{'-' * (pico < 0)}${usd:,.2f}" if usd >= 100 else f"{'-' * (pico < 0)}${usd:,.6f}"
 
 
+def dollars_short(pico: int) -> str:
+    """Rounded to few characters, for where there is little room."""
+    usd = Decimal(usd_from_pico(abs(pico)))
+    digits = 4 if usd < 1 else 2 if usd < 1000 else 0
+    return f"{'-' * (pico < 0)}${usd:,.{digits}f}"
+
+
 def dollars_exact(pico: int) -> str:
     """To the last digit."""
     return f"{'-' * (pico < 0)}${usd_from_pico(abs(pico))}"

@@ -42,7 +42,7 @@ def serve(
         note(f"  point a client at it: export ANTHROPIC_BASE_URL={url}")
 
     gateway = Gateway(settings)
-    code = serve_app(gateway, bound, shutdown_s=settings.server.shutdown_s, ready=ready)
+    code = serve_app(gateway, bound, shutdown_s=settings.server.shutdown_s, ready=ready, stopping=gateway.stopping)
     if gateway.failure is not None:
         raise gateway.failure
     return code

@@ -29,10 +29,17 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def serve_app(app: Any, bound: socket.socket, *, shutdown_s: float, ready: Callable[[str], None]) -> int:
+def serve_app(
+    app: Any,
+    bound: socket.socket,
+    *,
+    shutdown_s: float,
+    ready: Callable[[str], None],
+    stopping: Callable[[], None] = lambda: None,
+) -> int:
     """Serve until SIGINT or SIGTERM, then let running answers end for `shutdown_s`. Returns the exit code.
 
-    `ready` is called with the base URL once connections are accepted.
+    `ready` is called with the base URL once connections are accepted, `stopping` when the end begins.
     """
     host, port = bound.getsockname()[:2]
     config = uvicorn.Config(
@@ -49,7 +56,7 @@ def serve_app(app: Any, bound: socket.socket, *, shutdown_s: float, ready: Calla
         timeout_graceful_shutdown=math.ceil(shutdown_s),  # 0 is none at all, and None would be for ever
         timeout_keep_alive=75,
     )
-    server = _Server(config, lambda: ready(f"http://{f'[{host}]' if ':' in host else host}:{port}"))
+    server = _Server(config, lambda: ready(f"http://{f'[{host}]' if ':' in host else host}:{port}"), stopping)
     # A busy event loop hands the interpreter lock to the ledger's thread sooner than after the default 5 ms.
     sys.setswitchinterval(0.001)
     try:
@@ -62,9 +69,10 @@ def serve_app(app: Any, bound: socket.socket, *, shutdown_s: float, ready: Calla
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -74,3 +82,7 @@ class _Server(uvicorn.Server):
             gc.freeze()
             gc.set_threshold(20_000, 20, 20)
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)

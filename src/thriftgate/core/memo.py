@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
 
-from thriftgate.core.blocks import Run, read_message
+from thriftgate.core.blocks import Block, Run, read_message
 from thriftgate.core.errors import InputError
 from thriftgate.core.models import TokenizerFamily
 
@@ -27,7 +28,18 @@ _LIST = msgspec.json.Decoder(list[Raw])
 _COMMA = re.compile(rb"\s*,\s*")
 _SPACE = re.compile(rb"\s*")
 
+HEADS_MAX = 64
+
 Reader = Callable[[bytes, TokenizerFamily], Run]
+Level = tuple[bytes, str, str, bool]  # what the digests of tools and system depend on besides: scope, model, mode, citations
+
+
+class Head(NamedTuple):
+    """Tools and system in the order in which they are rendered, the digest behind each block, and the one behind all."""
+
+    blocks: tuple[Block, ...]
+    chain: tuple[bytes, ...]
+    rolling: bytes
 
 
 class Turn:
@@ -62,6 +74,7 @@ class PartMemo:
         self._bytes = 0
         self._members: OrderedDict[tuple[int, TokenizerFamily], list[tuple[bytes, Run]]] = OrderedDict()
         self._conversations: OrderedDict[tuple[bytes, TokenizerFamily], list[Conversation]] = OrderedDict()
+        self._heads: dict[tuple[int, int, Level], tuple[Run, Run, Head]] = {}
 
     @property
     def bytes_held(self) -> int:
@@ -85,6 +98,16 @@ class PartMemo:
         self._forget()
         return run
 
+    def head(self, tools: Run, system: Run, level: Level, make: Callable[[Run, Run, Level], Head]) -> Head:
+        """What `make` gives for these very tools and this very system, made once for as long as they are known."""
+        key = (id(tools), id(system), level)
+        found = self._heads.get(key)
+        if found is None:
+            if len(self._heads) >= HEADS_MAX:
+                self._heads.clear()
+            found = self._heads[key] = tools, system, make(tools, system, level)  # held, so that their ids stay theirs
+        return found[2]
+
     def conversation(self, body: bytes, start: int, end: int, family: TokenizerFamily) -> Conversation:
         """The messages array at body[start:end]. Raises InputError where it is no list of messages."""
         if body[start : start + 1] != b"[":
@@ -93,7 +116,7 @@ class PartMemo:
         siblings = self._conversations.get(key, [])
         known, matched, position = _longest_match(siblings, body, start + 1)
         fresh = _read_turns(body, position, end, matched, family)  # before anything is kept: it may raise
-        new_bytes = sum(_weight(turn.text, turn.run) for turn in fresh)
+        new_bytes = sum([_weight(turn.text, turn.run) for turn in fresh])
         if known is not None and matched == len(known.turns):
             known.turns += fresh
             known.own_bytes += new_bytes
@@ -118,7 +141,7 @@ class PartMemo:
         while self._bytes > self.bytes_max and (self._conversations or self._members):
             if self._conversations:
                 _, conversations = self._conversations.popitem(last=False)
-                self._bytes -= sum(one.own_bytes for one in conversations)
+                self._bytes -= sum([one.own_bytes for one in conversations])
             else:
                 _, members = self._members.popitem(last=False)
                 self._bytes -= sum(_weight(text, run) for text, run in members)

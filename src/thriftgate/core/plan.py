@@ -22,7 +22,7 @@ class Policy(Struct, frozen=True):
     `stabilise` names the switches of `cache.stabilise` that are on (`core/stability/rewrite.py`).
     """
 
-    levers: tuple[str, ...] = ("cache.breakpoints", "count.guard")
+    levers: tuple[str, ...] = ("cache.breakpoints", "batch.defer", "count.guard")
     cost_limit_pico: int | None = None
     on_cost_limit: Literal["refuse", "warn"] = "refuse"
     cache_mode: CacheMode = "ttl-only"

@@ -34,6 +34,7 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
     decisions: list[Decision] = []
     edits: list[Edit] = []
     editors: list[str] = []
+    dearer: list[str] = []
     refusal: str | None = None
     for lever in levers:
         outcome, after = _ask(lever, request, draft, state, policy)
@@ -46,11 +47,12 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
             after = after or current
             saving = current.pico - after.pico
             decisions.append(Decision(lever.id, "warned" if outcome.warns else "applied", outcome.reason, saving))
+            dearer += [lever.id] if after.worst_pico > current.worst_pico else []
             draft, current = outcome.draft, after
             edits += outcome.edits
             editors += [lever.id] if outcome.edits else []
-    if refusal is not None and editors:  # a write to the cache costs more than plain input: no lever shall forbid a call
-        plan = _without(editors, "it would take this call over its limit", request, state, policy, levers=levers)
+    if refusal is not None and dearer:  # a write to the cache costs more than plain input: no lever shall forbid a call
+        plan = _without(dearer, "it would take this call over its limit", request, state, policy, levers=levers)
         if plan.refusal is None:
             return plan
     try:

@@ -24,9 +24,11 @@ from thriftgate.core.blocks import (
     read_system,
     read_tools,
 )
-from thriftgate.core.memo import Conversation, PartMemo, Turn
+from thriftgate.core.memo import Conversation, Head, Level, PartMemo, Turn
 from thriftgate.core.models import Capabilities
 from thriftgate.core.request import Request, Ttl
+
+_NONE = Run()
 
 
 class Prefix(Struct, frozen=True):
@@ -76,30 +78,37 @@ def read_prefix(request: Request, capability: Capabilities, memo: PartMemo, scop
     InputError where tools, system or a message has a form that is no Messages content.
     """
     family = capability.tokenizer
-    tools = memo.member(request.raw("tools"), family, read_tools) if "tools" in request.members else Run()
-    system = memo.member(request.raw("system"), family, read_system) if "system" in request.members else Run()
+    tools = memo.member(request.raw("tools"), family, read_tools) if "tools" in request.members else _NONE
+    system = memo.member(request.raw("system"), family, read_system) if "system" in request.members else _NONE
     _, start, end = request.members["messages"]
     conversation = memo.conversation(request.body, start, end, family)
     turns = tuple(conversation.turns)
     spoken = [turn.run for turn in turns]
-    web = tuple([block for block in tools.blocks if block.part.kind == WEB_TOOL])
-    defined = tuple([block for block in tools.blocks if block.part.kind != WEB_TOOL]) if web else tools.blocks
-    instructed = web + system.blocks
-    rolling = sha256(b"\0".join((scope, capability.id.encode(), request.mode.encode()))).digest()
-    rolling, tools_chain = _roll(_level(rolling, b"tools"), defined)
     cites = system.cites or any([run.cites for run in spoken])  # noqa: C419  twice as fast as a generator
-    rolling, system_chain = _roll(_level(rolling, b"system+cites" if cites else b"system"), instructed)
+    head = memo.head(tools, system, (scope, capability.id, request.mode, cites), _head)
     has_image = system.has_image or any([run.has_image for run in spoken])  # noqa: C419
     settings = _message_settings(request, capability, has_image=has_image)
-    seed = _level(rolling, b"messages" + b"\0".join(settings.values()))
+    seed = _level(head.rolling, b"messages" + b"\0".join(settings.values()))
     if cites:
         settings["citations"] = b"on"
     marks_count = tools.marks_count + system.marks_count + sum([run.marks_count for run in spoken])
     said = tuple(chained.from_iterable([run.blocks for run in spoken]))
     left = _left_by_provider(spoken, said, capability)
     message_chain = _message_chain(conversation, seed) if left is said else _roll(seed, left)[1]
-    blocks, chain = (*defined, *instructed, *left), (*tools_chain, *system_chain, *message_chain)
+    blocks, chain = (*head.blocks, *left), (*head.chain, *message_chain)
     return Prefix(blocks, chain, turns, start + 1, marks_count, settings)
+
+
+def _head(tools: Run, system: Run, level: Level) -> Head:
+    """Tools and system as they are rendered, with the digests behind each block."""
+    scope, model, mode, cites = level
+    web = tuple([block for block in tools.blocks if block.part.kind == WEB_TOOL])
+    defined = tuple([block for block in tools.blocks if block.part.kind != WEB_TOOL]) if web else tools.blocks
+    instructed = web + system.blocks
+    rolling = sha256(b"\0".join((scope, model.encode(), mode.encode()))).digest()
+    rolling, tools_chain = _roll(_level(rolling, b"tools"), defined)
+    rolling, system_chain = _roll(_level(rolling, b"system+cites" if cites else b"system"), instructed)
+    return Head((*defined, *instructed), (*tools_chain, *system_chain), rolling)
 
 
 def _left_by_provider(spoken: list[Run], said: tuple[Block, ...], capability: Capabilities) -> tuple[Block, ...]:

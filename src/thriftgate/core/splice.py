@@ -51,7 +51,6 @@ def object_members(data: bytes, start: int, end: int, values: Mapping[str, Raw] 
     """
     if values is None:
         values = _decode(_OBJECT, data, start, end)
-    view = memoryview(data)
     found: dict[str, Member] = {}
     position = _SPACE.match(data, start + 1).end()  # type: ignore[union-attr]  # \s* always matches
     closed = end - 1
@@ -66,7 +65,7 @@ def object_members(data: bytes, start: int, end: int, values: Mapping[str, Raw] 
                 raise _ambiguous(start)
             key_start, value_start = head.start(1), head.end()
         value_end = value_start + len(raw)
-        if Raw(view[value_start:value_end]) != raw:
+        if not data.startswith(raw, value_start):
             raise _ambiguous(start)
         found[key] = Member(key_start, value_start, value_end)
         separator = _SEPARATOR.match(data, value_end)

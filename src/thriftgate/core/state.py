@@ -6,10 +6,21 @@ from msgspec import Struct
 
 from thriftgate.core.brake import Verdict
 from thriftgate.core.cache import CacheRules, Residency
+from thriftgate.core.deadline import Choice
 from thriftgate.core.models import Capabilities
 from thriftgate.core.prefix import Prefix
 from thriftgate.core.prices import PriceBook
+from thriftgate.core.request import Ttl
 from thriftgate.core.reuse import Outlook
+
+
+class Shared(Struct, frozen=True):
+    """What a job of a batch shares with other jobs that are planned together: the prompt up to and including block `at`, to
+    be kept for `ttl`. With `at` -1 nothing is to be marked. `reason` is one sentence for `explain`."""
+
+    at: int
+    ttl: Ttl
+    reason: str
 
 
 class State(Struct, frozen=True):
@@ -18,7 +29,8 @@ class State(Struct, frozen=True):
     `cumulative[i]` and `upper[i]` are the expected and worst-case token counts up to and including block i. `usable_s` is
     when the answer is expected to begin. `in_thread` says that the prompt is longer than can be
     seen: the provider holds the rest. `output_tokens` is the expected length of the answer. `braked` says what this
-    application's calls are to be left with, because our breakpoints have cost it more.
+    application's calls are to be left with, because our breakpoints have cost it more. `deferral` is what was found for
+    a call whose caller has named a deadline; `shared` is set for jobs that are planned together.
     """
 
     now_s: float
@@ -34,3 +46,5 @@ class State(Struct, frozen=True):
     rules: CacheRules = CacheRules()
     in_thread: bool = False
     braked: Verdict = ""
+    deferral: Choice | None = None
+    shared: Shared | None = None

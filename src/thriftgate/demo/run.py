@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PAGE = 1000
 NO_PROXY = {"all://127.0.0.1": None}  # both ends are on this machine, whatever the environment says of proxies
-BACK_S = 4 * 3600.0  # the demo begins so long ago, so that with its simulated pauses it ends about now
+BACK_S = 12 * 3600.0  # the demo begins so long ago that with its simulated pauses it ends before now
 
 
 class Demo(Struct, frozen=True):

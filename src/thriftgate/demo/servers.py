@@ -15,16 +15,19 @@ from typing import Any
 
 import uvicorn
 from msgspec import Struct
+from pydantic import SecretStr
 
 from thriftgate.core.errors import ThriftgateError
 from thriftgate.demo.clock import DemoClock
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.app import Gateway
+from thriftgate.logs import trouble_only
 from thriftgate.settings import LedgerSettings, Settings, Upstream
 from thriftgate.simulator import Simulator, SimulatorConfig
 
 SEED = 1
+OWN_KEY = "sk-ant-sim-gateway-demo"
 START_S, STOP_S = 30.0, 10.0
 
 
@@ -52,7 +55,8 @@ def servers(ledger_path: str, clock: DemoClock) -> Iterator[Running]:
 
 def _thread(ledger_path: str, clock: DemoClock, started: Future[Running], stop: Future[None]) -> None:
     try:
-        asyncio.run(_serve(ledger_path, clock, started, stop))
+        with trouble_only():
+            asyncio.run(_serve(ledger_path, clock, started, stop))
     except BaseException as error:
         if started.done():
             raise
@@ -62,7 +66,10 @@ def _thread(ledger_path: str, clock: DemoClock, started: Future[Running], stop: 
 async def _serve(ledger_path: str, clock: DemoClock, started: Future[Running], stop: Future[None]) -> None:
     simulator = Simulator(SimulatorConfig(seed=SEED, clock=clock.now_s))
     with _bound() as far, _bound() as near:
-        settings = Settings(upstream=Upstream(url=_url(far), retry="never"), ledger=LedgerSettings(path=ledger_path))
+        settings = Settings(
+            upstream=Upstream(url=_url(far), retry="never", api_key=SecretStr(OWN_KEY)),
+            ledger=LedgerSettings(path=ledger_path),
+        )
         engine = await build_engine(settings, clock=clock)
         provider, gateway = _server(simulator), _server(Gateway(settings, engine))
         async with asyncio.TaskGroup() as group:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thriftgate.demo import agent, classify, conversation, documents, support
+from thriftgate.demo import agent, classify, conversation, documents, overnight, support
 from thriftgate.demo.stage import Workload
 
 WORKLOADS: tuple[Workload, ...] = (
@@ -11,4 +11,5 @@ WORKLOADS: tuple[Workload, ...] = (
     Workload("classification", "nightly classification", len(classify.tickets()), classify.run),
     Workload("agent", "an agent loop with tools", 2 * len(agent.TASKS), agent.run),
     Workload("conversation", "one long conversation", len(conversation.TURNS), conversation.run),
+    Workload("overnight", "drafts that can wait until the morning", overnight.CALLS, overnight.run),
 )

@@ -15,6 +15,7 @@ from thriftgate.engine.engine import Engine, Limits
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
 from thriftgate.engine.snapshot import Knowledge
+from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.providers import PROVIDERS
@@ -23,10 +24,13 @@ from thriftgate.providers.transport import Timeouts, Transport
 from thriftgate.settings import Settings
 
 
-async def build_engine(settings: Settings, *, transport: Transport | None = None, clock: Clock | None = None) -> Engine:
+async def build_engine(
+    settings: Settings, *, transport: Transport | None = None, clock: Clock | None = None, beside: bool = False
+) -> Engine:
     """Open the ledger, close what a killed process left open in it, and wire everything together.
 
-    Must run inside the event loop the engine will live in. Raises ConfigError and LedgerError.
+    One gateway at a time serves from a ledger; a worker may make calls `beside` it, and leaves it what was learned. Must run
+    inside the event loop the engine will live in. Raises ConfigError and LedgerError.
     """
     clock = clock or SystemClock()
     upstream = settings.upstream
@@ -39,11 +43,17 @@ async def build_engine(settings: Settings, *, transport: Transport | None = None
         trails=settings.ledger.trails,
     )
     ledger = SqliteLedger.open(settings.ledger.path, sync=settings.ledger.sync)
+    token = secrets.token_hex(4)
+    liveness: Liveness | None = None
     try:
-        ledger.claim()
+        if not beside:
+            ledger.claim()
+        liveness = Liveness(ledger.path, token)
         key_salt = bytes.fromhex(await ledger.secret("key_salt", secrets.token_hex(32)))
     except LedgerError:
         await ledger.close()
+        if liveness is not None:
+            liveness.close()
         raise
     engine = Engine(
         provider=provider,
@@ -58,11 +68,13 @@ async def build_engine(settings: Settings, *, transport: Transport | None = None
             shutdown_s=settings.server.shutdown_s,
             fanout_wait_s=settings.cache.fanout_wait_s,
             latency_critical=frozenset(settings.cache.latency_critical_keys),
-            keepalive=bounds_of(settings) if settings.keepalive.on else None,
+            keepalive=bounds_of(settings) if settings.keepalive.on and not beside else None,  # one process keeps to the caps
         ),
         clock=clock,
-        new_id=call_ids(clock, secrets.token_hex(4)),
+        new_id=call_ids(clock, token),
         key_salt=key_salt,
+        liveness=liveness,
+        keeps=not beside,
     )
     await engine.recover()
     return engine

@@ -12,7 +12,8 @@ from thriftgate.wire.dialect import Dialect
 
 class Call(Struct, frozen=True):
     """A request at the door. `headers` have lower-case names; `credential` is the caller's key, kept out of everything
-    that is stored. `cost_limit_pico` is the most the caller allows this call to cost."""
+    that is stored; `key` is the name of that key in the books, where it is known without it. `cost_limit_pico` is the most
+    the caller allows this call to cost."""
 
     method: str
     path: str
@@ -21,6 +22,7 @@ class Call(Struct, frozen=True):
     body: bytes
     dialect: Dialect
     credential: str = ""
+    key: str = ""
     cost_limit_pico: int | None = None
 
 

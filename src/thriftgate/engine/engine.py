@@ -39,7 +39,8 @@ from thriftgate.engine.settle import Ending, Prepared, entry_for, hold_of, learn
 from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.touch import Toucher
-from thriftgate.ledger.entries import Entry, Ledger, Outcome, balanced
+from thriftgate.ledger.entries import Entry, Hold, Ledger, Outcome, balanced
+from thriftgate.ledger.liveness import Liveness, process_of
 from thriftgate.logs import log, where_raised
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Incoming, Timeouts, Transport, header
@@ -75,7 +76,8 @@ class _Opened(NamedTuple):
 
 
 class Engine:
-    """One per process. Built by `build.build_engine`; everything it touches is handed in."""
+    """One per process. Built by `build.build_engine`; everything it touches is handed in. `liveness` tells which processes
+    that write these books are alive; one that `keeps` nothing leaves what was learned to another."""
 
     def __init__(
         self,
@@ -89,6 +91,8 @@ class Engine:
         clock: Clock,
         new_id: Callable[[], str],
         key_salt: bytes,
+        liveness: Liveness | None = None,
+        keeps: bool = True,
     ) -> None:
         self.provider = provider
         self.transport = transport
@@ -114,7 +118,9 @@ class Engine:
             self._keepalive = KeepAlive(
                 bounds=limits.keepalive, clock=clock, tasks=self.tasks, knowledge=knowledge, toucher=self.toucher
             )
-        self._new_id = new_id
+        self._liveness = liveness
+        self._keeps = keeps
+        self.new_id = self._new_id = new_id
         self._key_salt = key_salt
         self._keys: Generations[str, str] = Generations(10_000)
         self._stability = StabilityWatch()
@@ -200,39 +206,60 @@ class Engine:
         Whether the provider billed them only its own report can tell. Returns how many there were.
         """
         await self._keeper.restore()
-        holds = await self.ledger.open_holds()
+        owners = {process_of(hold.id) for hold in await self.ledger.open_holds()}
+        dead = {process for process in owners if not self.is_alive(process)}
+        # Asked again: one that ended a moment ago may have settled its calls first.
+        holds = [hold for hold in await self.ledger.open_holds() if not hold.batch and process_of(hold.id) in dead]
         for hold in holds:
-            await self.ledger.settle(
-                Entry(
-                    id=hold.id,
-                    opened_us=hold.opened_us,
-                    settled_us=self._now_us(),
-                    key=hold.key,
-                    model=hold.model,
-                    endpoint="",
-                    outcome="lost",
-                    resolution="expire",
-                    usage_source="estimated",
-                    usage=Usage(),
-                    postings=balanced(hold.forecast_pico, hold.forecast_pico, {}),
-                    provider=self.provider.name,
-                    price_book=self.knowledge.book.id,
-                    forecast_pico=hold.forecast_pico,
-                    note="thriftgate was stopped between sending and settling; booked at its forecast",
-                )
-            )
+            try:
+                await self.ledger.settle(self._lost(hold))
+            except LedgerError:
+                if await self.ledger.entry(hold.id) is None:
+                    raise
+                # Otherwise another process that is starting was quicker.
         if self._keepalive is not None:
             await self._keepalive.load(self.ledger)
         return len(holds)
+
+    def _lost(self, hold: Hold) -> Entry:
+        return Entry(
+            id=hold.id,
+            opened_us=hold.opened_us,
+            settled_us=self._now_us(),
+            key=hold.key,
+            model=hold.model,
+            endpoint="",
+            outcome="lost",
+            resolution="expire",
+            usage_source="estimated",
+            usage=Usage(),
+            postings=balanced(hold.forecast_pico, hold.forecast_pico, {}),
+            provider=self.provider.name,
+            price_book=self.knowledge.book.id,
+            forecast_pico=hold.forecast_pico,
+            note="thriftgate was stopped between sending and settling; booked at its forecast",
+        )
+
+    @property
+    def worker_name(self) -> str:
+        """The name of this process in the ids of its calls."""
+        return self._liveness.token if self._liveness is not None else ""
+
+    def is_alive(self, process: str) -> bool:
+        """Whether another process of that name is at work on these books."""
+        return self._liveness is not None and process != self._liveness.token and self._liveness.is_alive(process)
 
     async def close(self) -> None:
         """Settle what is under way, then let go of everything."""
         if self._keepalive is not None:
             self._keepalive.stop()
         await self.tasks.finish(self.limits.shutdown_s)
-        await self._keeper.keep()
+        if self._keeps:
+            await self._keeper.keep()
         await self.transport.close()
         await self.ledger.close()
+        if self._liveness is not None:
+            self._liveness.close()
 
     def key_of(self, credential: str) -> str:
         """A stable name for a key that does not give it away: keyed hash, 12 hex digits."""
@@ -244,7 +271,7 @@ class Engine:
 
     async def _prepare(self, call: Call) -> tuple[Prepared, Flight]:
         now_s = self.clock.now_s()
-        opened = _Opened(self._new_id(), int(now_s * 1e6), self.key_of(call.credential), call.dialect.name)
+        opened = _Opened(self._new_id(), int(now_s * 1e6), call.key or self.key_of(call.credential), call.dialect.name)
         model = ""
         plan: Plan | None = None
         try:
@@ -347,7 +374,8 @@ class Engine:
         except LedgerError as error:
             error.after_answer = ending.outcome == "answered"
             raise
-        self._keeper.keep_if_due()
+        if self._keeps:
+            self._keeper.keep_if_due()
         return entry
 
     def _refused(self, draft: _Opened, model: str, plan: Plan | None, error: ThriftgateError) -> Entry:

@@ -57,7 +57,7 @@ def retry_wait_s(status: int, headers: Headers, body: bytes, attempt: int, polic
     told = header(headers, b"x-should-retry")
     if told == "false" or (status not in RETRIED and told != "true"):
         return None
-    if status == 429 and _is_spend_limit(body):
+    if status == 429 and is_spend_limit(body):
         return None  # lasts until the first of the next month
     try:
         wait_s = float(header(headers, b"retry-after"))
@@ -66,7 +66,9 @@ def retry_wait_s(status: int, headers: Headers, body: bytes, attempt: int, polic
     return wait_s if 0 <= wait_s <= policy.wait_s_max else None
 
 
-def _is_spend_limit(body: bytes) -> bool:
+def is_spend_limit(body: bytes) -> bool:
+    """Whether a 429 says that the tier's monthly spend cap is reached: not worth another try
+    (platform.claude.com/docs/en/api/rate-limits, 2026-10)."""
     try:
         error = msgspec.json.decode(body, type=_ErrorBody).error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

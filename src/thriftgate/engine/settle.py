@@ -101,7 +101,7 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
     """The immutable entry of a call that was sent, or tried. Teaches the memories what the usage tells."""
     reading = ending.reading
     source: UsageSource
-    told = _told(reading)
+    told = told_usage(reading)
     as_sent: Tokens | None = None
     if reading is None and not 200 <= ending.status < 300:  # no answer began, and nothing was cached
         knowledge.looks.add(_sent(prepared), settled_us / 1e6, failed=True)
@@ -156,7 +156,7 @@ def costed(
     """What an answered call of a log was billed and saved, and, with `explain`, what the cache did not serve. Books the
     brake and the length of the answer; teaches nothing else. Raises UnknownPrice."""
     reading = ending.reading
-    told = _told(reading) or Usage()
+    told = told_usage(reading) or Usage()
     plan, terms = prepared.plan, _billed_terms(prepared, reading)
     as_sent: Tokens | None = None
     if reading is not None and not _tells_nothing(prepared, told, reading):
@@ -200,7 +200,7 @@ def _missed(prepared: Prepared, ending: Ending, usage: Usage, terms: Terms, know
         return None
 
 
-def _told(reading: Reading | None) -> Usage | None:
+def told_usage(reading: Reading | None) -> Usage | None:
     """The usage the provider told; None where it told none, or nonsense."""
     if reading is None or reading.usage is None:
         return None
@@ -283,7 +283,7 @@ def _estimated(prepared: Prepared, reading: Reading | None) -> Usage:
     expected = prepared.plan.forecast.tokens
     if reading is None:
         return Usage(expected)
-    told = _told(reading)
+    told = told_usage(reading)
     seen = told.total if told is not None else expected
     output = max(reading.output_bytes // BYTES_PER_OUTPUT_TOKEN, told.total.output if told is not None else 0)
     output = min(output, max(prepared.request.max_tokens, 1))

@@ -18,7 +18,7 @@ from thriftgate.core.placement import CacheMode, ratios_of
 from thriftgate.core.prefix import Prefix, read_prefix
 from thriftgate.core.prices import PriceBook, Rates
 from thriftgate.core.request import Request
-from thriftgate.core.reuse import Reuse
+from thriftgate.core.reuse import Outlook, Reuse
 from thriftgate.core.state import State
 from thriftgate.core.tokens import PromptTokens, TokenMemory, framing_tokens
 from thriftgate.core.trail import Trails
@@ -84,9 +84,11 @@ class Knowledge:
         self._quiet = quiet
         self.trails = Trails() if trails else None
 
-    def snapshot(self, request: Request, key: str, now_s: float, known: KnownPrompt | None = None) -> Snapshot:
+    def snapshot(
+        self, request: Request, key: str, now_s: float, known: KnownPrompt | None = None, *, outlook: bool = True
+    ) -> Snapshot:
         """Read the request's prefix and freeze what is known about it; `known` is the prefix of one whose body is not at
-        hand. Raises InputError for malformed content."""
+        hand. Without `outlook` nothing is expected of later calls. Raises InputError for malformed content."""
         capability = self._capability(request.model)
         prefix = known.prefix if known is not None else read_prefix(request, capability, self.parts, key.encode())
         added: Sequence[int] = ()
@@ -98,7 +100,7 @@ class Knowledge:
             estimate = self.tokens.estimate(capability.id, prefix.chain, parts, added)
         self.reuse.pass_time(now_s)
         scope, minimum = _scope(key, capability), capability.cache_min_tokens
-        outlook = self.reuse.look(scope, prefix, estimate.cumulative, now_s, minimum=minimum)
+        ahead = self.reuse.look(scope, prefix, estimate.cumulative, now_s, minimum=minimum) if outlook else Outlook()
         state = State(
             now_s=now_s,
             usable_s=now_s + self.beliefs.readable_s(self.provider, capability.id),
@@ -109,10 +111,10 @@ class Knowledge:
             upper=estimate.upper,
             output_tokens=self.memory.expected_output(key, request.model, request.max_tokens),
             residency=self.memory.residency_of(prefix.chain),
-            outlook=outlook,
+            outlook=ahead,
             rules=self.beliefs.rules(self.provider, capability.id),
             in_thread=request.in_thread,
-            braked=self.brake.holds(outlook.app),
+            braked=self.brake.holds(ahead.app) if outlook else "",
         )
         return Snapshot(state, estimate, added)
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from thriftgate import __version__
+from thriftgate.batch.client_batches import ClientBatches
+from thriftgate.batch.queue import Queue
 from thriftgate.core.errors import LedgerError, ThriftgateError
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
+from thriftgate.gateway.batches import batches, is_batch_call, open_clients
+from thriftgate.gateway.deferral import open_queue
+from thriftgate.gateway.jobs import JOBS, job
 from thriftgate.gateway.messages import forward, messages
 from thriftgate.gateway.metrics import metrics
+from thriftgate.gateway.rooms import Handler, Rooms
 from thriftgate.logs import log, where_raised
 from thriftgate.settings import Settings
 from thriftgate.wire import DIALECTS
 
 DIALECT = DIALECTS[0]
-Handler = Callable[[Engine, Settings, Scope, Receive, Send], Awaitable[None]]
 
 
 class NotServed(ThriftgateError):
@@ -36,6 +40,8 @@ class Gateway:
         self.settings = settings
         self.failure: ThriftgateError | None = None
         self._engine = engine
+        self._queue: Queue | None = None
+        self._clients: ClientBatches | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -55,7 +61,7 @@ class Gateway:
 
         try:
             handler = ROUTES.get((scope["method"], scope["path"])) or _by_prefix(scope)
-            await handler(self._ready_engine(), self.settings, scope, receive, tracked)
+            await handler(self._rooms(), scope, receive, tracked)
         except ClientGone:
             return
         except asyncio.CancelledError:
@@ -73,34 +79,53 @@ class Gateway:
             if not started:  # else the server closes the connection: the answer is not ended
                 await send_error(send, ThriftgateError("thriftgate failed on this request; its log tells more"), DIALECT)
 
+    def stopping(self) -> None:
+        """The server is about to end: connections that are held for a batch would keep it waiting in vain."""
+        if self._queue is not None:
+            self._queue.let_go("the gateway is stopping")
+
     def _ready_engine(self) -> Engine:
         if self._engine is None:
             raise LedgerError("the gateway is not ready")
         return self._engine
+
+    def _rooms(self) -> Rooms:
+        engine = self._ready_engine()
+        if self._clients is None:
+            self._clients = open_clients(engine, self.settings)
+        return Rooms(engine, self.settings, self._clients, self._queue)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
             if self._engine is None:
                 self._engine = await build_engine(self.settings)
+            self._queue = await open_queue(self._engine, self.settings)
+            await self._rooms().clients.start()
         except ThriftgateError as error:
             self.failure = error
+            if self._engine is not None:
+                await self._engine.close()
             await send({"type": "lifespan.startup.failed"})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        self._rooms().clients.stop()
+        if self._queue is not None:
+            await self._queue.close()
         await self._ready_engine().close()
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _alive(_engine: Engine, _settings: Settings, scope: Scope, _receive: Receive, send: Send) -> None:
+async def _alive(_rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> None:
     if scope["method"] == "HEAD":
         await send_whole(send, 200, ((b"content-type", b"application/json"),), b"")
     else:
         await send_json(send, 200, {"status": "ok", "version": __version__})
 
 
-async def _ready(engine: Engine, _settings: Settings, _scope: Scope, _receive: Receive, send: Send) -> None:
+async def _ready(rooms: Rooms, _scope: Scope, _receive: Receive, send: Send) -> None:
+    engine = rooms.engine
     await engine.ledger.entry("")  # the books can be read; a closed ledger raises
     await send_json(send, 200, {"status": "ready", "upstream": engine.provider.name, "price_book": engine.knowledge.book.id})
 
@@ -119,6 +144,10 @@ ROUTES: dict[tuple[str, str], Handler] = {
 
 
 def _by_prefix(scope: Scope) -> Handler:
+    if scope["method"] == "GET" and scope["path"].startswith(JOBS):
+        return job
+    if is_batch_call(scope):
+        return batches
     if scope["method"] == "GET" and scope["path"].startswith("/v1/models/"):
         return forward
     raise NotServed(f"thriftgate does not serve {scope['method']} {scope['path']}")

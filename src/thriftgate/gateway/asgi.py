@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 import msgspec
@@ -25,11 +25,7 @@ class ClientGone(Exception):
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The whole request body. Raises TooLarge as soon as it is known to exceed `limit` bytes, InputError for a compressed
     one, ClientGone when it never ends."""
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > limit:
-            raise TooLarge(f"the request body is {int(value)} bytes long; at most {limit} are allowed")
-        if name == b"content-encoding" and value != b"identity":
-            raise InputError(f"content-encoding {value.decode('latin-1')!r} is not supported; send the body uncompressed")
+    _check_head(scope, limit)
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False) and message["type"] == "http.request":
@@ -45,6 +41,37 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     if message["type"] != "http.request":
         raise ClientGone
     return b"".join(pieces)
+
+
+async def body_pieces(scope: Scope, receive: Receive, limit: int) -> AsyncIterator[bytes]:
+    """The request body as it comes. Raises like `read_body`."""
+    _check_head(scope, limit)
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        piece: bytes = message.get("body", b"")
+        size += len(piece)
+        if size > limit:
+            _too_large(limit)
+        if piece:
+            yield piece
+        more = message.get("more_body", False)
+
+
+async def client_gone(receive: Receive) -> None:
+    """Ends when the client closes its connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _check_head(scope: Scope, limit: int) -> None:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise TooLarge(f"the request body is {int(value)} bytes long; at most {limit} are allowed")
+        if name == b"content-encoding" and value != b"identity":
+            raise InputError(f"content-encoding {value.decode('latin-1')!r} is not supported; send the body uncompressed")
 
 
 def _too_large(limit: int) -> bytes:

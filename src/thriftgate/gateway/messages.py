@@ -5,35 +5,49 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from thriftgate.core.errors import InputError
 from thriftgate.core.money import pico_from_usd
 from thriftgate.engine.call import Call, Reply
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import Receive, Scope, Send, read_body, send_whole
+from thriftgate.gateway.credentials import credential_of
+from thriftgate.gateway.deferral import deferred, may_defer
+from thriftgate.gateway.rooms import Rooms
+from thriftgate.providers.transport import Headers, header
 from thriftgate.settings import Settings
 from thriftgate.wire import DIALECTS
 
 
-async def messages(engine: Engine, settings: Settings, scope: Scope, receive: Receive, send: Send) -> None:
-    """One Messages call, JSON or stream."""
-    reply = await engine.messages(await _call(scope, receive, settings))
+async def messages(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
+    """One Messages call, JSON or stream; one that may wait goes into the queue instead."""
+    engine = rooms.engine
+    call = await _call(scope, receive, rooms.settings)
+    added: Headers = ()
+    if may_defer(call, rooms.settings):
+        now = await deferred(rooms, call, receive, send)
+        if now is None:
+            return
+        added = now
+    reply = await engine.messages(call)
     if reply.body is not None:
-        await send_whole(send, reply.status, reply.headers, reply.body)
+        await send_whole(send, reply.status, (*reply.headers, *added), reply.body)
     else:
-        await _stream(engine, reply, receive, send)
+        await _stream(engine, reply, receive, send, added)
 
 
-async def forward(engine: Engine, settings: Settings, scope: Scope, receive: Receive, send: Send) -> None:
+async def forward(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
     """A call that costs nothing: token counting, the model list."""
-    reply = await engine.forward(await _call(scope, receive, settings))
+    reply = await rooms.engine.forward(await _call(scope, receive, rooms.settings))
     await send_whole(send, reply.status, reply.headers, reply.body)
 
 
-async def _stream(engine: Engine, reply: Reply, receive: Receive, send: Send) -> None:
+async def _stream(engine: Engine, reply: Reply, receive: Receive, send: Send, added: Headers) -> None:
     """Relay what comes as it comes. When the client goes, or this task is cancelled, the rest is read for the books only."""
     watch: asyncio.Task[None] | None = None
     try:
-        await send({"type": "http.response.start", "status": reply.status, "headers": list(reply.headers)})
+        await send({"type": "http.response.start", "status": reply.status, "headers": [*reply.headers, *added]})
         while chunk := await reply.read():
             if reply.ended:
                 break
@@ -56,15 +70,14 @@ async def _client_gone(receive: Receive) -> None:
 
 
 async def _call(scope: Scope, receive: Receive, settings: Settings) -> Call:
+    call = call_of(scope)
+    return replace(call, body=await read_body(scope, receive, settings.server.body_bytes_max))
+
+
+def call_of(scope: Scope) -> Call:
+    """The call without its body. Raises InputError for a header that cannot be read."""
     headers = tuple(scope["headers"])
-    credential = limit = ""
-    for name, value in headers:
-        if name == b"x-api-key":  # with both headers the API uses this one
-            credential = value.decode("latin-1")
-        elif name == b"authorization" and not credential:
-            credential = value.decode("latin-1").removeprefix("Bearer ").removeprefix("bearer ")
-        elif name == b"thriftgate-max-cost-usd":
-            limit = value.decode("latin-1")
+    limit = header(headers, b"thriftgate-max-cost-usd")
     try:
         limit_pico = pico_from_usd(limit) if limit else None
     except InputError as error:
@@ -74,9 +87,9 @@ async def _call(scope: Scope, receive: Receive, settings: Settings) -> Call:
         path=_path(scope),
         query=scope["query_string"].decode("latin-1"),
         headers=headers,
-        body=await read_body(scope, receive, settings.server.body_bytes_max),
+        body=b"",
         dialect=DIALECTS[0],
-        credential=credential,
+        credential=credential_of(headers),
         cost_limit_pico=limit_pico,
     )
 

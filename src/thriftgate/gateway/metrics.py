@@ -10,17 +10,18 @@ from typing import get_args
 
 from thriftgate.core.misses import Cause
 from thriftgate.core.money import usd_from_pico
-from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import Receive, Scope, Send, send_whole
+from thriftgate.gateway.rooms import Rooms
 from thriftgate.ledger.entries import Counters, Missed, Outcome
-from thriftgate.settings import Settings
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
-async def metrics(engine: Engine, _settings: Settings, _scope: Scope, _receive: Receive, send: Send) -> None:
+async def metrics(rooms: Rooms, _scope: Scope, _receive: Receive, send: Send) -> None:
     """The page."""
-    page = metrics_text(engine.ledger.counters)
+    page = metrics_text(rooms.engine.ledger.counters)
+    if rooms.queue is not None:
+        page += queue_text(rooms.queue.open_jobs, rooms.queue.open_batches)
     await send_whole(send, 200, ((b"content-type", CONTENT_TYPE),), page.encode())
 
 
@@ -70,6 +71,15 @@ def metrics_text(counters: Counters) -> str:
             "What these tokens cost above the price of reading them.",
             _labelled("cause", {cause: usd_from_pico(one.pico) for cause, one in missed.items()}),
         ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def queue_text(jobs: int, batches: int) -> str:
+    """The gauges of the queue."""
+    lines = [
+        *_family("queue_jobs", "gauge", "Calls that can wait and are not answered yet.", [f" {jobs}"]),
+        *_family("queue_batches", "gauge", "Batches of them that are under way.", [f" {batches}"]),
     ]
     return "\n".join(lines) + "\n"
 

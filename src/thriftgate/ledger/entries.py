@@ -47,7 +47,7 @@ class Posting(Struct, frozen=True):
 
 class Hold(Struct, frozen=True):
     """A call about to be sent: the most it can cost, and what it is expected to cost (pico-USD). Times in microseconds
-    since 1970."""
+    since 1970. `batch` is the batch that it waits for; a call under way has none."""
 
     id: str
     opened_us: int
@@ -55,6 +55,7 @@ class Hold(Struct, frozen=True):
     model: str
     worst_pico: int
     forecast_pico: int
+    batch: str = ""
 
 
 class Entry(Struct, frozen=True):

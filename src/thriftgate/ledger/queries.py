@@ -33,9 +33,11 @@ POSTINGS = "select account, pico from postings where entry = ? order by account"
 
 # Open holds: sent, or about to be, and not yet settled.
 OPEN_HOLDS = """
-select id, opened_us, key, model, worst_pico, forecast_pico from holds
+select id, opened_us, key, model, worst_pico, forecast_pico, batch from holds
 where not exists (select 1 from entries where entries.id = holds.id) order by id
 """
+
+OPEN_HOLDS_COUNT = "select count(*) from holds where not exists (select 1 from entries where entries.id = holds.id)"
 
 # Calls and estimated calls in a span of time.
 CALLS = """

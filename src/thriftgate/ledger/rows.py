@@ -11,7 +11,7 @@ from thriftgate.core.plan import Decision
 from thriftgate.core.usage import Iteration, Tokens, Usage
 from thriftgate.ledger.entries import Entry, Hold, Posting
 
-HOLD_COLUMNS = ("id", "opened_us", "key", "model", "worst_pico", "forecast_pico")
+HOLD_COLUMNS = ("id", "opened_us", "key", "model", "worst_pico", "forecast_pico", "batch")
 ENTRY_COLUMNS = (
     "id", "opened_us", "settled_us", "key", "model", "endpoint", "outcome", "resolution", "usage_source",
     "input_tokens", "write_5m_tokens", "write_1h_tokens", "read_tokens", "output_tokens", "thinking_tokens",
@@ -34,7 +34,7 @@ INTEGER_MAX = 2**63 - 1  # 9.2 million dollars: what a database's integer holds
 
 def hold_row(hold: Hold) -> Row:
     """A worst case beyond the integers (max_tokens is the client's to write) is kept as the largest there is."""
-    return hold.id, hold.opened_us, hold.key, hold.model, min(hold.worst_pico, INTEGER_MAX), hold.forecast_pico
+    return hold.id, hold.opened_us, hold.key, hold.model, min(hold.worst_pico, INTEGER_MAX), hold.forecast_pico, hold.batch
 
 
 def entry_row(entry: Entry) -> Row:

@@ -15,12 +15,12 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -60,10 +60,11 @@ _T = TypeVar("_T")
 
 
 class _Write(NamedTuple):
-    """Rows by table, and whom to tell."""
+    """Rows by table, and whom to tell; or `work` to be done as a transaction of its own."""
 
     rows: tuple[tuple[str, Row], ...]
-    done: asyncio.Future[None]
+    done: asyncio.Future[Any]
+    work: Callable[[sqlite3.Connection], object] | None = None
 
 
 class SqliteLedger:
@@ -136,7 +137,7 @@ class SqliteLedger:
             row = connection.execute(queries.ENTRY, (entry_id,)).fetchone()
             return _with_postings(connection, row) if row is not None else None
 
-        return await self._read(find)
+        return await self.ask(find)
 
     async def entries(
         self, *, since_us: int = 0, until_us: int = 2**62, after: str = "", limit: int = 1000
@@ -145,31 +146,32 @@ class SqliteLedger:
             rows = connection.execute(queries.ENTRIES, (since_us, until_us, after, limit)).fetchall()
             return [_with_postings(connection, row) for row in rows]
 
-        return await self._read(page)
+        return await self.ask(page)
 
     async def open_holds(self) -> Sequence[Hold]:
-        return await self._read(lambda connection: [Hold(*row) for row in connection.execute(queries.OPEN_HOLDS)])
+        return await self.ask(lambda connection: [Hold(*row) for row in connection.execute(queries.OPEN_HOLDS)])
 
     async def report(self, *, since_us: int = 0, until_us: int = 2**62) -> Report:
-        return await self._read(lambda connection: _report(connection, (since_us, until_us)))
+        return await self.ask(lambda connection: _report(connection, (since_us, until_us)))
 
     async def cache_report(self, price_steps: Sequence[int], *, since_us: int = 0, until_us: int = 2**62) -> CacheReport:
-        return await self._read(lambda connection: _cache_report(connection, price_steps, (since_us, until_us)))
+        return await self.ask(lambda connection: _cache_report(connection, price_steps, (since_us, until_us)))
 
     async def unbalanced(self) -> Sequence[str]:
-        return await self._read(lambda connection: [row[0] for row in connection.execute(queries.UNBALANCED)])
+        return await self.ask(lambda connection: [row[0] for row in connection.execute(queries.UNBALANCED)])
 
     async def secret(self, name: str, fresh: str) -> str:
         """A value kept with the books; `fresh` is stored the first time it is asked for."""
 
-        def keep(connection: sqlite3.Connection) -> str:
+        def find(connection: sqlite3.Connection) -> str:
             row = connection.execute("select value from meta where name = ?", (name,)).fetchone()
             return str(row[0]) if row is not None else ""
 
-        kept = await self._read(keep)
-        if not kept:
-            await self._commit((("meta", (name, fresh)),))
-        return kept or fresh
+        def keep(connection: sqlite3.Connection) -> str:  # unless another process that is starting was quicker
+            connection.execute("insert into meta (name, value) values (?, ?) on conflict do nothing", (name, fresh))
+            return find(connection)
+
+        return await self.ask(find) or await self.transact(keep)
 
     async def keep(self, name: str, value: bytes) -> None:
         await self._commit((("memories", (name, value)),))
@@ -179,7 +181,7 @@ class SqliteLedger:
             row = connection.execute(queries.MEMORY, (name,)).fetchone()
             return None if row is None else bytes(row[0])
 
-        return await self._read(find)
+        return await self.ask(find)
 
     async def close(self) -> None:
         """Write what is waiting, then close. Later calls raise LedgerError."""
@@ -194,7 +196,17 @@ class SqliteLedger:
             if connection is not None:
                 connection.close()
 
-    async def _read(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do `work` on the writing connection, in one transaction; durable when this returns. What it raises undoes it."""
+        if self._closed:
+            raise LedgerError("the ledger is closed")
+        done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        self._hand_over()
+        self._queue.put([_Write((), done, work)])
+        return await done
+
+    async def ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Put a question to the books, on the reading connection."""
         if self._closed:
             raise LedgerError("the ledger is closed")
 
@@ -246,6 +258,25 @@ class SqliteLedger:
             self._write_batch(batch)
 
     def _write_batch(self, batch: list[_Write]) -> None:
+        rows = [write for write in batch if write.work is None]
+        if rows:
+            self._write_together(rows)
+        for write in batch:
+            if write.work is not None:
+                self._do(write.work, write.done)
+
+    def _do(self, work: Callable[[sqlite3.Connection], object], done: asyncio.Future[Any]) -> None:
+        try:
+            with self._shared, _transaction(self._writer):
+                result = work(self._writer)
+        except LedgerError as error:
+            _tell([done], error)
+        except Exception as error:  # noqa: BLE001  the writer must outlive any bad work: without it every call would wait for ever
+            _tell([done], LedgerError(f"cannot write the ledger {self.path}: {error}"))
+        else:
+            _tell([done], result)
+
+    def _write_together(self, batch: list[_Write]) -> None:
         try:
             with self._shared:
                 self._write_rows([row for write in batch for row in write.rows])
@@ -253,27 +284,38 @@ class SqliteLedger:
             # One bad row must not fail its neighbours; a full disk or a locked file fails them all alike.
             if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
                 for write in batch:
-                    self._write_batch([write])
+                    self._write_together([write])
                 return
-            _tell(batch, f"cannot write the ledger {self.path}: {error}")
+            _tell([write.done for write in batch], LedgerError(f"cannot write the ledger {self.path}: {error}"))
         else:
-            _tell(batch, None)
+            _tell([write.done for write in batch], None)
 
     def _write_rows(self, rows: list[tuple[str, Row]]) -> None:
-        tables: dict[str, list[Row]] = {}
-        for table, row in rows:
-            tables.setdefault(table, []).append(row)
-        self._writer.execute("begin immediate")
-        try:
-            for table in ("meta", "holds", "entries", "postings", "memories"):
-                for at in range(0, len(tables.get(table, ())), ROWS_PER_STATEMENT):
-                    some = tables[table][at : at + ROWS_PER_STATEMENT]
-                    self._writer.execute(_insert(table, len(some)), [value for row in some for value in row])
-            self._writer.execute("commit")
-        except BaseException:
-            if self._writer.in_transaction:
-                self._writer.execute("rollback")
-            raise
+        with _transaction(self._writer):
+            insert_rows(self._writer, rows)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("begin immediate")
+    try:
+        yield
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        raise
+
+
+def insert_rows(connection: sqlite3.Connection, rows: Iterable[tuple[str, Row]]) -> None:
+    """Insert rows, each with its table, table by table."""
+    tables: dict[str, list[Row]] = {}
+    for table, row in rows:
+        tables.setdefault(table, []).append(row)
+    for table in _COLUMNS:
+        for at in range(0, len(tables.get(table, ())), ROWS_PER_STATEMENT):
+            some = tables[table][at : at + ROWS_PER_STATEMENT]
+            connection.execute(_insert(table, len(some)), [value for row in some for value in row])
 
 
 _COLUMNS = {
@@ -299,16 +341,19 @@ def _connect(name: str) -> sqlite3.Connection:
     return connection
 
 
-def _tell(batch: list[_Write], failure: str | None) -> None:
-    """Wake all callers of a batch with one call into each loop."""
-    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-    for write in batch:
-        loops.setdefault(write.done.get_loop(), []).append(write.done)
+def _tell(waiting: list[asyncio.Future[Any]], outcome: object) -> None:
+    """Wake all who wait with one call into each loop; an error is raised there."""
+    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[Any]]] = {}
+    for future in waiting:
+        loops.setdefault(future.get_loop(), []).append(future)
 
-    def resolve(futures: list[asyncio.Future[None]]) -> None:
+    def resolve(futures: list[asyncio.Future[Any]]) -> None:
         for future in futures:
             if not future.done():
-                future.set_result(None) if failure is None else future.set_exception(LedgerError(failure))
+                if isinstance(outcome, LedgerError):  # each gets its own: the engine writes the id of its call into it
+                    future.set_exception(type(outcome)(str(outcome)))
+                else:
+                    future.set_result(outcome)
 
     for loop, futures in loops.items():
         if not loop.is_closed():
@@ -333,7 +378,7 @@ def _report(connection: sqlite3.Connection, span: tuple[int, int]) -> Report:
     return Report(
         calls=calls,
         estimated=estimated,
-        open_holds=len(connection.execute(queries.OPEN_HOLDS).fetchall()),
+        open_holds=connection.execute(queries.OPEN_HOLDS_COUNT).fetchone()[0],
         baseline_pico=accounts.get(BASELINE, 0),
         paid_pico=-accounts.get(UPSTREAM, 0),
         levers={account.removeprefix(SAVED): -pico for account, pico in accounts.items() if account.startswith(SAVED)},

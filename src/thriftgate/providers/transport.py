@@ -71,6 +71,12 @@ class Transport(Protocol):
     async def close(self) -> None: ...
 
 
+def laid_over(headers: Headers, own: Headers) -> Headers:
+    """These headers with `own` in the place of those of the same name."""
+    names = {name for name, _ in own}
+    return (*[one for one in headers if one[0] not in names], *own)
+
+
 def header(headers: Headers, name: bytes) -> str:
     """The first value of a header (lower-case name), or ""."""
     return next((value.decode("latin-1") for key, value in headers if key == name), "")

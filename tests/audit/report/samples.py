@@ -59,6 +59,14 @@ EMPTY = Findings(
 )
 
 
+UNREAD = replace(
+    EMPTY,
+    skipped={"unknown_format": 2, "lines": 0, "not_a_call": 7, "empty_file": 1, "malformed": 4},
+    skipped_examples={"unknown_format": ("logs/notes.bin", "logs/b.bin"), "malformed": ("logs/a.jsonl:3",)},
+    levers=(Lever("prices and models", judged=True, needs="day", reason="sums of tokens are enough"),),
+)
+
+
 def exact(pico: int) -> Money:
     return Money(pico, pico, pico)
 
@@ -346,6 +354,7 @@ HOSTILE = replace(
 )
 ALL = {
     "empty": EMPTY,
+    "unread": UNREAD,
     "rich": RICH,
     "one day": ONE_DAY,
     "long": LONG,

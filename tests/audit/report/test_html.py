@@ -147,6 +147,18 @@ def test_nothing_found() -> None:
     assert "Could be saved – these logs tell too little to say" in read.text()
     assert read.of("svg") == []
     assert len(re.findall('class="none"', page("empty"))) == 4
+    assert "There was no file to read." in read.text()
+
+
+def test_nothing_but_files_that_nobody_knows() -> None:
+    read = Reader(page("unread"))
+    text = read.text()
+    assert [attributes["class"] for attributes in read.of("ul")] == ["alerts"]
+    assert "Nothing was read: no call, and no sum of days. 3 files were skipped: 2 × unknown format" in text
+    assert "Left out: 4 × cut off, or no JSON." in text
+    assert "What to do thriftgate audit --help lists the formats" in text
+    for misleading in ("These logs hold", "Nothing to recommend", "Which levers could be judged"):
+        assert misleading not in text
 
 
 def test_sums_of_days() -> None:
@@ -154,6 +166,7 @@ def test_sums_of_days() -> None:
     assert "these logs tell too little to say" in text
     assert "These logs could not be replayed" in text
     assert "These logs hold sums of days." in text
+    assert "Nothing was read" not in text
     assert len(Reader(page("day depth")).of("figure")) == 4
 
 

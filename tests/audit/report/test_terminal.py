@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 from rich.console import Console
 
-from tests.audit.report.samples import ALL, DAY_DEPTH, EMPTY, HOSTILE, MANY_MODELS, RICH
+from tests.audit.report.samples import ALL, DAY_DEPTH, EMPTY, HOSTILE, MANY_MODELS, RICH, UNREAD
 from thriftgate.audit.findings import Findings, Money
 from thriftgate.audit.report.terminal import show
 
@@ -69,10 +69,27 @@ def test_what_is_missing_is_loud() -> None:
 
 def test_nothing_found() -> None:
     text = printed(EMPTY)
-    assert "0 calls." in text
-    assert line(text, "spend at list prices") == ["$0.00", "exact"]
-    assert "Nothing to recommend" in text
-    assert "By model" not in text
+    assert "Nothing was read: no call, and no sum of days.\nThere was no file to read.\n" in text
+    assert "thriftgate audit --help lists the formats" in text
+
+
+def test_nothing_but_files_that_nobody_knows() -> None:
+    """No bill: $0.00 would say that nothing was spent."""
+    text = printed(UNREAD, width=200)
+    assert "3 files were skipped: 2 × unknown format (as logs/notes.bin), 1 × empty file." in text
+    assert "What was found is no call: 7 × lines of another kind." in text
+    assert "LEFT OUT, cost missing: 4 × cut off, or no JSON, as at logs/a.jsonl:3" in text
+    assert "thriftgate audit --help lists the formats" in text
+    for misleading in ("0 calls", "sums of days", "The bill", "$", "Nothing to recommend"):
+        assert misleading not in text
+
+
+def test_sums_of_days_without_calls_are_a_bill() -> None:
+    text = printed(replace(DAY_DEPTH, calls=0))
+    assert "0 calls" in text
+    assert "These logs hold sums of days." in " ".join(text.split())
+    assert "Nothing was read" not in text
+    assert line(text, "spend at list prices")[0] == "$1,824.54"
 
 
 def test_exact_figures_have_no_error_bar() -> None:

@@ -8,13 +8,16 @@ from typing import get_args
 import pytest
 from msgspec.structs import replace
 
-from tests.audit.report.samples import DEARER, EMPTY, ONE_DAY, RICH
+from tests.audit.report.samples import DAY_DEPTH, DEARER, EMPTY, ONE_DAY, RICH, UNREAD
+from thriftgate.audit import shards
 from thriftgate.audit.findings import Kinds, Money
 from thriftgate.audit.records import DEPTHS as ALL_DEPTHS
 from thriftgate.audit.report.wording import (
     CAUSES,
     DEPTHS,
+    FILES,
     KINDS,
+    LOUD,
     best,
     by_cost,
     counted,
@@ -25,6 +28,7 @@ from thriftgate.audit.report.wording import (
     interval,
     money,
     money_short,
+    nothing_read,
     percent,
     period,
     plain,
@@ -32,6 +36,7 @@ from thriftgate.audit.report.wording import (
     rounded,
     span,
     tokens,
+    why_nothing,
 )
 from thriftgate.core.misses import Cause
 
@@ -117,3 +122,31 @@ def test_the_best_policies() -> None:
 def test_the_dearest_policy_first() -> None:
     costs = [one.cost.pico for one in by_cost(RICH.policies)]
     assert costs == sorted(costs, reverse=True)
+
+
+def test_whether_anything_was_read() -> None:
+    assert nothing_read(EMPTY)
+    assert nothing_read(replace(UNREAD, sources=(replace(RICH.sources[0], records=0),)))
+    assert not nothing_read(RICH)
+    assert not nothing_read(replace(DAY_DEPTH, calls=0)), "sums of days"
+    assert not nothing_read(replace(EMPTY, calls=1)), "not priced, maybe"
+
+
+def test_why_nothing_was_read() -> None:
+    first = "Nothing was read: no call, and no sum of days."
+    assert why_nothing(EMPTY) == [first, "There was no file to read."]
+    assert why_nothing(replace(EMPTY, skipped={"empty_file": 1})) == [first, "1 file was skipped: 1 × empty file."]
+    assert why_nothing(replace(EMPTY, skipped={"malformed": 1})) == [first], "that is said louder"
+    assert why_nothing(replace(EMPTY, sources=RICH.sources)) == [first]
+    assert why_nothing(UNREAD) == [
+        first,
+        "3 files were skipped: 2 × unknown format (as logs/notes.bin), 1 × empty file.",
+        "What was found is no call: 7 × lines of another kind.",
+    ]
+    hostile = replace(EMPTY, skipped={"unreadable": 1}, skipped_examples={"unreadable": ("a\x1b[2J",)})
+    assert why_nothing(hostile)[1] == "1 file was skipped: 1 × unreadable (as a\ufffd[2J)."
+
+
+def test_reasons_that_count_files() -> None:
+    assert {shards.UNKNOWN_FORMAT, shards.UNREADABLE, shards.ENCODING, shards.COMPANION, shards.EMPTY} == FILES
+    assert not FILES & LOUD

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.core.planning import LONG, NOW_S, body_of, outlook_of, prefix_of, request_of, state_of
@@ -15,10 +16,10 @@ from thriftgate.core.placement import CacheMode
 from thriftgate.core.plan import Draft, Plan, Policy, Proposal, Skip
 from thriftgate.core.planner import make_plan
 from thriftgate.core.prefix import Prefix
-from thriftgate.core.request import Request
+from thriftgate.core.request import Request, Ttl
 from thriftgate.core.reuse import Outlook
 from thriftgate.core.splice import apply
-from thriftgate.core.state import State
+from thriftgate.core.state import Shared, State
 
 LEVER = CacheBreakpoints()
 POLICY = Policy((LEVER.id,))
@@ -349,3 +350,71 @@ def test_it_stands_aside_in_a_thread_whose_history_it_cannot_see() -> None:
     outcome = plan_of(request)
     assert outcome.applied() == ()
     assert outcome.body is request.body
+
+
+# --- jobs that are planned together ---------------------------------------------------------------------------------------
+
+
+def among_others(request: Request, shared: Shared, *, mode: CacheMode = "ttl-only", **members: Any) -> Plan:
+    state = msgspec.structs.replace(state_of(request, **members), shared=shared)
+    return make_plan(request, state, Policy((LEVER.id,), cache_mode=mode), (LEVER,))
+
+
+@pytest.mark.parametrize("ttl", ["5m", "1h"])
+@pytest.mark.parametrize("at", [0, 1, 3])
+def test_what_jobs_share_is_marked_and_nothing_else(at: int, ttl: Ttl) -> None:
+    """Whatever is believed of prompts like it, and whatever the brake says: this was chosen for all of them together."""
+    request = request_of(system=LONG, messages=TURNS)
+    plans = [
+        among_others(request, Shared(at, ttl, "40 jobs share it"), outlook=outlook, braked=braked)
+        for outlook in (None, outlook_of((3, 0.9, 0.95)), outlook_of((3, 0.0, 0.0)))
+        for braked in ("", "client", "none")
+    ]
+    assert {plan.breakpoints for plan in plans} == {(Breakpoint(at, ttl),)}
+    assert len({plan.body for plan in plans}) == 1
+    assert plans[0].decisions[0].reason == "40 jobs share it"
+    again = request_of(plans[0].body)
+    assert prefix_of(again).chain == prefix_of(request).chain
+    assert prefix_of(again).marks() == ((at, ttl),)
+
+
+def test_a_job_that_shares_nothing_is_left_as_it_is() -> None:
+    request = request_of(system=LONG, messages=TURNS)
+    plan = among_others(request, Shared(-1, "5m", "alone"), outlook=outlook_of((0, 0.9, 0.95), (3, 0.9, 0.95)))
+    assert plan.body is request.body
+    assert (plan.decisions[0].decision, plan.decisions[0].reason) == ("skipped", "alone")
+
+
+SELF: list[dict[str, Any]] = [OWN, {"system": LONG, "messages": TURNS, "cache_control": MARK}]
+
+
+@pytest.mark.parametrize("mode", ["observe", "ttl-only", "add", "full"])
+@pytest.mark.parametrize("members", SELF)
+def test_a_job_that_marks_is_left_its_own(members: dict[str, Any], mode: CacheMode) -> None:
+    request = request_of(**members)
+    plan = among_others(request, Shared(0, "1h", "shared"), mode=mode, outlook=LATE)
+    assert plan.body is request.body
+    assert "the client sets its own breakpoints" in plan.decisions[0].reason
+
+
+ALONE: list[tuple[str, dict[str, Any], int, CacheMode, str]] = [
+    ("a policy that only observes", {"system": LONG}, 0, "observe", "cache.mode is observe"),
+    ("a short prompt", {}, 0, "full", "under the 1024"),
+    ("a thread", {"system": LONG, "thread": {"type": "continue", "previous_message_id": "m"}}, 0, "full", "provider holds"),
+    (
+        "a blank block",
+        {"system": [{"type": "text", "text": LONG}, {"type": "text", "text": ""}]},
+        1,
+        "full",
+        "may not carry",
+    ),
+    ("no such block", {"system": LONG}, 9, "full", "failed with IndexError"),
+]
+
+
+@pytest.mark.parametrize(("members", "at", "mode", "words"), [row[1:] for row in ALONE], ids=[row[0] for row in ALONE])
+def test_when_what_is_shared_is_not_marked(members: dict[str, Any], at: int, mode: CacheMode, words: str) -> None:
+    request = request_of(**members)
+    plan = among_others(request, Shared(at, "1h", "shared"), mode=mode)
+    assert plan.body is request.body
+    assert words in plan.decisions[0].reason

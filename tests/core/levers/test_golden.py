@@ -9,15 +9,18 @@ from typing import Literal
 import msgspec
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tests.core.planning import NOW_S, outlook_of, prefix_of, request_of, state_of
 from thriftgate.core.cache import TTL_S, Resident
+from thriftgate.core.deadline import Choice
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.money import pico_from_usd, usd_from_pico
 from thriftgate.core.placement import CacheMode
 from thriftgate.core.plan import Policy
 from thriftgate.core.planner import make_plan
 from thriftgate.core.request import Ttl
+from thriftgate.core.state import Shared, State
 
 FOLDER = Path(__file__).parents[2] / "golden" / "levers"
 
@@ -38,6 +41,21 @@ class Live(Struct, frozen=True, forbid_unknown_fields=True):
     ago_s: float
 
 
+class Deferred(Struct, frozen=True, forbid_unknown_fields=True):
+    """What was found for a call whose caller has named a deadline."""
+
+    batch: bool
+    reason: str
+
+
+class SharedUpTo(Struct, frozen=True, forbid_unknown_fields=True):
+    """What other jobs begin with, too."""
+
+    block: int
+    ttl: Ttl
+    reason: str
+
+
 class Known(Struct, frozen=True, forbid_unknown_fields=True):
     """What the decision knows; every block counts `block_tokens`."""
 
@@ -45,6 +63,17 @@ class Known(Struct, frozen=True, forbid_unknown_fields=True):
     output_tokens: int = 50
     expect: list[Expected5m1h] = []
     live: list[Live] = []
+    deferral: Deferred | None = None
+    shared: SharedUpTo | None = None
+
+    def told(self, state: State) -> State:
+        """The state with what is known of a call that can wait."""
+        deferral, shared = self.deferral, self.shared
+        return replace(
+            state,
+            deferral=None if deferral is None else Choice(deferral.batch, NOW_S + 3600.0, 1.0, deferral.reason),
+            shared=None if shared is None else Shared(shared.block, shared.ttl, shared.reason),
+        )
 
 
 class Allowed(Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,7 +138,7 @@ def test_plan(path: Path) -> None:
         on_cost_limit=golden.policy.on_cost_limit,
         cache_mode=golden.policy.cache_mode,
     )
-    plan = make_plan(request, state, policy)
+    plan = make_plan(request, known.told(state), policy)
     (line,) = [one for one in plan.decisions if one.lever == path.parent.name]
     assert Line(line.decision, line.reason, usd_from_pico(line.forecast_pico)) == golden.expected.plan
     if golden.expected.outgoing is None:

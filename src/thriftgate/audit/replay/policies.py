@@ -24,6 +24,7 @@ SAFE_LEVERS = tuple(lever.id for lever in LEVERS if lever.safe)
 ALL_LEVERS = tuple(lever.id for lever in LEVERS)
 CACHE = "cache.breakpoints"
 GUARD = "count.guard"
+DEFER = "batch.defer"
 KEEPALIVE = "cache.keepalive"
 PINGS = Bounds(day_pico=10 * PICO_PER_USD, key_day_pico=5 * PICO_PER_USD)
 """How far pings go where `[keepalive]` only says `on = true`."""
@@ -51,12 +52,12 @@ class Candidate(Struct, frozen=True):
 
     @property
     def acts_as(self) -> object:
-        """Equal for candidates that do the same: a guard without a limit does nothing."""
+        """Equal for candidates that do the same: a guard without a limit does nothing, and no call of a log can wait."""
         policy = self.policy
         if policy is None:
             return self.name
-        idle = GUARD if policy.cost_limit_pico is None else ""
-        levers = tuple(lever for lever in policy.levers if lever != idle)
+        idle = (DEFER, GUARD) if policy.cost_limit_pico is None else (DEFER,)
+        levers = tuple(lever for lever in policy.levers if lever not in idle)
         limits = policy.cost_limit_pico, policy.on_cost_limit
         return levers, *limits, policy.cache_mode, policy.stabilise, self.pings
 

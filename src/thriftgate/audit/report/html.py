@@ -19,6 +19,7 @@ from thriftgate.audit.report.plots import gap_plot, miss_plot, policy_plot, wate
 from thriftgate.audit.report.timeline import hit_rate_over_time, spend_by_kind, spend_by_model
 from thriftgate.audit.report.wording import (
     DEPTHS,
+    HOW_TO_READ,
     KINDS,
     LOUD,
     best,
@@ -26,12 +27,14 @@ from thriftgate.audit.report.wording import (
     hit_rate,
     interval,
     money,
+    nothing_read,
     percent,
     period,
     plain,
     reason,
     stands_up,
     tokens,
+    why_nothing,
 )
 from thriftgate.core.moments import text_from_micros
 
@@ -82,6 +85,7 @@ def html_page(found: Findings, *, title: str, made_at_us: int) -> str:
         found=found,
         period=period(found),
         calls=counted(found.calls, "call"),
+        how_to_read=HOW_TO_READ if nothing_read(found) else "",
         tiles=_tiles(found),
         alerts=_alerts(found),
         actions=[_action(action) for action in found.actions],
@@ -163,7 +167,8 @@ def _period_tile(found: Findings) -> Tile:
 
 def _alerts(found: Findings) -> list[str]:
     """What must not be overlooked, in sentences."""
-    alerts = [
+    alerts = why_nothing(found) if nothing_read(found) else []
+    alerts += [
         f"Not priced, and in no sum: {counted(one.calls, 'call')} of {plain(one.model)}, {tokens(one.tokens)} tokens: "
         f"{plain(one.reason)}."
         for one in found.unpriced

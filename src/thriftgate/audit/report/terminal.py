@@ -15,6 +15,7 @@ from thriftgate.audit.findings import Findings, Part, PolicyResult
 from thriftgate.audit.report.wording import (
     CAUSES,
     DEPTHS,
+    HOW_TO_READ,
     LOUD,
     by_cost,
     counted,
@@ -22,6 +23,7 @@ from thriftgate.audit.report.wording import (
     hit_rate,
     interval,
     money,
+    nothing_read,
     percent,
     period,
     plain,
@@ -29,6 +31,7 @@ from thriftgate.audit.report.wording import (
     rounded,
     stands_up,
     tokens,
+    why_nothing,
 )
 
 MODELS_MAX = 12
@@ -43,6 +46,10 @@ def show(found: Findings, console: Console) -> None:
     """The summary. `console` writes to stdout."""
     _read(found, console)
     _loud(found, console)
+    if nothing_read(found):
+        _heading(console, "What to do first")
+        _say(console, HOW_TO_READ)
+        return
     _bill(found, console)
     _models(found, console)
     _leaks(found, console)
@@ -72,11 +79,15 @@ def _table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[_Ce
 
 def _read(found: Findings, console: Console) -> None:
     console.print(Text("What was read", style="bold"))
-    _table(
-        console,
-        ("", "files", "records") if found.sources else (),
-        [(plain(one.title), f"{one.files:,}", f"{one.records:,}") for one in found.sources],
-    )
+    if found.sources:
+        rows = [(plain(one.title), f"{one.files:,}", f"{one.records:,}") for one in found.sources]
+        _table(console, ("", "files", "records"), rows)
+    if nothing_read(found):
+        first, *others = why_nothing(found)
+        _say(console, first, LOUD_STYLE)
+        for words in others:
+            _say(console, words)
+        return
     copies = f", after merging {found.duplicates:,} copies" if found.duplicates else ""
     days = f", {period(found)}" if period(found) else ""
     _say(console, f"{counted(found.calls, 'call')}{copies}{days}. These logs hold {DEPTHS[found.depth]}.")

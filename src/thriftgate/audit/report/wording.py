@@ -59,9 +59,17 @@ REASONS = {
     "other_provider": "calls to other providers",
     "not_billed": "calls that were not billed",
     "duplicate": "repeated lines",
+    "companion": "kept beside logs, but no log",
+    "other_encoding": "not in UTF-8",
 }
+FILES = frozenset({"unknown_format", "unreadable", "other_encoding", "companion", "empty_file"})
+"""Reasons that count files; the others count what stands in them."""
 LOUD = frozenset({"malformed", "no_usage"})
 """Reasons for which something that was billed may be missing."""
+HOW_TO_READ = (
+    "thriftgate audit --help lists the formats that can be read, and docs/guides/audit.md what each of them tells; --format "
+    "names one where looking at a file does not tell."
+)
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -166,6 +174,32 @@ def period(found: Findings) -> str:
 def reason(slug: str) -> str:
     """Why something was skipped, in words."""
     return REASONS.get(slug, plain(slug).replace("_", " "))
+
+
+def nothing_read(found: Findings) -> bool:
+    """Whether there was neither a call nor a sum of days: then a bill of $0 would say something that is not known."""
+    return not found.calls and not any(source.records for source in found.sources)
+
+
+def why_nothing(found: Findings) -> list[str]:
+    """That nothing was read, how many files were skipped and why, in sentences; what is LOUD is said elsewhere."""
+    told = ["Nothing was read: no call, and no sum of days."]
+    skipped = {slug: count for slug, count in found.skipped.items() if count}
+    aside = sum(count for slug, count in skipped.items() if slug in FILES)
+    if aside:
+        why = ", ".join(_skipped(found, slug) for slug in skipped if slug in FILES)
+        told.append(f"{counted(aside, 'file')} {'was' if aside == 1 else 'were'} skipped: {why}.")
+    quiet = [_skipped(found, slug) for slug in skipped if slug not in FILES | LOUD]
+    if quiet:
+        told.append(f"What was found is no call: {', '.join(quiet)}.")
+    if not skipped and not found.sources:
+        told.append("There was no file to read.")
+    return told
+
+
+def _skipped(found: Findings, slug: str) -> str:
+    places = found.skipped_examples.get(slug, ())[:1]
+    return f"{found.skipped[slug]:,} × {reason(slug)}{f' (as {plain(places[0])})' if places else ''}"
 
 
 def by_cost(policies: Iterable[PolicyResult]) -> list[PolicyResult]:

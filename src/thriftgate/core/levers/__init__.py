@@ -5,11 +5,13 @@ May import: core only. A lever never imports another.
 
 from __future__ import annotations
 
+from thriftgate.core.levers.batch_defer import BatchDefer
 from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints
 from thriftgate.core.levers.count_guard import CountGuard
 from thriftgate.core.plan import Lever
 
 LEVERS: tuple[Lever, ...] = (
     CacheBreakpoints(),
+    BatchDefer(),
     CountGuard(),  # last: it judges the call as all others have shaped it
 )

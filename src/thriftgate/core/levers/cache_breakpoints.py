@@ -25,7 +25,7 @@ from thriftgate.core.prefix import Prefix
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request, Ttl
 from thriftgate.core.splice import Edit
-from thriftgate.core.state import State
+from thriftgate.core.state import Shared, State
 from thriftgate.core.usage import Iteration, Tokens, Usage
 
 _SECTIONS: tuple[Section, ...] = ("tools", "system", "messages")
@@ -44,6 +44,8 @@ class CacheBreakpoints:
         if aside:
             return Skip(aside)
         total = state.cumulative[-1]
+        if state.shared is not None:
+            return self._shared(request, draft, state, policy, state.shared)
         minimum = state.capability.cache_min_tokens
         if state.braked:
             return self._braked(request, draft, state)
@@ -72,6 +74,19 @@ class CacheBreakpoints:
             return Skip(f"{why} its own would have")
         edits = _edits(request, state.prefix, ())
         return Proposal(f"{why} none would have, and so have its own", msgspec.structs.replace(draft, breakpoints=()), edits)
+
+    def _shared(self, request: Request, draft: Draft, state: State, policy: Policy, shared: Shared) -> Proposal | Skip:
+        """A job among others: what is marked was chosen for all of them together. A client that marks is left its own."""
+        if draft.breakpoints or shared.at < 0:
+            return Skip("the client sets its own breakpoints" if draft.breakpoints else shared.reason)
+        if policy.cache_mode == "observe":
+            return Skip("cache.mode is observe")
+        if not state.prefix.blocks[shared.at].part.markable:
+            return Skip("the block that ends what is shared may not carry a breakpoint")
+        marks = (Breakpoint(shared.at, shared.ttl),)
+        return Proposal(
+            shared.reason, msgspec.structs.replace(draft, breakpoints=marks), _edits(request, state.prefix, marks)
+        )
 
     def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
         if as_sent is not None:

@@ -7,6 +7,7 @@ and are corrected per model by `memory.TokenMemory` from the usage of answered c
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -109,6 +110,7 @@ _READERS: dict[tuple[Family, ImageTier | None], _Reader] = {
 }
 
 
+@lru_cache(1024)
 def framing_tokens(family: Family, *, messages: int, tool_prompt_tokens: int = 0) -> Estimate:
     """Tokens that a request holds besides its blocks.
 

@@ -1,0 +1,1 @@
+"""The batch runner: how fast, how large, how cheap, and what survives."""

@@ -1,0 +1,102 @@
+"""What the reference says and code cannot know: what `--json` of each verb holds, what headers mean."""
+
+from __future__ import annotations
+
+_RUN_KEYS = (
+    "run, kind, state, created, out, deadline, estimate{prompt_tokens, output_tokens, calls_usd, batches_usd, worst_usd}, "
+    "jobs, succeeded, failed{cause: n}, left{state: n}, cost_usd, baseline_usd, saved_usd, levers{id: usd}, prompt_tokens, "
+    "read_tokens, cache_hit_share, batches[{batch, remote, role, state, jobs, created, ended, note}]"
+)
+KEYS: dict[str, str] = {
+    "demo": "baseline_usd, paid_usd, saved_usd, levers{id: usd}, calls, workloads[{name, calls, baseline_usd, paid_usd, "
+    "saved_usd, levers{id: usd}, explain}], proof{ok, booked_usd, billed_usd, complaints[]}, simulated, "
+    "simulated_span_s, ledger",
+    "price": "cost_usd, lines[{kind, model, tokens, usd_per_mtok, usd}], price_book",
+    "count": "tokens, method, low, high, model, model_known",
+    "audit": "calls, duplicates, skipped{reason: n}, skipped_examples{reason: places}, unpriced[{model, calls, tokens, "
+    "reason}], first, last, months, depth, price_book, cost_usd, low_usd, high_usd, baseline_usd, reported_usd, "
+    "tokens{input, write_5m, write_1h, read, output}, costs{input_usd, …, fees_usd}, by_model[{model, calls, cost_usd, "
+    "low_usd, high_usd, tokens{}, costs{}, baseline_usd, note}], by_key[{key, …}], by_project[{project, …}], "
+    "by_session[{session, …}], sessions, days[{day, model, calls, cost_usd, tokens{}, costs{}}], gaps[{from_s, until_s, "
+    "calls, tokens}], replay{calls, observed_usd, replayed_usd, differing_calls}, books{calls, baseline_usd, paid_usd, "
+    "claimed{lever: usd}, replayed{lever: usd}}, policies[{name, family, title, calls, cost_usd, low_usd, high_usd, "
+    "saved_usd, saved_low_usd, saved_high_usd, levers{id: usd}, safe, note}], misses[{cause, calls, tokens, cost_usd, "
+    "avoidable_usd, example}], actions[{text, saved_usd_month, low_usd, high_usd, effort, risk, config, why}], "
+    "levers[{id, judged, needs, reason}], sources[{format, title, files, bytes, records, depth, input_includes_cache, "
+    "cannot_know[], first, last}], notes[]",
+    "calc": "requests, before_usd, after_usd, saved_usd, saved_percent, low_usd, high_usd, steps[{step, text, cost_usd, "
+    "saved_usd, saved_percent, low_usd, high_usd}], by_model[{model, requests, cost_usd}], price_book, assumptions[]",
+    "reconcile": "reconciled, ours_usd, billed_usd, difference_usd, explained_usd, unexplained_usd, tolerance_usd, "
+    "days[{day, ours_usd, billed_usd, difference_usd, unexplained_usd}], causes[{cause, usd, text, rows, days[]}], "
+    "unexplained[{day, model, workspace, mode, geo, token_type, usd, text}], rows[{day, model, workspace, mode, geo, "
+    "token_type, tokens, reported_tokens, ours_usd, billed_usd, difference_usd, unexplained_usd, cause}], unpriced[], "
+    "outside{days[], ours_usd}, price_book, notes[]",
+    "report": "calls, baseline_usd, paid_usd, saved_usd, levers{id: usd}, by_model[{model, calls, baseline_usd, paid_usd, "
+    "saved_usd}], by_key[{key, …}], by_outcome[{outcome, …}], gross_usd, net_usd, holdout{}, estimated_calls, open_holds, "
+    "since, until",
+    "explain": "id, plan[{lever, decision, reason, forecast_usd}], forecast_usd, baseline_usd, cost_usd, "
+    "saved_usd, usage{}, miss{}, postings[{account, amount_usd}], postings_sum_usd, lines[{kind, model, "
+    "tokens, usd_per_mtok, usd}], lines_sum_usd, price_book, lines_price_book, remarks[], outcome, "
+    "resolution, note, model, served_model, provider, endpoint, key, mode, geo, stream, status, stop_reason, "
+    "message_id, upstream_request_id, attempts, opened, settled, ttfb_ms, latency_ms",
+    "cache report": "calls, prompt_tokens, read_tokens, write_5m_tokens, write_1h_tokens, plain_tokens, hit_share, "
+    "saved_usd, missed_usd, avoidable_usd, misses[{cause, calls, tokens, cost_usd, avoidable_usd, avoidable, advice}], "
+    "by_model[{model, calls, prompt_tokens, read_tokens, write_5m_tokens, write_1h_tokens, plain_tokens, hit_share, "
+    "missed_usd}], by_key[{key, …}], unpriced_prompt_tokens, since, until",
+    "cache doctor": "requests, unreadable{reason: n}, apps[{key, model, since, requests, unanalysed, tokens, tokens_shared, "
+    "tokens_shared_stabilised, changed, left_alone{reason: n}, breaks[{cause, where, pattern, at_block, offset_chars, "
+    "count, tokens_lost, fix, switch, last}]}]",
+    "doctor": "ok, checks[{name, ok, detail, fix}]",
+    **dict.fromkeys(("batch run", "batch resume", "batch status", "batch cancel"), _RUN_KEYS),
+    "batch list": "jobs, succeeded, failed{cause: n}, cost_usd, saved_usd, batches[{batch, …}], runs[{run, …}]",
+    "batch results": f"{_RUN_KEYS}, results[{{custom_id, result{{}}}}]",
+}
+"""What the JSON of a verb holds. tests/test_docs.py holds each against a real run."""
+
+REQUEST_HEADERS = {
+    "thriftgate-max-cost-usd": "The most this call may cost in the worst case, as a decimal amount. Above it "
+    "`count.guard` refuses the call (or warns, by `policy.on_cost_limit`). The lower of this and "
+    "`policy.cost_limit_usd` holds.",
+    "thriftgate-deadline": "The answer is wanted by then: a length of time (`90m`, `6h`, `2d`) or an RFC 3339 time. Leave "
+    "to wait, not an order: see [deadlines](../guides/batches.md#calls-that-can-wait).",
+    "thriftgate-wait": "`true`: hold the connection, and answer like any call; `false`: answer 202 with a ticket, which is "
+    "what a `thriftgate-deadline` alone does.",
+    "thriftgate-webhook": "A URL to be told when there is an answer; one that `batch.webhooks` allows. See "
+    "[webhooks](../guides/batches.md#webhooks).",
+    "thriftgate-task": "What kind of call this is, in a word of yours. `[[batch.rules]]` can let some kinds wait.",
+    "thriftgate-idempotency-key": "A name for a call with a deadline: the same call sent again under it is given the same "
+    "job, and not made twice.",
+    "thriftgate-latency": "`critical`: this call never waits for another one that is writing its prefix; see [the fan-out "
+    "guard](../guides/keepalive.md#the-fan-out-guard).",
+}
+REPLY_HEADERS = {
+    "thriftgate-request-id": "The call's id in the ledger: `thriftgate explain ID`. Also on errors that thriftgate itself "
+    "made, where a call was booked.",
+    "thriftgate-plan": "The levers that were applied, separated by commas, or `none`.",
+    "thriftgate-forecast-usd": "What the call was expected to cost when it was planned. An estimate.",
+    "thriftgate-cost-usd": "What the call cost, exactly. Not on streams: their usage stands at their end, when the headers "
+    "are long gone; ask the ledger.",
+    "thriftgate-saved-usd": "Baseline minus cost; negative when a cache entry was written that has not been read yet. Not "
+    "on streams.",
+    "thriftgate-usage-source": "`exact` (the provider's final word), `estimated` (an answer that broke off) or `none` "
+    "(nothing was used). Not on streams.",
+    "thriftgate-job": "The job that was made of a call with a deadline: `GET /thriftgate/jobs/ID` tells what became of it.",
+    "thriftgate-batch": "On the answer to a client's own `POST /v1/messages/batches`: the batch's id in the ledger.",
+    "thriftgate-deferred": "On a call that could have waited and was made at once: `no;` and why.",
+    "thriftgate-error": "On an error that thriftgate made and the provider did not: which one, see [errors](errors.md).",
+}
+
+
+SIZES = {
+    "seed": "which of them strike",
+    "latency_s": "seconds of `latency`",
+    "drip_s": "seconds of `slow_drip`",
+    "retry_after_s": "seconds that `rate_limit` and `batch_poll_limited` name",
+    "batch_slow_factor": "see `batch_slow`",
+    "storm_every_s": "seconds from one storm to the next; 0 is none",
+    "max_requests": "of one batch; more are a 400",
+    "max_bytes": "of one batch; more are a 413",
+}
+"""Fields of the simulator's tables that say nothing for themselves."""
+
+UNFORESEEN = "Something went wrong that nobody foresaw; the log of the gateway tells more."

@@ -1,0 +1,26 @@
+"""What every handler of the gateway is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from thriftgate.batch.client_batches import ClientBatches
+from thriftgate.batch.queue import Queue
+from thriftgate.engine.engine import Engine
+from thriftgate.gateway.asgi import Receive, Scope, Send
+from thriftgate.settings import Settings
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """The engine that makes calls, the settings it was built from, and the queue of calls that can wait (None: there is
+    none, because no key of the gateway's own is set or the lever is off); `clients` are the batches that clients create."""
+
+    engine: Engine
+    settings: Settings
+    clients: ClientBatches
+    queue: Queue | None = None
+
+
+Handler = Callable[[Rooms, Scope, Receive, Send], Awaitable[None]]
