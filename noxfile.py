@@ -43,3 +43,9 @@ def deep(session: nox.Session) -> None:
 def kill(session: nox.Session) -> None:
     """kill -9 in the middle of calls, fifty times."""
     task(session, "kill")
+
+
+@nox.session(name="kill-batch")
+def kill_batch(session: nox.Session) -> None:
+    """kill -9 of the batch runner, thirty times over 100,000 jobs."""
+    task(session, "kill-batch")

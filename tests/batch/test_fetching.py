@@ -242,3 +242,16 @@ async def test_another_key_that_cannot_see_a_batch_is_no_reason_to_give_it_up(tm
             await stage.step()
         (batch,) = stage.work.batches.values()
         assert batch.state == "running"
+
+
+async def test_a_job_with_a_deadline_is_called_where_batches_did_not_answer_it(tmp_path: Path) -> None:
+    """However often its batches were taken back: it must be answered in time, and by itself it can be."""
+    due_us = int((Stage(tmp_path, []).time() + 6 * 3600) * 1e6)
+    options = Options(attempts_max=1)
+    async with staged(tmp_path, 6, rules=QUICK, options=options, members={"deadline_us": due_us}) as stage:
+        await stage.until(lambda: bool(stage.simulator.batches.known()))
+        (name,) = stage.simulator.batches.known()
+        await call(stage.simulator, "POST", f"{BATCHES}/{name}/cancel")
+        assert {line.kind for line in await stage.run()} == {"succeeded"}
+        assert any(not one.modifiers.batch for one in stage.simulator.bill.calls)
+        await stage.check()

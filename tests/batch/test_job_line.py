@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thriftgate.batch.job_line import NAME_CHARS_MAX, JobLine, check_params, read_job_line
+from thriftgate.batch.job_line import NAME_CHARS_MAX, JobLine, check_params, read_job_line, read_like
+from thriftgate.core.alike import Alike
 from thriftgate.core.errors import InputError
 from thriftgate.core.request import parse_request
 
@@ -219,3 +220,24 @@ def test_params_that_are_no_object_are_refused() -> None:
 
 def test_a_job_is_a_request() -> None:
     assert parse_request(read_job_line(b'{"id":1,"params":%b}' % CALL).params).model == "claude-haiku-4-5"
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        (b'{"custom_id":"row-1","params":%b}', True),
+        (b'{"id": "A_b-9", "params": %b}', True),
+        (b'{"params":%b,"id":"a"}', False),
+        (b'{"id":4711,"params":%b}', False),
+        (b'{"id":"\xc3\xa9","params":%b}', False),
+        (b'{"custom_id":"a","params":%b} ', False),
+        (b'{"custom_id":"a","params":%b,"id":"b"}', False),
+    ],
+)
+def test_a_line_like_an_earlier_one_is_read_as_it_would_have_been(line: bytes, read: bool) -> None:
+    alike = Alike()
+    alike.learn(parse_request(CALL))
+    other = line % CALL.replace(b'"hi"', b'"hello \\n \xc3\xa9"')
+    assert read_like(other, alike) == (read_job_line(other) if read else None)
+    assert read_like(line % CALL.replace(b"64", b"65"), alike) is None
+    assert read_like(line % b"{}", alike) is None

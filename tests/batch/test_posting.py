@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.batch.queueing import ask, queueing
 from tests.batch.stage import BATCHES, Killed, Stage, drops, error, foreign_batch, params, says, staged
 from thriftgate.batch.work import Options, Stopped
 from thriftgate.simulator.config import BatchRules, LimitRules
 from thriftgate.simulator.faults import Faults
+from thriftgate.wire.anthropic_batches import job_name
 
 POST = f"POST {BATCHES}"
 QUICK = BatchRules(duration_s=(60.0, 120.0))
@@ -233,3 +235,25 @@ async def test_killed_while_a_dead_workers_draft_is_dropped(tmp_path: Path, numb
     await stage.kill()
     assert {line.kind for line in await stage.run()} == {"succeeded"}
     await stage.check()
+
+
+async def test_followers_of_several_groups_stand_in_turn(tmp_path: Path) -> None:
+    """A prefix is read all along the batch: so it lives for as long as that takes."""
+    prefixes = [f"{number}: " + "You are a careful reader of reviews. " * 200 for number in range(3)]
+    bodies = [params(number, prefixes[number // 5], model="claude-opus-4-8") for number in range(15)]
+    stage = Stage(tmp_path, bodies, rules=BatchRules(workers=1, service_s=5.0))  # one after the other, in order of the file
+    await stage.run()
+    named = [job_name(str(call.custom_id)) for call in stage.simulator.bill.calls]
+    seqs = [one.seq for one in named if one is not None]
+    assert seqs == [1, 6, 11, *(group + at for at in range(2, 6) for group in (0, 5, 10))]
+    await stage.check()
+
+
+async def test_calls_of_different_urgency_leave_in_different_batches(tmp_path: Path) -> None:
+    async with queueing(tmp_path, flows=False) as stage:
+        hours = (1.5, 1.6, 9.0, 1.7, 9.5)
+        jobs = [await stage.take(ask(number), within_s=one * 3600) for number, one in enumerate(hours)]
+        stage.clock.flow()
+        assert await stage.answers(jobs) == [200] * 5
+        assert sorted(batch.jobs for batch in await stage.batches()) == [2, 3]
+        await stage.entries()

@@ -17,6 +17,7 @@ from thriftgate.core.deadline import (
     choose,
     parse_duration,
     rescue_at_s,
+    urgency,
     words,
 )
 from thriftgate.core.errors import InputError
@@ -271,3 +272,24 @@ def test_any_text_is_a_length_of_time_or_an_error_in_words(text: str) -> None:
 )  # fmt: skip
 def test_for_people(seconds: float, text: str) -> None:
     assert words(seconds) == text
+
+
+def test_what_a_batch_had_to_leave_is_not_put_into_another_one() -> None:
+    deadline_s, many = NOW_S + 7_200, 1_000
+    assert choose(NOW_S, deadline_s, Completions(), Reserve(), jobs=many).rescue_at_s == NOW_S + 3_600
+    later_s = NOW_S + 3_601
+    assert choose(later_s, deadline_s, Completions(), Reserve(), jobs=many).batch, "half of what is left is still some time"
+    assert not choose(later_s, deadline_s, Completions(), Reserve(), jobs=many, begun_s=NOW_S).batch
+
+
+@given(st.floats(60, 1e7), st.floats(60, 1e7))
+def test_calls_of_one_urgency_are_due_at_about_the_same_time(one_s: float, other_s: float) -> None:
+    if urgency(one_s) == urgency(other_s):
+        assert 0.5 < one_s / other_s < 2
+    else:
+        assert (urgency(one_s) < urgency(other_s)) == (one_s < other_s)
+
+
+@pytest.mark.parametrize("left_s", [-1e9, 0.0, 59.0])
+def test_what_is_over_is_most_urgent(left_s: float) -> None:
+    assert urgency(left_s) == 0

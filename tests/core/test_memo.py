@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.planning import body_of, prefix_of
+from thriftgate.core.blocks import Run
 from thriftgate.core.errors import InputError
-from thriftgate.core.memo import PartMemo
+from thriftgate.core.memo import HEADS_MAX, Head, Level, PartMemo
 from thriftgate.core.prefix import Prefix
 from thriftgate.core.request import parse_request
 from thriftgate.core.splice import array_items
@@ -110,3 +111,22 @@ def test_what_is_no_list_of_messages(messages: bytes) -> None:
 def test_a_conversation_of_nothing() -> None:
     prefix = prefix_of(parse_request(b'{"model":"claude-opus-4-8","max_tokens":1,"messages":[ ]}'))
     assert (prefix.blocks, prefix.chain, prefix.message_spans()) == ((), (), [])
+
+
+def test_tools_and_system_are_rolled_up_once_for_each_scope() -> None:
+    memo, made = PartMemo(), 0
+
+    def make(tools: Run, system: Run, level: Level) -> Head:
+        nonlocal made
+        made += 1
+        return Head((), (), level[0])
+
+    tools, system = Run(), Run()
+    for scope in (b"a", b"b") * 3:
+        assert memo.head(tools, system, (scope, "m", "standard", False), make).rolling == scope
+    assert made == 2
+    memo.head(Run(), system, (b"a", "m", "standard", False), make)
+    assert made == 3, "another one, though it is equal"
+    for number in range(3 * HEADS_MAX):
+        memo.head(tools, system, (str(number).encode(), "m", "standard", False), make)
+    assert memo.head(tools, system, (b"a", "m", "standard", False), make).rolling == b"a"

@@ -10,6 +10,7 @@ import pytest
 from tests.fixtures import MODEL, message
 from thriftgate.core.cache import Resident
 from thriftgate.core.errors import InputError
+from thriftgate.core.reuse import Outlook
 from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.wire import DIALECTS
@@ -77,3 +78,12 @@ def test_tools_bring_their_own_prompt(known: Knowledge) -> None:
 def test_malformed_content_is_bad_input(known: Knowledge, messages: list[Any]) -> None:
     with pytest.raises(InputError):
         snapshot(known, BODY | {"messages": messages})
+
+
+def test_without_an_outlook_nothing_is_expected_of_later_calls(known: Knowledge) -> None:
+    known.observe(snapshot(known, BODY, now_s=900.0), "key_a")
+    request = DIALECTS[0].parse(msgspec.json.encode(BODY))
+    state = known.snapshot(request, "key_a", 1000.0, outlook=False).state
+    whole = snapshot(known, BODY).state
+    assert (state.outlook, state.braked) == (Outlook(), "")
+    assert msgspec.structs.replace(whole, outlook=Outlook(), braked="") == state

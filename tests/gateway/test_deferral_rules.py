@@ -90,6 +90,17 @@ async def test_a_gateway_that_has_no_queue(flags: dict[str, Any], why: str, stre
         assert (got.status, got.headers["thriftgate-deferred"]) == (200, why)
 
 
+async def test_a_gateway_that_cannot_serve_what_waits_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with deferring(tmp_path, flows=False) as gateway:
+        name = await gateway.ticket(ask())
+    assert "cannot serve" not in capsys.readouterr().err
+    async with deferring(tmp_path, flags={"upstream.api_key": ""}) as gateway:
+        assert (await gateway.get(f"/thriftgate/jobs/{name}")).status == 404
+    assert '"jobs": 1' in next(line for line in capsys.readouterr().err.splitlines() if "cannot serve" in line)
+    async with deferring(tmp_path, rules=AT_ONCE) as gateway:
+        assert (await gateway.in_status(name, "answered"))["http_status"] == 200
+
+
 @pytest.mark.parametrize(
     ("members", "why"),
     [

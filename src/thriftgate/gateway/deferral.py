@@ -16,8 +16,10 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import NamedTuple
 
+from thriftgate.batch.build import job_book
 from thriftgate.batch.judging import Now
 from thriftgate.batch.queue import LetGo, Queue, QueueOptions, Ticket, Told
+from thriftgate.batch.settling import FINAL
 from thriftgate.batch.webhooks import secret_of
 from thriftgate.batch.work import Options
 from thriftgate.core.deadline import FARTHEST_S, Reserve, Window, parse_duration, words
@@ -29,7 +31,8 @@ from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import Receive, Send, client_gone, send_json, send_whole
 from thriftgate.gateway.jobs import answer_headers, job_head
 from thriftgate.gateway.rooms import Rooms
-from thriftgate.ledger.jobs import Answer
+from thriftgate.ledger.jobs import QUEUE, Answer
+from thriftgate.logs import log
 from thriftgate.providers.transport import Headers, header
 from thriftgate.settings import DeferRule, Settings
 from thriftgate.wire.whole_stream import PING, error_event, stream_of
@@ -51,6 +54,9 @@ async def open_queue(engine: Engine, settings: Settings) -> Queue | None:
     """The queue of a gateway; None where it can have none. Raises LedgerError and ConfigError."""
     credential = settings.upstream.api_key.get_secret_value()
     if not credential or BatchDefer.id not in settings.policy.levers:
+        left = sum(one.jobs for one in await job_book(engine).tally(QUEUE) if one.state not in FINAL)
+        if left:
+            log.warning("calls wait that this gateway cannot serve", jobs=left, why=_why_no_queue(settings))
         return None
     table = settings.batch
     options = QueueOptions(
