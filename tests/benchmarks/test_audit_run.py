@@ -35,7 +35,7 @@ def test_a_command_is_timed_and_its_output_kept() -> None:
 def test_memory_is_that_of_the_largest_process_and_of_all_at_once() -> None:
     run = timed([sys.executable, "-c", TWO_OF_THEM], os.environ)
     own_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # a child begins so large
-    assert 100 < run.largest_mb < max(200, own_mb + 20)
+    assert 100 < run.largest_mb < max(200, own_mb + 100)
     assert run.peak_mb > 200
     assert run.output == b"done\ndone\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -101,7 +102,8 @@ def test_memory_is_judged_by_its_growth() -> None:
 def test_the_command_itself_is_watched(tmp_path: Path) -> None:
     (run,) = memory.measure((50,), tmp_path)
     assert run.jobs == 50
-    assert 20 < run.peak_mb < 400
+    own_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # a child begins so large
+    assert 20 < run.peak_mb < max(400, own_mb + 100)
 
 
 def test_the_command_prints_one_json_object_last(capsys: pytest.CaptureFixture[str]) -> None:
