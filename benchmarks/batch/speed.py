@@ -133,12 +133,13 @@ async def _through(worker: Worker, spent: _Spent) -> None:
 
 
 def goals(speeds: Sequence[Speed]) -> list[Goal]:
-    """What is asked of both halves of both cases."""
-    return [
-        Goal(f"{one.case}: {name} a second and core", GOAL, False, True, value)
-        for one in speeds
-        for name, value in (("jobs prepared", one.prepared), ("results booked", one.booked))
-    ]
+    """What is asked of both halves of both cases. To prepare that many jobs with a long prefix is to copy half a gigabyte a
+    second several times over: an aim."""
+    found = []
+    for one in speeds:
+        found.append(Goal(f"{one.case}: jobs prepared a second and core", GOAL, False, one.case == SMALL, one.prepared))
+        found.append(Goal(f"{one.case}: results booked a second and core", GOAL, False, True, one.booked))
+    return found
 
 
 def table(speeds: Sequence[Speed]) -> str:

@@ -197,3 +197,23 @@ async def test_another_program_may_hold_the_file_for_a_while(tmp_path: Path) -> 
     await writing
     assert await jobs.batches(RUN.id) == [batch_of()]
     await ledger.close()
+
+
+async def test_no_question_looks_at_all_entries_there_are(tmp_path: Path) -> None:
+    """A ledger has entries of many runs and of calls, and a worker asks such things each time it starts."""
+    ledger, jobs, _ = await opened(tmp_path / "books.db")
+    asked: list[str] = []
+    ledger._reader.set_trace_callback(asked.append)
+    await jobs.spent(RUN.id)
+    await jobs.tally(RUN.id)
+    await jobs.in_order(RUN.id, 0, 10)
+    await jobs.waiting(RUN.id, 0, after=-1, limit=10)
+    await jobs.jobs(RUN.id, [1, 2])
+    await jobs.direct(RUN.id, "direct", 10)
+    ledger._reader.set_trace_callback(None)
+    questions = [one for one in asked if one.lstrip().startswith("select")]
+    assert len(questions) >= 8
+    for question in questions:
+        plan = ledger._reader.execute(f"explain query plan {question}").fetchall()
+        assert not [step for *_, step in plan if step.startswith("SCAN") and "json_each" not in step], (question, plan)
+    await ledger.close()

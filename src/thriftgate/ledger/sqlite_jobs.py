@@ -405,11 +405,13 @@ def _entry_rows(entries: Iterable[Entry]) -> Iterable[tuple[str, tuple[object, .
 _MINE = "from entries join jobs on jobs.entry = entries.id and jobs.entry <> '' where jobs.run = ?"
 
 
-# What second copies of a run's batches have cost: rows of batches without jobs of their own.
+# What second copies of a run's batches have cost: rows of batches without jobs of their own. Entries of copies have ids of
+# their own kind, so that not all entries there are need to be looked at.
 _COPIES = f"""
-select account, {SUM.format("pico")} from batches join entries on entries.upstream_request_id = batches.remote_id
-join postings on postings.entry = entries.id
-where batches.run = ? and batches.jobs = 0 and batches.remote_id <> '' group by account
+select account, {SUM.format("pico")} from entries cross join postings on postings.entry = entries.id
+where entries.id >= 'tgs_' and entries.id < 'tgt' and entries.upstream_request_id in (
+  select remote_id from batches where run = ? and jobs = 0 and remote_id <> ''
+) group by account
 """
 
 
