@@ -41,7 +41,7 @@ from thriftgate.ledger.jobs import Fenced
 from thriftgate.pricing import overrides
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.settings import ENV_PREFIX, ENV_SEPARATOR, Settings
-from thriftgate.simulator import control
+from thriftgate.simulator import accuracy, control, opinions, tasks
 from thriftgate.simulator.config import BatchRules
 from thriftgate.simulator.faults import Faults
 
@@ -306,6 +306,14 @@ def simulator_page() -> str:
             "## Batches",
             " ".join((inspect.getdoc(BatchRules) or "").split()) + " For `POST /_sim/batches`.",
             table(("Rule", "Default", "Meaning"), field_rows(BatchRules)),
+            "## Right and wrong answers",
+            *(prose(inspect.getdoc(module) or "") for module in (tasks, accuracy)),
+            (
+                "From the start on, in Python: `SimulatorConfig(accuracy_shift=…, accuracy_shifts=(AccuracyShift(model, "
+                "shift, task),), variety=…)`."
+            ),
+            "## Opinions about answers",
+            prose(inspect.getdoc(opinions) or ""),
         ]
     )
 

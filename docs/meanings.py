@@ -7,6 +7,20 @@ _RUN_KEYS = (
     "jobs, succeeded, failed{cause: n}, left{state: n}, cost_usd, baseline_usd, saved_usd, levers{id: usd}, prompt_tokens, "
     "read_tokens, cache_hit_share, batches[{batch, remote, role, state, jobs, created, ended, note}]"
 )
+_REPORT_KEYS = (
+    "calls, baseline_usd, paid_usd, saved_usd, levers{id: usd}, by_model[{model, calls, baseline_usd, paid_usd, "
+    "saved_usd}], by_key[{key, …}], by_outcome[{outcome, …}], gross_usd, net_usd, holdout{conversations{treated, holdout}, "
+    "saving, low, high, books_gross, books_net, lot_is_fair, baseline_shift{low, high}, calls_shift{low, high}}, "
+    "estimated_calls, open_holds, since, until"
+)
+_ARM_KEYS = (
+    "arm, items, ungraded, quality, quality_low, quality_high, cost_usd, paid_usd, latency_ms_p50, latency_ms_p90, "
+    "output_tokens, truncated, refused, modes[]"
+)
+_JUDGING_KEYS = (
+    "kinds{judge: n}, cost_usd, pairs, shown_first{value, low, high}, swayed_by_order, human_answers, "
+    "human_agreement{value, low, high}, human_kappa"
+)
 KEYS: dict[str, str] = {
     "demo": "baseline_usd, paid_usd, saved_usd, levers{id: usd}, calls, workloads[{name, calls, baseline_usd, paid_usd, "
     "saved_usd, levers{id: usd}, explain}], proof{ok, booked_usd, billed_usd, complaints[]}, simulated, "
@@ -31,13 +45,21 @@ KEYS: dict[str, str] = {
     "unexplained[{day, model, workspace, mode, geo, token_type, usd, text}], rows[{day, model, workspace, mode, geo, "
     "token_type, tokens, reported_tokens, ours_usd, billed_usd, difference_usd, unexplained_usd, cause}], unpriced[], "
     "outside{days[], ours_usd}, price_book, notes[]",
-    "report": "calls, baseline_usd, paid_usd, saved_usd, levers{id: usd}, by_model[{model, calls, baseline_usd, paid_usd, "
-    "saved_usd}], by_key[{key, …}], by_outcome[{outcome, …}], gross_usd, net_usd, holdout{}, estimated_calls, open_holds, "
-    "since, until",
+    "report": _REPORT_KEYS,
+    "savings": f"{_REPORT_KEYS}, own_usd, own[{{endpoint, calls, paid_usd}}]",
+    "calibrate": "artefact, file, why, promise{target, confidence, mode, of}, strong, cheap, kind, "
+    "saving{share, low, high}, evidence{examples, strong_right, losses, wins, p, test, data}, examples, least_examples, "
+    "accuracy{arm: share}, highest_target, stays{arm: share}, tasks[{arm, task, examples, losses, wins, p, certified}], "
+    "families[{arm, kind, certified, points[{share, losses, wins, quality, p, saving}]}], more[{examples, saving}], "
+    "alarm{limit, rate, audits_median, audits_most, calls_median, calls_most}",
+    "route explain": "asked, served, task, kind, prompt_tokens, plan[{lever, decision, reason, forecast_usd}], asked_usd, "
+    "forecast_usd",
+    "route tasks": "tasks[{task, asked, served, calls, baseline_usd, paid_usd, output_tokens, latency_ms}]",
     "explain": "id, plan[{lever, decision, reason, forecast_usd}], forecast_usd, baseline_usd, cost_usd, "
     "saved_usd, usage{}, miss{}, postings[{account, amount_usd}], postings_sum_usd, lines[{kind, model, "
     "tokens, usd_per_mtok, usd}], lines_sum_usd, price_book, lines_price_book, remarks[], outcome, "
-    "resolution, note, model, served_model, provider, endpoint, key, mode, geo, stream, status, stop_reason, "
+    "resolution, note, model, asked_model, served_model, provider, endpoint, key, task, parent, conversation, arm, "
+    "propensity, mode, geo, stream, status, stop_reason, "
     "message_id, upstream_request_id, attempts, opened, settled, ttfb_ms, latency_ms",
     "cache report": "calls, prompt_tokens, read_tokens, write_5m_tokens, write_1h_tokens, plain_tokens, hit_share, "
     "saved_usd, missed_usd, avoidable_usd, misses[{cause, calls, tokens, cost_usd, avoidable_usd, avoidable, advice}], "
@@ -50,6 +72,14 @@ KEYS: dict[str, str] = {
     **dict.fromkeys(("batch run", "batch resume", "batch status", "batch cancel"), _RUN_KEYS),
     "batch list": "jobs, succeeded, failed{cause: n}, cost_usd, saved_usd, batches[{batch, …}], runs[{run, …}]",
     "batch results": f"{_RUN_KEYS}, results[{{custom_id, result{{}}}}]",
+    "eval run": "state, set, results, mode, items, repeats, estimate{calls, prompt_tokens, output_tokens, cost_usd, "
+    "judging_usd, verifying_usd, worst_usd}, calls, cached, recorded, failed{reason: n}, ungraded{reason: n}, fell_short, "
+    f"cost_usd, judging_usd, verifying_usd, arms[{{{_ARM_KEYS}}}], judging{{{_JUDGING_KEYS}}}, notes[]",
+    "eval report": f"results, items, arms[{{{_ARM_KEYS}}}], tasks[{{task, items, arms[]}}], judging{{{_JUDGING_KEYS}}}, "
+    "ungraded{reason: n}, fell_short, confidence",
+    "eval compare": "results, a, b, items, quality{a, b, items, difference{value, low, high}}, wins, losses, ties, p, test, "
+    "verdict, cost{items, a_usd, b_usd, difference_usd, low_usd, high_usd}, cost_ratio{value, low, high}, "
+    "latency_ms{a, b, items, difference{value, low, high}}, confidence, seed",
 }
 """What the JSON of a verb holds. tests/test_docs.py holds each against a real run."""
 
@@ -63,7 +93,10 @@ REQUEST_HEADERS = {
     "what a `thriftgate-deadline` alone does.",
     "thriftgate-webhook": "A URL to be told when there is an answer; one that `batch.webhooks` allows. See "
     "[webhooks](../guides/batches.md#webhooks).",
-    "thriftgate-task": "What kind of call this is, in a word of yours. `[[batch.rules]]` can let some kinds wait.",
+    "thriftgate-task": "What kind of call this is, in a word of yours: what `[[routing.rules]]`, artefacts and reports know "
+    "it by, in place of its fingerprint. `[[batch.rules]]` can let some kinds wait.",
+    "thriftgate-tenant": "On whose behalf you make this call, in a word of yours, for `[[routing.rules]]`.",
+    "thriftgate-route": "`off`: the model that this call names serves it, whatever the rules say.",
     "thriftgate-idempotency-key": "A name for a call with a deadline: the same call sent again under it is given the same "
     "job, and not made twice.",
     "thriftgate-latency": "`critical`: this call never waits for another one that is writing its prefix; see [the fan-out "

@@ -44,7 +44,7 @@ def test_every_verb_has_its_file_and_its_help(verb: str, capsys: pytest.CaptureF
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert f"thriftgate {verb}" in out
-    assert ("--json" in out) == (verb not in ("serve", "simulate", "cache", "batch"))
+    assert ("--json" in out) == (verb not in ("serve", "simulate", "cache", "batch", "eval", "route"))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,9 @@ def test_a_wrong_flag_is_bad_usage(verb: str, capsys: pytest.CaptureFixture[str]
     captured = capsys.readouterr()
     assert ended.value.code == 2
     assert captured.out == ""
-    assert ("no-such-flag" in captured.err) == (verb not in ("price", "calc"))  # which miss what they need first
+    assert ("no-such-flag" in captured.err) == (
+        verb not in ("price", "calc", "calibrate")
+    )  # which miss what they need first
 
 
 def test_an_unknown_verb_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:

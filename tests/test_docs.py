@@ -11,6 +11,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -200,6 +201,9 @@ def member(keys: str, name: str) -> set[str]:
     return names(found[1][: at - 1])
 
 
+_BODY = b'{"model": "claude-opus-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}'
+
+
 def test_the_keys_of_json_are_documented(
     run: Run, books: Books, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,12 +221,17 @@ def test_the_keys_of_json_are_documented(
         "price": asked("price", "--model", "claude-opus-5-5", "--input", "1"),
         "count": asked("count", "-", stdin=b'{"model": "claude-opus-5-5", "messages": []}'),
         "report": asked("report", "--ledger", books.path),
+        "savings": asked("savings", "--ledger", books.path),
+        "calibrate": asked("calibrate", "--data", _graded(), "--strong", "claude-opus-5-5", "--ledger", "calibrated.db"),
+        "route explain": asked("route", "explain", "-", stdin=_BODY),
+        "route tasks": asked("route", "tasks", "--ledger", books.path),
         "explain": asked("explain", books.ids[1], "--ledger", books.path),
         "cache report": asked("cache", "report", "--ledger", books.path),
         "cache doctor": asked("cache", "doctor", "-", stdin=b'{"model": "claude-opus-5-5", "messages": []}'),
         "doctor": asked("doctor", "--ledger", books.path),
         "demo": demo_document(demo_done()),
         **_batch_documents(run),
+        **_eval_documents(run),
     }
     assert documents.keys() == KEYS.keys()
     for verb, document in documents.items():
@@ -243,10 +252,33 @@ def test_the_keys_of_json_are_documented(
             "estimate",
             "batches",
             "results",
+            "arms",
+            "judging",
+            "quality",
+            "cost",
+            "latency_ms",
+            "tasks",
+            "promise",
+            "saving",
+            "evidence",
+            "families",
+            "alarm",
         ):
-            if document.get(name) and "…" not in member(keys, name):
-                value = document[name]
+            value = document.get(name)
+            if value and isinstance(value, list | dict) and "…" not in member(keys, name):
                 assert set(value[0] if isinstance(value, list) else value) == member(keys, name), (verb, name)
+
+
+def _graded() -> str:
+    """Examples of two tasks: on one of them the cheap model is as good."""
+    draw, lines = Random(1), []
+    for at in range(500):
+        task, right = draw.choice(("easy", "hard")), draw.random() < 0.9
+        cheap = right and (task == "easy" or draw.random() < 0.6)
+        outcomes = {"claude-opus-5-5": {"quality": float(right)}, "claude-haiku-5-5": {"quality": float(cheap)}}
+        lines.append({"id": str(at), "text": f"{task} question {at}", "task": task, "outcomes": outcomes})
+    Path("graded.jsonl").write_bytes(b"\n".join(msgspec.json.encode(line) for line in lines))
+    return "graded.jsonl"
 
 
 def _batch_documents(run: Run) -> dict[str, Any]:
@@ -261,6 +293,20 @@ def _batch_documents(run: Run) -> dict[str, Any]:
         "batch list": batch(run, "list"),
         "batch results": batch(run, "results", first),
     }
+
+
+def _eval_documents(run: Run) -> dict[str, Any]:
+    """What the verbs about evaluations print, of one that a model has judged."""
+    one = {"id": "a", "prompt": "Compute 2 + 2. Reply with the number only.", "human": {"claude-haiku-4-5": 1}}
+    Path("set.jsonl").write_bytes(msgspec.json.encode(one) + b"\n")
+    options = ("--models", "claude-haiku-4-5,claude-opus-4-8", "--judge", "llm:claude-opus-4-6", "--now")
+    done = {
+        "eval run": run("eval", "run", "set.jsonl", *options, "--verifier", "claude-haiku-5-5", "--json"),
+        "eval report": run("eval", "report", "set.results.jsonl", "--json"),
+        "eval compare": run("eval", "compare", "set.results.jsonl", "claude-haiku-4-5", "claude-opus-4-8", "--json"),
+    }
+    assert all(one.code == 0 for one in done.values()), done
+    return {verb: one.json() for verb, one in done.items()}
 
 
 # --- pages that follow the code ----------------------------------------------------------------------------------------

@@ -173,6 +173,16 @@ def test_money_is_exact(tmp_path: Path) -> None:
             "batch.rules[1].deadline: 'soon' is no length",
         ),
         ('[[batch.rules]]\ndeadline = "29d"', "batch.rules[0].deadline: 29d is more than 672.0 h ahead"),
+        ("[proof]\nusd_per_day = 1e-13", "proof.usd_per_day: 1E-13 USD is finer than a pico-dollar"),
+        ("[proof]\naudit = 2", "proof.audit: Input should be less than or equal to 1"),
+        ("[experiment]\nholdout = 0.6", "experiment.holdout: Input should be less than or equal to 0.5"),
+        ("[experiment]\nshare = 0.5", "experiment: levers and share need each other"),
+        ('[experiment]\nlevers = ["route.rules"]', "experiment: levers and share need each other"),
+        (
+            '[experiment]\nshare = 0.5\nlevers = ["route.rule"]',
+            "experiment.levers: there is no lever 'route.rule'; did you mean 'route.rules'?",
+        ),
+        ('[experiment]\nshare = 0.5\nlevers = ["cache.stabilise"]', "experiment.levers: cache.stabilise is switched on by"),
         (f'[batch]\nwebhooks = ["{HOOKS}"]', "batch.webhook_secret: must be set where batch.webhooks allows any"),
         ('[batch]\nwebhook_secret = "x"\nwebhooks = ["hooks.example"]', "batch.webhooks: 'hooks.example' is not an http"),
         ('[batch]\nwebhook_secret = "x"\nwebhooks = ["https://a@b"]', "batch.webhooks: 'https://a@b' is not an http"),
@@ -244,3 +254,51 @@ def test_a_key_is_never_shown(tmp_path: Path) -> None:
     told = wrong(written(tmp_path, f'[upstream]\napi_key = ["{secret}"]\n[server]\nport = "{secret}"'))
     assert secret not in told
     assert "upstream.api_key" in told
+
+
+# --- routing ------------------------------------------------------------------------------------------------------------
+
+
+def test_rules_and_tasks_as_they_are_written(tmp_path: Path) -> None:
+    text = """
+[routing]
+usual_split = true
+artefacts = ["a.json"]
+[[routing.rules]]
+to = "claude-haiku-5-5"
+kind = "classify"
+schema = true
+spent_usd = 0.10
+[[routing.tasks]]
+name = "mail"
+system = "sort.*letters"
+[experiment]
+holdout = 0.05
+share = 0.5
+levers = ["route.rules"]
+"""
+    settings = load(written(tmp_path, text), environ={})
+    (rule,) = settings.routing.rules
+    assert (rule.to, rule.kind, rule.schema_, rule.tools, rule.spent_usd) == (
+        "claude-haiku-5-5", "classify", True, None, Decimal("0.1"),
+    )  # fmt: skip
+    assert settings.routing.tasks[0].system == "sort.*letters"
+    assert settings.experiment.levers == ("route.rules",)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[routing.rules]]\nkind = 'code'", "routing.rules.0.to: "),
+        ("[[routing.rules]]\nto = 'm'\nkind = 'clasify'", "routing.rules[0].kind: there is no kind 'clasify'; did you mean"),
+        ("[[routing.rules]]\nto = 'm'\nspent_usd = 1e-13", "routing.rules[0].spent_usd: "),
+        ("[[routing.rules]]\nto = 'm'\neffort = 'huge'", "routing.rules.0.effort: "),
+        ("[[routing.tasks]]\nname = 'a'\nsystem = '('", "routing.tasks[0].system: not a regular expression: "),
+        ("[[routing.tasks]]\nname = 'a'", "routing.tasks[0]: 'a' would be every call: name a fingerprint, key or system"),
+        ("[experiment]\nshare = 0.5\nlevers = ['route.rule']", "route.rule"),
+        ("[experiment]\nholdout = 0.6", "experiment.holdout: "),
+        ("[routing]\nusual_splt = true", "usual_split"),
+    ],
+)
+def test_mistakes_in_routing(tmp_path: Path, text: str, words: str) -> None:
+    assert words in wrong(written(tmp_path, text))

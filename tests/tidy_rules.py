@@ -72,6 +72,11 @@ USED_ELSEWHERE = {
     "cannot_carry": "the dialect contract: what a translating dialect declares as lost",
     "AsgiTransport": "programs that run an ASGI upstream in their own process; build_engine takes it",
     "count_blocks": "tests and benchmarks, which ask the simulator for its own count",
+    **dict.fromkeys(
+        ("jeffreys_p", "mixing_path", "planned_path", "agreement_certified", "certify_grades"),
+        "benchmarks.routing: rivals and plans that the guarantee is measured beside",
+    ),
+    "excludes": "tests, which hold intervals to the truth",
     "startup": "uvicorn calls it",
     "readinto": "io.BufferedReader calls it",
     **dict.fromkeys(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -20,6 +21,7 @@ from thriftgate.core.errors import ConfigError, InputError
 from thriftgate.core.keepalive import quiet_hours
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.money import pico_from_usd
+from thriftgate.core.routing.kinds import KINDS
 from thriftgate.core.stability.rewrite import LEVER as STABILISE
 from thriftgate.providers.anthropic import DEFAULT_URL
 from thriftgate.providers.urls import place_of
@@ -27,7 +29,7 @@ from thriftgate.providers.urls import place_of
 ENV_PREFIX = "THRIFTGATE_"
 ENV_SEPARATOR = "__"
 _LISTS = frozenset(
-    {"levers", "stabilise", "latency_critical_keys", "webhooks"}
+    {"levers", "stabilise", "latency_critical_keys", "webhooks", "artefacts"}
 )  # of words, separated by commas in a variable
 
 
@@ -144,6 +146,78 @@ class BatchSettings(_Table):
     rules: tuple[DeferRule, ...] = Field(default=(), description="calls that may wait without saying so")
 
 
+class TaskRow(_Table):
+    """`[[routing.tasks]]`: what calls are called, where the client does not say it with a `thriftgate-task` header."""
+
+    name: str = Field(min_length=1, description="the task, as rules and reports name it")
+    fingerprint: str = Field(default="", description="of the call site (fp:…, see `thriftgate route tasks`); empty is any")
+    key: str = Field(default="", description="of this key, by the name that the reports use (key_…); empty is any")
+    system: str = Field(default="", description="a regular expression, searched in the system prompt; empty is any")
+
+
+class RuleRow(_Table):
+    """`[[routing.rules]]`: the first row that a call meets says which model serves it. Texts may hold `*`."""
+
+    name: str = Field(default="", description="what `route explain` calls it; empty is its number")
+    to: str = Field(min_length=1, description="the model that serves")
+    effort: Literal["", "low", "medium", "high", "xhigh", "max"] = Field(
+        default="", description="its effort; empty as asked"
+    )
+    task: str = Field(default="", description="name or fingerprint of the task")
+    kind: str = Field(default="", description="kind of task that the call looks like, such as classify or code")
+    asked: str = Field(default="", description="the model that the client named")
+    key: str = Field(default="", description="the key, by the name that the reports use (key_…)")
+    tenant: str = Field(default="", description="the thriftgate-tenant header")
+    tokens_min: int = Field(default=0, ge=0, description="the prompt has at least so many tokens")
+    tokens_max: int = Field(default=0, ge=0, description="the prompt has at most so many tokens; 0 is any")
+    turns_max: int = Field(default=0, ge=0, description="the user has spoken at most so often; 0 is any")
+    tools: bool | None = Field(default=None, description="whether the call has tools; unset is either")
+    images: bool | None = Field(default=None, description="whether the prompt has images; unset is either")
+    schema_: bool | None = Field(default=None, alias="schema", description="whether the answer must follow a schema")
+    spent_usd: Decimal = Field(default=Decimal(0), ge=0, description="only once the key has spent that much today (UTC)")
+
+
+class RoutingSettings(_Table):
+    """`[routing]`: which model serves a call. Needs route.rules, route.learned or route.cascade in `policy.levers`."""
+
+    usual_split: bool = Field(default=False, description="after the rules, the ready-made split of kinds over models")
+    observe: bool = Field(default=True, description="tell each call its task, for the books, even if nothing is routed")
+    artefacts: tuple[str, ...] = Field(default=(), description="files that `thriftgate calibrate` made")
+    secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="signs artefacts where several machines share them; empty is a secret of the ledger",
+    )
+    tasks: tuple[TaskRow, ...] = Field(default=(), description="names of tasks")
+    rules: tuple[RuleRow, ...] = Field(default=(), description="which model serves which calls")
+
+
+class ExperimentSettings(_Table):
+    """`[experiment]`: conversations on two policies side by side, to see what a lever does."""
+
+    holdout: float = Field(default=0.0, ge=0, le=0.5, description="share of conversations that no lever touches")
+    share: float = Field(default=0.0, ge=0, le=1, description="share of the others that `levers` are on for")
+    levers: tuple[str, ...] = Field(default=(), description="levers under test: on in that share, off in the rest")
+    name: str = Field(default="", description="a new name draws the sides anew")
+
+
+class ProofSettings(_Table):
+    """`[proof]`: sampled calls run a second time on the other model, off the client's path, to see whether quality holds."""
+
+    shadow: float = Field(
+        default=0.0, ge=0, le=1, description="share of calls on the strong model that also run on the cheap"
+    )
+    audit: float = Field(
+        default=0.02, ge=0, le=1, description="share of calls on the cheap model that also run on the strong"
+    )
+    usd_per_day: Decimal = Field(default=Decimal(5), ge=0, description="the most that all of it may cost on a UTC day")
+    batch: bool = Field(
+        default=True,
+        description="through batches, where the gateway has a key for them; they are then kept as any job is",
+    )
+    judge: str = Field(default="agreement", description="agreement, or the model that compares the two answers")
+    store: str = Field(default="", description="file that prompts and both answers are kept in; empty keeps none")
+
+
 class Settings(_Table):
     """Everything that can be set. `prices` is read by the price book (`pricing/overrides.py`)."""
 
@@ -154,6 +228,9 @@ class Settings(_Table):
     cache: CacheSettings = CacheSettings()
     keepalive: KeepaliveSettings = KeepaliveSettings()
     batch: BatchSettings = BatchSettings()
+    routing: RoutingSettings = RoutingSettings()
+    experiment: ExperimentSettings = ExperimentSettings()
+    proof: ProofSettings = ProofSettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="own models, contract discounts, extra rows")
 
 
@@ -185,11 +262,12 @@ def load(
         raise ConfigError("; ".join(_worded(one["loc"], one["type"], one["msg"]) for one in error.errors())) from None
     _check_values(settings)
     known = [lever.id for lever in LEVERS]
-    for lever in settings.policy.levers:
-        if lever == STABILISE:
-            raise ConfigError(f"policy.levers: {lever} is switched on by naming its rewrites in cache.stabilise")
-        if lever not in known:
-            raise ConfigError(f"policy.levers: there is no lever {lever!r}{_suggest(lever, known)}")
+    for name, levers in (("policy.levers", settings.policy.levers), ("experiment.levers", settings.experiment.levers)):
+        for lever in levers:
+            if lever == STABILISE:
+                raise ConfigError(f"{name}: {lever} is switched on by naming its rewrites in cache.stabilise")
+            if lever not in known:
+                raise ConfigError(f"{name}: there is no lever {lever!r}{_suggest(lever, known)}")
     return settings
 
 
@@ -200,6 +278,7 @@ def _check_values(settings: Settings) -> None:
         "policy.cost_limit_usd": settings.policy.cost_limit_usd,
         "keepalive.usd_per_day": keepalive.usd_per_day,
         "keepalive.usd_per_key_per_day": keepalive.usd_per_key_per_day,
+        "proof.usd_per_day": settings.proof.usd_per_day,
     }
     for name, amount in amounts.items():
         try:
@@ -215,6 +294,10 @@ def _check_values(settings: Settings) -> None:
             raise ConfigError(f"batch.rules[{at}].deadline: {error}") from None
         if farther:
             raise ConfigError(f"batch.rules[{at}].deadline: {rule.deadline} is more than {words(FARTHEST_S)} ahead")
+    _check_routing(settings.routing)
+    experiment = settings.experiment
+    if bool(experiment.levers) != (experiment.share > 0):
+        raise ConfigError("experiment: levers and share need each other: which levers, for which share of conversations")
     for url in settings.batch.webhooks:
         try:
             place_of(url)
@@ -224,6 +307,23 @@ def _check_values(settings: Settings) -> None:
         quiet_hours(keepalive.quiet_hours)
     except InputError as error:
         raise ConfigError(f"keepalive.quiet_hours: {error}") from None
+
+
+def _check_routing(routing: RoutingSettings) -> None:
+    for at, row in enumerate(routing.tasks):
+        try:
+            re.compile(row.system)
+        except re.error as error:
+            raise ConfigError(f"routing.tasks[{at}].system: not a regular expression: {error}") from None
+        if not (row.fingerprint or row.key or row.system):
+            raise ConfigError(f"routing.tasks[{at}]: {row.name!r} would be every call: name a fingerprint, key or system")
+    for at, rule in enumerate(routing.rules):
+        if rule.kind and rule.kind not in KINDS:
+            raise ConfigError(f"routing.rules[{at}].kind: there is no kind {rule.kind!r}{_suggest(rule.kind, list(KINDS))}")
+        try:
+            pico_from_usd(rule.spent_usd)
+        except InputError as error:
+            raise ConfigError(f"routing.rules[{at}].spent_usd: {error}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def test_what_is_written_can_be_loaded(tmp_path: Path) -> None:
         assert settings.cache.stabilise == ("split_volatile", "order_tools")
         assert settings.cache.fanout_wait_s == 2.0
         assert settings.cache.mode == ("full" if optimise else "add")
-    assert settings.policy.levers == tuple(lever.id for lever in LEVERS)
+    assert settings.policy.levers == tuple(lever.id for lever in LEVERS if lever.safe)
 
 
 def test_pings_are_an_action_of_their_own_where_they_surely_pay() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from thriftgate.batch.booking import Desk, entry_of, is_passing, lost_entry, void_entry
+from thriftgate.batch.booking import OURS, OURS_ACCOUNT, Desk, entry_of, is_ours, is_passing, lost_entry, void_entry
 from thriftgate.core.plan import Decision
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
 from thriftgate.ledger.jobs import BatchRow, Job
@@ -108,6 +108,47 @@ def test_a_batch_that_never_was_and_one_that_is_gone() -> None:
     lost = lost_entry(DESK, JOB, BATCH, "gone", NOW)
     assert (-lost.posted(UPSTREAM), lost.outcome, lost.resolution, lost.usage_source) == (777, "lost", "expire", "estimated")
     assert void.balance() == lost.balance() == 0
+
+
+SECOND = msgspec.structs.replace(JOB, name=f"{OURS}tg_1")
+
+
+@pytest.mark.parametrize("deferred", [True, False])
+def test_a_second_call_is_a_cost_of_ours(deferred: bool) -> None:
+    """The batch halves it, which is no saving: without us there would be no such call."""
+    desk = msgspec.structs.replace(DESK, deferred=deferred)
+    one = entry_of(desk, SECOND, BATCH, line(), now_us=NOW, decisions=DEFERRED)
+    assert [(posting.account, posting.pico) for posting in one.postings] == [
+        (BASELINE, 0),
+        (UPSTREAM, -750_000_000),
+        (f"saved:{OURS_ACCOUNT}", 750_000_000),
+    ]
+    assert one.balance() == 0
+    assert (one.parent, one.endpoint, one.key, one.usage_source) == ("tg_1", "proof", "key", "exact")
+    (decision,) = one.decisions
+    assert (decision.lever, decision.decision, decision.forecast_pico) == (OURS_ACCOUNT, "applied", -777)
+    assert "tg_1" in decision.reason
+    assert is_ours(SECOND)
+    assert not is_ours(JOB)
+
+
+@pytest.mark.parametrize("kind", ["errored", "canceled", "expired"])
+def test_a_second_call_that_did_not_succeed_costs_nothing(kind: str) -> None:
+    one = entry_of(DESK, SECOND, BATCH, line(kind), now_us=NOW)
+    assert (one.posted(UPSTREAM), one.posted(BASELINE), one.parent, one.resolution) == (0, 0, "tg_1", "void")
+    assert one.balance() == 0
+
+
+def test_what_a_second_call_may_have_cost_is_ours_too() -> None:
+    """Its result tells no usage, or cannot be had."""
+    for one in (
+        entry_of(DESK, SECOND, BATCH, line(usage=None), now_us=NOW),
+        lost_entry(DESK, SECOND, BATCH, "gone", NOW),
+    ):
+        assert (one.posted(BASELINE), -one.posted(UPSTREAM), one.posted(f"saved:{OURS_ACCOUNT}")) == (0, 777, 777)
+        assert (one.parent, one.usage_source, one.balance()) == ("tg_1", "estimated", 0)
+    void = void_entry(DESK, SECOND, BATCH, "never taken", NOW)
+    assert (void.posted(UPSTREAM), void.parent, void.note) == (0, "tg_1", "never taken")
 
 
 @pytest.mark.parametrize(

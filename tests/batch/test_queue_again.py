@@ -40,6 +40,20 @@ async def test_a_call_sent_again_is_given_the_job_that_was_made_of_it(tmp_path: 
         assert len(stage.simulator.bill.calls) == 1
 
 
+async def test_a_second_call_of_ours_is_never_taken_for_the_clients(tmp_path: Path) -> None:
+    """It has the headers and the body of a call that its client may send again."""
+    async with queueing(tmp_path, flows=False) as stage:
+        for headers in (RETRY, {"thriftgate-idempotency-key": "mine"}):
+            ours = await stage.take(ask(), headers=headers, parent=f"tg_{len(headers)}{len(str(headers))}")
+            assert ours.name.startswith("proof_tg_")
+            theirs = await stage.take(ask(), headers=headers)
+            assert theirs.name.startswith("job_")
+            second = await stage.take(ask(), headers=headers, parent="tg_other" + theirs.name)
+            assert second.name not in (ours.name, theirs.name)
+            assert (await stage.take(ask(), headers=headers)).name == theirs.name
+            assert ours.deadline_us == 0 < theirs.deadline_us, "it is not called at the full price when time runs out"
+
+
 async def test_what_is_not_the_same_call_is_a_job_of_its_own(tmp_path: Path) -> None:
     async with queueing(tmp_path, flows=False) as stage:
         named = {"thriftgate-idempotency-key": "mine"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,6 +24,9 @@ def test_an_answered_call(run: Run, books: Books, number: int) -> None:
     assert found["id"] == books.ids[number]
     assert [(line["lever"], line["decision"]) for line in found["plan"]] == [
         ("cache.stabilise", "skipped"),
+        ("route.rules", "skipped"),
+        ("route.learned", "skipped"),
+        ("route.cascade", "skipped"),
         ("cache.breakpoints", "applied"),
         ("batch.defer", "skipped"),
         ("count.guard", "skipped"),
@@ -41,7 +45,7 @@ def test_an_answered_call(run: Run, books: Books, number: int) -> None:
 def test_a_refused_call(run: Run, books: Books) -> None:
     found = run("explain", books.ids[3], "--ledger", books.path, "--json").json()
     assert (found["outcome"], found["cost_usd"], found["lines"], found["status"]) == ("refused", "0", [], 400)
-    assert found["plan"][3]["decision"] == "refused"
+    assert [line["lever"] for line in found["plan"] if line["decision"] == "refused"] == ["count.guard"]
     assert "could cost up to" in found["note"]
 
 
@@ -52,6 +56,8 @@ def test_for_people(run: Run, books: Books, number: int) -> None:
     for words in (books.ids[number], "cache.breakpoints", "forecast", "postings", "baseline"):
         assert words in done.out
     assert ("bill" in done.out) == (number == 1)
+    assert "off in the policy: cache.stabilise, route.rules, route.learned, route.cascade\n" in done.out
+    assert done.out.count("off in the policy") == 1
     assert ("could cost up to" in done.err) == (number == 3)
 
 
@@ -93,6 +99,29 @@ def test_another_model_served(run: Run, monkeypatch: pytest.MonkeyPatch) -> None
     done = run("explain", entry.id)
     assert "served by claude-sonnet-5-5" in done.out
     assert "2 attempts" in done.out
+
+
+def test_another_model_was_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = entry_of(asked_model="claude-fable-5", task="tickets", conversation="0123456789abcdef", propensity=0.95)
+    monkeypatch.setattr("thriftgate.cli.explain.ask_books", lambda *_: entry)
+    done = run("explain", entry.id)
+    assert f"{MODEL} instead of claude-fable-5" in done.out
+    assert "tickets" in done.out
+    assert "treated, of conversation 0123456789abcdef" in done.out
+    found = run("explain", entry.id, "--json").json()
+    assert (found["asked_model"], found["task"], found["arm"], found["propensity"]) == (
+        "claude-fable-5",
+        "tickets",
+        "",
+        0.95,
+    )
+
+
+def test_whom_a_call_of_ours_was_made_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = entry_of(parent="tg_1")
+    monkeypatch.setattr("thriftgate.cli.explain.ask_books", lambda *_: entry)
+    assert re.search(r"made for +tg_1\b", run("explain", entry.id).out)
+    assert "experiment" not in run("explain", entry.id).out
 
 
 @pytest.mark.parametrize("arguments", [(), ("a", "b"), ("a", "--ledger", "none.db")])

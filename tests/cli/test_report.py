@@ -10,6 +10,8 @@ import pytest
 from tests.cli.conftest import MODEL, Books, Run
 from thriftgate.cli.report import report_document
 from thriftgate.ledger.entries import Group, Report
+from thriftgate.ledger.sqlite_savings import Conversation, OwnCost
+from thriftgate.quality.savings import savings_of
 
 
 def test_the_books_add_up(run: Run, books: Books) -> None:
@@ -90,12 +92,34 @@ def test_a_missing_ledger_is_not_made(run: Run, tmp_path: Path) -> None:
 def test_remarks_go_to_stderr(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     groups = (Group("a", 3, 0, 0),)
     found = Report(3, 2, 1, 0, 0, {}, groups, groups, groups)
-    monkeypatch.setattr("thriftgate.cli.report.ask_books", lambda *_: found)
+    monkeypatch.setattr("thriftgate.cli.report.ask_books", lambda *_: (found, savings_of(found, [], [])))
     done = run("report")
     assert "2 of the calls broke off" in done.err
     assert "1 calls are open" in done.err
 
 
-def test_net_is_gross_while_nothing_of_ours_costs() -> None:
-    document = report_document(Report(1, 0, 0, 5, 2, {"cache.breakpoints": 3}, (), (), ()))
+def test_net_is_gross_where_nothing_of_ours_cost() -> None:
+    found = Report(1, 0, 0, 5, 2, {"cache.breakpoints": 3}, (), (), ())
+    document = report_document(found, savings_of(found, [], []))
     assert document["gross_usd"] == document["net_usd"] == document["saved_usd"] == "0.000000000003"
+
+
+def test_net_is_what_is_left_of_gross(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Report(2, 0, 0, 5 * 10**9, 2 * 10**9, {"cache.breakpoints": 4 * 10**9, "proof.calls": -(10**9)}, (), (), ())
+    saved = savings_of(found, [OwnCost("proof", 1, 10**9)], [])
+    document = report_document(found, saved)
+    assert (document["gross_usd"], document["net_usd"], document["saved_usd"]) == ("0.004", "0.003", "0.003")
+    monkeypatch.setattr("thriftgate.cli.report.ask_books", lambda *_: (found, saved))
+    assert "$0.001000 of what was paid went to thriftgate's own calls" in run("report").err
+
+
+def test_the_hold_out_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Report(2, 0, 0, 5, 2, {}, (), (), ())
+    drawn = [Conversation(str(at), "" if at % 2 else "holdout", 0.5, 1, 10, 20 if at % 2 else 10) for at in range(200)]
+    held = report_document(found, savings_of(found, [], drawn))["holdout"]
+    assert held["conversations"] == {"treated": 100, "holdout": 100}
+    assert held["saving"] == pytest.approx(0.0, abs=0.02)
+    assert held["low"] < 0 < held["high"]
+    assert held["baseline_shift"]["low"] > 0, "the books say that treated conversations would have cost twice as much"
+    few = report_document(found, savings_of(found, [], drawn[:9]))["holdout"]
+    assert (few["low"], few["high"], few["baseline_shift"], few["calls_shift"]) == (None, None, None, None)

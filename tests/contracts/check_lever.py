@@ -23,7 +23,7 @@ from tests.core.planning import curve_of
 from tests.laws.traffic import Traffic
 from thriftgate.core.cache import TTL_S, CacheRules, Resident, client_breakpoints
 from thriftgate.core.cost import day_of
-from thriftgate.core.deadline import Choice
+from thriftgate.core.deadline import Choice as Deferral
 from thriftgate.core.memo import PartMemo
 from thriftgate.core.placement import CacheMode
 from thriftgate.core.plan import Draft, Lever, Policy, Proposal, Refuse, Skip
@@ -31,6 +31,7 @@ from thriftgate.core.prefix import Prefix, read_prefix
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request, parse_request
 from thriftgate.core.reuse import Outlook, Prospect
+from thriftgate.core.routing.choice import Asked, Choice, Route
 from thriftgate.core.splice import apply
 from thriftgate.core.state import Shared, State
 from thriftgate.core.usage import Iteration, Tokens, Usage
@@ -41,7 +42,8 @@ BOOK, MODELS = load_book(), load_models()
 SEEDS = 40
 STEPS = 5
 NOW_S = 1_795_262_400.0
-DEFERRALS = (Choice(True, NOW_S + 3600, 0.9, "due in 2 h"), Choice(False, NOW_S - 60, 0.0, "due in 60 s"))
+DEFERRALS = (Deferral(True, NOW_S + 3600, 0.9, "due in 2 h"), Deferral(False, NOW_S - 60, 0.0, "due in 60 s"))
+ROUTES = ("route.rules", "route.learned", "route.cascade")
 MODES: tuple[CacheMode, ...] = ("observe", "ttl-only", "add", "full")
 HEADINGS = ("What", "Why it saves", "When it must not", "Example", "Source")
 ID = re.compile(r"[a-z]+\.[a-z_]+")
@@ -99,8 +101,11 @@ def _scene(request: Request, random: Random, lever_id: str) -> Scene:
         rules=CacheRules(),
         deferral=random.choice((None, *DEFERRALS)),
         shared=_shared(random, prefix),
+        route=_route(request, random),
     )
-    terms = Terms(request.model, day_of(NOW_S), request.mode, request.geo or "global")
+    choice = state.route.choice if state.route is not None else None
+    model = choice.asked if choice is not None else request.model
+    terms = Terms(model, day_of(NOW_S), request.mode, request.geo or "global")
     mode = random.choice(MODES)
     policy = Policy((lever_id,), random.choice((None, 0, 10**9, 10**13)), random.choice(("refuse", "warn")), mode)
     return Scene(request, Draft(terms, request.max_tokens, client_breakpoints(request, prefix)), state, policy)
@@ -126,6 +131,17 @@ def _shared(random: Random, prefix: Prefix) -> Shared | None:
         return None
     at = random.randrange(-1, len(prefix.blocks)) if prefix.blocks else -1
     return Shared(at, random.choice(tuple(TTL_S)), "40 jobs share it")
+
+
+def _route(request: Request, random: Random) -> Route | None:
+    """Another model was asked for, by the word of some lever, or none has found anything."""
+    if random.random() < 0.4:
+        return None
+    if random.random() < 0.3:
+        return Route("task", asides={lever: f"{lever} found nothing" for lever in ROUTES[: random.randint(0, 3)]})
+    lever, asked = random.choice(ROUTES), random.choice([row.model for row in BOOK.rows])
+    reason = f"{asked} → {request.model}: rule 'a'"
+    return Route("task", Choice(lever, asked, request.model, reason, ratio=random.choice((0.7, 1.0, 1.4))))
 
 
 def _resident(random: Random, since_s: float) -> Resident:
@@ -241,7 +257,7 @@ def if_safe_the_model_sees_the_same(lever: Lever) -> None:
 
 
 def its_draft_is_what_it_sends(lever: Lever) -> None:
-    """The breakpoints it forecasts are those in the body that leaves."""
+    """The breakpoints it forecasts are those in the body that leaves, and the model is its."""
     for scene in scenes(lever.id):
         outcome = scene.ask(lever)
         if isinstance(outcome, Proposal):
@@ -250,6 +266,8 @@ def its_draft_is_what_it_sends(lever: Lever) -> None:
             assert client_breakpoints(sent, prefix) == outcome.draft.breakpoints
             assert sent.max_tokens == outcome.draft.max_tokens
             assert not (sent.stream and outcome.draft.terms.mode == "batch")
+            assert outcome.draft.terms.model in (sent.model, scene.draft.terms.model)
+            assert outcome.draft.terms.model == sent.model or lever.id not in ROUTES
 
 
 def its_breakpoints_are_legal(lever: Lever) -> None:
@@ -281,12 +299,18 @@ def _in_document_order(body: dict[str, Any]) -> list[str]:
 
 def it_can_be_undone_for_any_usage(lever: Lever) -> None:
     """What a safe lever changes of the terms, batch or not, is what it takes back."""
-    proposals = [outcome for scene in scenes(lever.id) if isinstance(outcome := scene.ask(lever), Proposal)]
-    defers = any(outcome.draft.terms.mode == "batch" for outcome in proposals)
+    changed = [(scene, outcome) for scene in scenes(lever.id) if isinstance(outcome := scene.ask(lever), Proposal)]
+    defers = any(outcome.draft.terms.mode == "batch" for _, outcome in changed)
+    routes = any(outcome.draft.terms.model != scene.draft.terms.model for scene, outcome in changed)
+    random = Random(0)
     for seed in range(5):
         for usage, terms in usages(seed):
             undone, undone_terms = lever.undo(usage, terms)
             assert lever.undo(usage, terms) == (undone, undone_terms)
+            asked = Asked(random.choice([row.model for row in BOOK.rows]), random.choice((0.7, 1.0, 1.4)))
+            routed, routed_terms = lever.undo(usage, terms, None, asked)
+            assert routed_terms.model == (asked.model if routes else terms.model)
+            assert (routed, routed_terms) == (undone, undone_terms) or routes
             if lever.safe:
                 assert undone.total.prompt == usage.total.prompt
                 assert undone.total.output == usage.total.output

@@ -20,6 +20,7 @@ from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Draft, Lever, Policy, Skip
 from thriftgate.core.prices import Mode, Terms, day_from_iso
 from thriftgate.core.request import Request
+from thriftgate.core.routing.choice import Asked
 from thriftgate.core.state import State
 from thriftgate.core.usage import Iteration, Tokens, Usage
 
@@ -53,7 +54,9 @@ class Booked(Struct, frozen=True):
     def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Skip:
         raise AssertionError("nothing is planned here")
 
-    def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
+    def undo(
+        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
+    ) -> tuple[Usage, Terms]:
         return replace(usage, total=usage.total + self.extra), replace(terms, model=self.model or terms.model)
 
 
@@ -160,3 +163,60 @@ def test_a_client_that_marks_is_compared_with_its_own_breakpoints() -> None:
     assert settlement.saved == {"cache.breakpoints": settlement.baseline - settlement.cost.pico}
     same = settle(usage, terms, ("cache.breakpoints",), BOOK, as_sent=usage.total)
     assert same.saved == {"cache.breakpoints": 0}
+
+
+# --- another model than the one asked for ---------------------------------------------------------------------------------
+
+
+BESIDE = st.sampled_from(([], ["cache.breakpoints"], ["batch.defer"], ["cache.breakpoints", "batch.defer"]))
+
+
+@given(USAGES, TERMS, st.builds(Asked, st.sampled_from(MODEL_IDS), st.sampled_from((0.7, 1.0, 1.37))), BESIDE)
+def test_a_routed_call_balances(usage: Usage, terms: Terms, asked: Asked, beside: list[str]) -> None:
+    """Whatever else was done to it, the baseline is the whole of it on the model that was asked for."""
+    applied = ["route.rules", *beside]
+    stages = [(usage, terms)]
+    for name in reversed(applied):
+        stages.append(by_id(name).undo(*stages[-1], None, asked))
+    prices = [priced(*stage) for stage in stages]
+    settlement = settle(usage, terms, applied, BOOK, asked=asked)
+    assert settlement.cost.pico == prices[0]
+    assert settlement.baseline == prices[-1] == prices[0] + sum(settlement.saved.values())
+    assert settlement.saved == {
+        name: after - before for name, before, after in zip(reversed(applied), prices, prices[1:], strict=False)
+    }
+    assert stages[-1][1].model == asked.model
+
+
+def by_id(name: str) -> Lever:
+    return next(lever for lever in LEVERS if lever.id == name)
+
+
+def test_a_routed_call_by_hand() -> None:
+    """1,000 tokens in and 100 out on Haiku 4.5, of which Opus 4.8 would have made 1,300 and 130."""
+    usage, terms = Usage(Tokens(input=1_000, output=100)), Terms("claude-haiku-4-5", TODAY)
+    settlement = settle(usage, terms, ["route.rules"], BOOK, asked=Asked("claude-opus-4-8", 1.3))
+    assert settlement.cost.pico == pico_from_usd("0.0015")
+    assert settlement.baseline == pico_from_usd("0.00975")
+    assert settlement.saved == {"route.rules": pico_from_usd("0.00825")}
+
+
+def test_what_the_cache_saved_is_at_the_price_of_the_model_that_served() -> None:
+    usage, terms = Usage(Tokens(read=100_000, output=10)), Terms("claude-haiku-4-5", TODAY)
+    settlement = settle(usage, terms, ["route.rules", "cache.breakpoints"], BOOK, asked=Asked("claude-opus-4-8"))
+    assert settlement.saved == {"cache.breakpoints": pico_from_usd("0.09"), "route.rules": pico_from_usd("0.4002")}
+    assert settlement.baseline == pico_from_usd("0.50025")
+
+
+def test_a_batch_of_routed_calls_is_half_price_on_both() -> None:
+    usage, terms = Usage(Tokens(input=1_000)), Terms("claude-haiku-4-5", TODAY, "batch")
+    settlement = settle(usage, terms, ["route.rules", "batch.defer"], BOOK, asked=Asked("claude-opus-4-8"))
+    assert settlement.saved == {"batch.defer": pico_from_usd("0.0005"), "route.rules": pico_from_usd("0.004")}
+
+
+def test_haiku_55_above_its_step_may_cost_more_than_what_was_asked_for() -> None:
+    """$0.50 and $2.50 from 100,000 prompt tokens on: the books say what it was, saving or not."""
+    usage, terms = Usage(Tokens(input=100_001)), Terms("claude-haiku-5-5", TODAY)
+    settlement = settle(usage, terms, ["route.rules"], BOOK, asked=Asked("claude-haiku-4-5"))
+    assert settlement.cost.pico == pico_from_usd("0.0500005")
+    assert settlement.saved == {"route.rules": pico_from_usd("0.100001") - pico_from_usd("0.0500005")}

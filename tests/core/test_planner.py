@@ -21,6 +21,7 @@ from thriftgate.core.plan import Decision, Draft, Plan, Policy, Proposal, Refuse
 from thriftgate.core.planner import make_plan
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
+from thriftgate.core.routing.choice import Asked
 from thriftgate.core.splice import Edit
 from thriftgate.core.state import State
 from thriftgate.core.usage import Tokens, Usage
@@ -40,7 +41,9 @@ class Acting(Struct, frozen=True):
     def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
         return self.act(request, draft)
 
-    def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
+    def undo(
+        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
+    ) -> tuple[Usage, Terms]:
         return usage, terms
 
 

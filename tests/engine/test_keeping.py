@@ -74,3 +74,18 @@ async def test_an_engine_that_is_started_again_knows_what_it_knew(tmp_path: Path
         )
         assert bool(snapshot.state.residency) is restarts
         assert (snapshot.state.outlook.seen_at is not None) is restarts
+
+
+async def test_one_that_is_added_later_takes_up_what_was_kept_of_it(tmp_path: Path) -> None:
+    ledger = SqliteLedger.open(tmp_path / "books.db")
+    await Keeper({"one": Word(b"1"), "late": Word(b"2"), "bad": Word(b"garbage")}, ledger, TestClock(), Tasks()).keep()
+    keeper = Keeper({"one": Word(b"new")}, ledger, TestClock(), Tasks())
+    late, bad, never = Word(), Word(b"as it was"), Word(b"as it was")
+    await keeper.add("late", late)
+    await keeper.add("bad", bad)
+    await keeper.add("never", never)
+    assert (late.value, bad.value, never.value) == (b"2", b"as it was", b"as it was")
+    late.value = b"3"
+    await keeper.keep()
+    assert [await ledger.kept(name) for name in ("one", "late", "bad")] == [b"new", b"3", b"as it was"]
+    await ledger.close()

@@ -7,18 +7,32 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.contracts.check_ledger import entry_of, hold_of
 from thriftgate.core.errors import LedgerError
 from thriftgate.core.misses import Miss
+from thriftgate.core.routing.choice import Choice
 from thriftgate.ledger.migrate import migrate, migrations
-from thriftgate.ledger.rows import entry_row, posting_rows
+from thriftgate.ledger.rows import ENTRY_COLUMNS, entry_row, posting_rows
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_jobs import SqliteJobs
 
 TABLES = {"meta", "holds", "entries", "postings", "memories", "runs", "batches", "jobs", "groups", "bodies", "answers"}
+
+ROUTED: dict[str, Any] = {
+    "asked_model": "strong",
+    "task": "fp:0123456789ab",
+    "arm": "treatment",
+    "propensity": 0.45,
+    "conversation": "00ff",
+    "choice": Choice(
+        "route.learned", "strong", "m", "score", "low", 1.3, 0.25, 0.5, "cal-1", cascade=True, asked_pico=9, pico=3
+    ),
+    "parent": "a",
+}
 
 
 @pytest.fixture
@@ -49,16 +63,43 @@ async def test_books_of_the_first_version_are_read_on(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
     with sqlite3.connect(path, isolation_level=None) as connection:
         connection.executescript(migrations()[0][1] + "pragma user_version = 1;")
-        old = entry_row(entry_of("a"))[: -len(("read_expected_tokens", "write_expected_tokens", "miss", "sent_us", "trail"))]
+        old = entry_row(entry_of("a"))[: ENTRY_COLUMNS.index("read_expected_tokens")]
         connection.execute(f"insert into entries values ({', '.join('?' * len(old))})", old)
         connection.executemany("insert into postings values (?, ?, ?)", list(posting_rows(entry_of("a"))))
     connection.close()
     ledger = SqliteLedger.open(path)
     assert await ledger.entry("a") == entry_of("a")
-    missed = entry_of("b", read_expected_tokens=5, miss=Miss("evicted", 5, 6, "gone"), trail=b"\x00abc")
+    missed = entry_of("b", read_expected_tokens=5, miss=Miss("evicted", 5, 6, "gone"), trail=b"\x00abc", **ROUTED)
     await ledger.settle(missed)
     assert await ledger.entry("b") == missed
     assert [one.cause for one in (await ledger.cache_report(())).misses] == ["evicted"]
+    await ledger.close()
+
+
+async def test_calls_of_the_fifth_version_went_where_they_were_asked_to(tmp_path: Path) -> None:
+    path = tmp_path / "books.db"
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        for version, sql in migrations()[:5]:
+            connection.executescript(f"{sql}\npragma user_version = {version};")
+        columns = ENTRY_COLUMNS[: ENTRY_COLUMNS.index("asked_model")]
+        row = entry_row(entry_of("a", miss=Miss("evicted", 5, 6, "gone"), sent_us=7, trail=b"x"))[: len(columns)]
+        connection.execute(f"insert into entries ({', '.join(columns)}) values ({', '.join('?' * len(row))})", row)
+        connection.executemany("insert into postings values (?, ?, ?)", list(posting_rows(entry_of("a"))))
+    connection.close()
+    ledger = SqliteLedger.open(path)
+    found = await ledger.entry("a")
+    assert found == entry_of("a", miss=Miss("evicted", 5, 6, "gone"), sent_us=7, trail=b"x")
+    assert found is not None
+    assert (found.asked_model, found.task, found.arm, found.propensity, found.choice, found.parent) == (
+        "",
+        "",
+        "",
+        1.0,
+        None,
+        "",
+    )
+    await ledger.settle(entry_of("b", **ROUTED))
+    assert await ledger.entry("b") == entry_of("b", **ROUTED)
     await ledger.close()
 
 

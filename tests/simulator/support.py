@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from thriftgate.simulator import SimClock, Simulator, SimulatorConfig
+from thriftgate.simulator.errors import BINDING_CONTROLS
 from thriftgate.simulator.identity import Caller
 
 KEY = "sk-ant-sim-test-1"
 CALLER = Caller("sim", "test", "k")
 VERSION = "2023-06-01"
+BINDING = {"x-api-key": KEY, "anthropic-version": VERSION, "anthropic-beta": BINDING_CONTROLS}
 OPUS = "claude-opus-5-5"
 MODEL = "claude-opus-4-8"  # thinks only when asked: short, plain answers
 WORDS = "alpha beta gamma delta "

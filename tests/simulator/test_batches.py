@@ -7,7 +7,7 @@ from thriftgate.simulator import BatchRules, Faults, LimitRules, Simulator
 from thriftgate.simulator.bill import cost_usd
 
 from .support import BATCHES as PATH
-from .support import CALLER, Answer, advance, ask, body, call, items, post_batch, simulator, text
+from .support import BINDING, CALLER, Answer, advance, ask, body, call, items, post_batch, simulator, text
 
 DAY = 86_400
 
@@ -230,9 +230,9 @@ async def test_displaced_thinking_is_dropped_inside_a_batch() -> None:
     content["messages"] += [{"role": "assistant", "content": reply["content"]}, {"role": "user", "content": "b"}]
     content["system"] = "new"
     assert (await ask(app, content)).status == 400
-    made = await create(app, {"requests": [{"custom_id": "x", "params": content}]})
+    reply = await call(app, "POST", PATH, {"requests": [{"custom_id": "x", "params": content}]}, headers=BINDING)
     advance(app, DAY)
-    message = (await results(app, made["id"]))["x"]["message"]
+    message = (await results(app, reply.json()["id"]))["x"]["message"]
     assert message["input_transformations"][0]["reason"] == "prefix_binding_mismatch"
 
 

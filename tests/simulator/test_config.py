@@ -29,6 +29,8 @@ def test_each_config_has_its_own_clock() -> None:
         (lambda: BatchRules(service_s=0), "service_s"),
         (lambda: BatchRules(duration_s=(0, 5)), "duration_s"),
         (lambda: BatchRules(start_s=(5, 1)), "start_s"),
+        (lambda: SimulatorConfig(variety=1.1), "variety must be between 0 and 1, not 1.1"),
+        (lambda: SimulatorConfig(accuracy_shift=-2), "accuracy_shift must be between -1 and 1"),
     ],
 )
 def test_wrong_settings_are_refused(make: object, said: str) -> None:

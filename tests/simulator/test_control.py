@@ -75,6 +75,60 @@ async def test_batch_rules_over_http() -> None:
     assert (await call(app, "POST", "/_sim/batches", {})).json() == shown
 
 
+async def test_accuracy_over_http() -> None:
+    app = simulator()
+    shown = (await call(app, "GET", "/_sim/accuracy")).json()
+    assert shown == {"shift": 0.0, "variety": 0.0, "shifts": []}
+    content = body(model="claude-haiku-4-5", messages=[{"role": "user", "content": "Compute 2 + 3."}])
+    assert (await ask(app, content)).json()["content"][0]["text"] == "5"
+    order = {"model": "claude-haiku-4-5", "shift": -1}
+    row = {"model": "claude-haiku-4-5-20251001", "shift": -1.0, "task": None}
+    assert (await call(app, "POST", "/_sim/accuracy", order)).json() == shown | {"shifts": [row]}
+    assert (await ask(app, content)).json()["content"][0]["text"] != "5"
+    assert (await ask(app, content | {"model": "claude-opus-4-8"})).json()["content"][0]["text"] == "5"
+    await call(app, "POST", "/_sim/reset")
+    assert (await call(app, "GET", "/_sim/accuracy")).json()["shifts"] == [row]
+    assert (await call(app, "POST", "/_sim/accuracy", order | {"shift": 0})).json() == shown
+    assert (await ask(app, content)).json()["content"][0]["text"] == "5"
+    assert (await call(app, "POST", "/_sim/accuracy", {"variety": 0.5})).json() == shown | {"variety": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        ({"model": "claude-haiku-9", "shift": 0.1}, "accuracy: unknown model 'claude-haiku-9'; GET /v1/models lists them"),
+        (
+            {"model": "claude-opus-5", "shift": 0.1, "task": "poems"},
+            "accuracy: unknown task 'poems'; known: arithmetic, sentiment, ticket, extraction, problem",
+        ),
+        ({"model": "claude-opus-5", "shift": 1.5}, "shift must be between -1 and 1, not 1.5"),
+        ({"model": "claude-opus-5", "shift": "much"}, "accuracy: Expected `float`, got `str` - at `$.shift`"),
+        ({"model": "claude-opus-5", "shfit": 0.1}, "accuracy: unknown key 'shfit'; did you mean shift?"),
+        ({"variety": -0.1}, "variety must be between 0 and 1, not -0.1"),
+        (
+            {"model": "claude-opus-5"},
+            'accuracy: send {"model": "claude-haiku-5-5", "shift": -0.3} (if need be with "task"), or {"variety": 0.2}',
+        ),
+        ([], "the body must be a JSON object"),
+    ],
+)
+async def test_orders_about_accuracy_that_make_no_sense(order: Any, said: str) -> None:
+    app = simulator()
+    reply = await call(app, "POST", "/_sim/accuracy", order)
+    assert (reply.status, reply.json()["error"]["message"]) == (400, said)
+    assert (await call(app, "GET", "/_sim/accuracy")).json() == {"shift": 0.0, "variety": 0.0, "shifts": []}
+
+
+async def test_batch_items_that_were_due_are_answered_with_the_old_accuracy() -> None:
+    app = simulator()
+    content = body(model="claude-haiku-4-5", messages=[{"role": "user", "content": "Compute 2 + 3."}])
+    made = await post_batch(app, [{"custom_id": "a", "params": content}])
+    advance(app, 86_400)
+    await call(app, "POST", "/_sim/accuracy", {"model": "claude-haiku-4-5", "shift": -1})
+    line = (await call(app, "GET", f"/v1/messages/batches/{made['id']}/results")).json()
+    assert line["result"]["message"]["content"][0]["text"] == "5"
+
+
 async def test_the_bill_in_figures() -> None:
     app = simulator()
     empty = {"simulated": True, "calls": 0, "total_usd": "0", "batch_calls": 0, "custom_ids": 0, "doubled": 0}

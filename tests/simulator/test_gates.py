@@ -15,6 +15,7 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC).timestamp()
 TOOLS = [{"name": "t", "input_schema": {}}]
 PREFILL = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
 IMAGE = {"type": "image", "source": {"type": "url", "url": "u"}}
+EFFORT_LEVELS = "output_config.effort: Input should be 'low', 'medium', 'high', 'xhigh' or 'max'"
 FORMAT = {"format": {"type": "json_schema", "schema": {}}}
 
 
@@ -74,12 +75,12 @@ def passed(model: str, *betas: str, batch: bool = False, **members: Any) -> Pass
         (
             "claude-fable-5-1",
             {"tools": TOOLS, "tool_choice": {"type": "any"}},
-            '"tool_choice.type.any" is not supported for this model.',
+            errors.FORCED_TOOLS,
         ),
         (
             "claude-opus-5-5",
             {"tools": TOOLS, "tool_choice": {"type": "tool", "name": "t"}},
-            '"tool_choice.type.tool" is not supported for this model.',
+            errors.FORCED_TOOLS,
         ),
         (
             "claude-haiku-4-5",
@@ -123,6 +124,37 @@ def passed(model: str, *betas: str, batch: bool = False, **members: Any) -> Pass
             "output_config.task_budget: not supported for this model",
         ),
         (
+            "claude-sonnet-5",
+            {"output_config": {"task_budget": {"total": 30000}}},
+            "output_config.task_budget: not supported for this model",
+        ),
+        ("claude-haiku-4-5", {"temperature": 0.2, "top_p": 0.9}, errors.ONE_SAMPLER),
+        ("claude-sonnet-4-6", {"temperature": 1, "top_p": 1}, errors.ONE_SAMPLER),
+        ("claude-opus-4-6", {"thinking": {"type": "adaptive"}, "temperature": 0.3}, errors.TEMPERATURE_THINKING),
+        ("claude-opus-4-6", {"thinking": {"type": "adaptive"}, "top_k": 5}, errors.TOP_K_THINKING),
+        ("claude-sonnet-4-6", {"thinking": {"type": "adaptive"}, "top_p": 0.9}, errors.TOP_P_THINKING),
+        (
+            "claude-haiku-4-5",
+            {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000, "temperature": 0},
+            errors.TEMPERATURE_THINKING,
+        ),
+        (
+            "claude-haiku-4-5",
+            {
+                "thinking": {"type": "enabled", "budget_tokens": 1024},
+                "max_tokens": 2000,
+                "tools": TOOLS,
+                "tool_choice": {"type": "any"},
+            },
+            "Thinking may not be enabled when tool_choice forces tool use.",
+        ),
+        ("claude-haiku-5-5", {"output_config": {"effort": "tiny"}}, EFFORT_LEVELS),
+        (
+            "claude-opus-5-5",
+            {"thinking": {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "error"}}},
+            "thinking.adaptive.block_binding: Extra inputs are not permitted",
+        ),
+        (
             "claude-opus-5",
             {"output_config": {"effort": "low", "task_budget": {"total": 3}}},
             "output_config.task_budget.total: Input should be greater than or equal to 20000",
@@ -141,6 +173,10 @@ def test_refusals(model: str, members: dict[str, Any], said: str) -> None:
         ("claude-haiku-4-5", {"messages": PREFILL}),
         ("claude-opus-4-6", {"temperature": 0.3}),
         ("claude-opus-4-7", {"temperature": 1, "top_p": 1}),
+        ("claude-opus-4-6", {"thinking": {"type": "adaptive"}, "temperature": 1}),
+        ("claude-opus-4-6", {"thinking": {"type": "adaptive"}, "top_p": 0.95}),
+        ("claude-opus-4-6", {"thinking": {"type": "adaptive"}, "tools": TOOLS, "tool_choice": {"type": "any"}}),
+        ("claude-haiku-5-5", {"messages": [{"role": "user", "content": [IMAGE] * 600}]}),
         ("claude-opus-4-6", {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000}),
         ("claude-sonnet-5-5", {"thinking": {"type": "between_tools"}}),
         ("claude-haiku-5-5", {"thinking": {"type": "disabled"}}),
@@ -178,3 +214,50 @@ def test_speed_and_geography() -> None:
     assert passed("claude-opus-4-6", speed="fast") == Passed(False, "standard", "global")
     assert passed("claude-opus-5-5", inference_geo="us") == Passed(False, None, "us")
     assert passed("claude-haiku-4-5").geo == "not_available"
+
+
+ALL, NO_XHIGH = ("low", "medium", "high", "xhigh", "max"), ("low", "medium", "high", "max")
+# model: prefill, temperature 0, forced tool, thinking types that are accepted, effort levels, thinks by default
+TAKES: dict[str, tuple[bool, bool, bool, set[str], tuple[str, ...], bool]] = {
+    "claude-fable-5-2": (False, False, False, {"adaptive"}, ALL, True),
+    "claude-mythos-5-1": (False, False, False, {"adaptive"}, ALL, True),
+    "claude-fable-5": (False, False, True, {"adaptive"}, ALL, True),
+    "claude-opus-5-5": (False, False, False, {"adaptive"}, ALL, True),
+    "claude-opus-5": (False, False, True, {"adaptive", "disabled"}, ALL, True),
+    "claude-opus-4-8": (False, False, True, {"adaptive", "disabled"}, ALL, False),
+    "claude-opus-4-7": (False, False, True, {"adaptive", "disabled"}, ALL, False),
+    "claude-opus-4-6": (False, True, True, {"adaptive", "enabled", "disabled"}, NO_XHIGH, False),
+    "claude-opus-4-5": (True, True, True, {"enabled", "disabled"}, ("low", "medium", "high"), False),
+    "claude-sonnet-5-5": (False, False, False, {"adaptive", "between_tools"}, ALL, True),
+    "claude-sonnet-5": (False, False, True, {"adaptive", "disabled"}, ALL, True),
+    "claude-sonnet-4-6": (False, True, True, {"adaptive", "enabled", "disabled"}, NO_XHIGH, False),
+    "claude-sonnet-4-5": (True, True, True, {"enabled", "disabled"}, (), False),
+    "claude-haiku-5-5": (False, False, True, {"adaptive", "disabled"}, ALL, True),
+    "claude-haiku-4-5": (True, True, True, {"enabled", "disabled"}, (), False),
+}
+
+
+@pytest.mark.parametrize("model", TAKES)
+def test_what_each_model_takes(model: str) -> None:
+    """What a change of the model runs into; the table is written from the documentation's own tables, not from the rows
+    (api/errors, build-with-claude/{effort,thinking,thinking-troubleshooting}, 2026-08 to 2026-10)."""
+
+    def takes(**members: Any) -> bool:
+        try:
+            passed(model, **members)
+        except ApiError:
+            return False
+        return True
+
+    prefill, sampling, forced, thinking, levels, thinks = TAKES[model]
+    assert takes(messages=PREFILL) is prefill
+    assert takes(temperature=0) is takes(top_k=5) is takes(top_p=0.5) is sampling
+    assert takes(tools=TOOLS, tool_choice={"type": "any"}) is forced
+    assert takes(tools=TOOLS, tool_choice={"type": "tool", "name": "t"}) is forced
+    assert takes(tools=TOOLS, tool_choice={"type": "none"})
+    for mode in ("adaptive", "disabled", "between_tools", "enabled"):
+        budget = {"budget_tokens": 1024} if mode == "enabled" else {}
+        assert takes(thinking={"type": mode, **budget}, max_tokens=4000) is (mode in thinking), mode
+    assert tuple(level for level in ALL if takes(output_config={"effort": level})) == levels
+    assert (TABLE.by_name[model].thinking_default == "on") is thinks
+    assert takes(messages=[{"role": "user", "content": [IMAGE]}])

@@ -26,6 +26,9 @@ def test_rows_are_whole(row: object) -> None:
     assert model.binding in {"none", "account", "always"}
     assert model.keep in {"all", "last_turn"}
     assert model.tokenizer in {"3.0", "4.7", "5.0"}
+    assert model.sampling in {"any", "one", "default_only"}
+    for reader in model.thinking_readers or ():
+        assert reader == "*" or (reader in TABLE.by_name and reader != model.id)
     for period in model.prices:
         prices = period.base
         assert prices.write_1h == 2 * prices.input

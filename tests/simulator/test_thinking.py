@@ -8,19 +8,21 @@ import pytest
 from thriftgate.simulator import Simulator, errors
 from thriftgate.simulator.thinking import Sealer
 
-from .support import ask, body, call, simulator, text
+from .support import BINDING, ask, body, call, simulator, text
 
 SYSTEM = "You are a helpful simulation."
 BOUND = "claude-opus-5-5"
 TOOL = {"name": "look", "input_schema": {"type": "object"}}
 
 
-async def conversation(app: Simulator, turns: int = 3, **members: Any) -> dict[str, Any]:
+async def conversation(
+    app: Simulator, turns: int = 3, headers: dict[str, str] | None = None, **members: Any
+) -> dict[str, Any]:
     """A conversation in which every turn has thought."""
     content = body(**({"model": BOUND, "system": SYSTEM, "tools": [dict(TOOL)], "messages": []} | members))
     for number in range(turns):
         content["messages"].append({"role": "user", "content": f"question {number} [[sim: think=30]]"})
-        reply = await ask(app, content)
+        reply = await ask(app, content, headers=headers)
         assert reply.status == 200, reply.raw
         content["messages"].append({"role": "assistant", "content": reply.json()["content"]})
     content["messages"].append({"role": "user", "content": "last [[sim: think=30]]"})
@@ -77,7 +79,8 @@ async def test_unsafe_changes_are_refused_or_dropped(change: Any) -> None:
     counted = await call(app, "POST", "/v1/messages/count_tokens", {k: v for k, v in content.items() if k != "max_tokens"})
     assert counted.status == 400  # the free dry run
     content["thinking"] = {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}}
-    dropped = await ask(app, content)
+    assert (await ask(app, content)).status == 400  # the setting needs its beta header
+    dropped = await ask(app, content, headers=BINDING)
     assert dropped.status == 200
     notes = dropped.json()["input_transformations"]
     assert notes
@@ -102,19 +105,22 @@ async def test_safe_changes_pass(change: Any) -> None:
     app = simulator()
     content = await conversation(app)
     change(content)
-    reply = await ask(app, content)
+    reply = await ask(app, content, headers=BINDING)
     assert reply.status == 200, reply.raw
-    assert "input_transformations" not in reply.json()
+    assert reply.json()["input_transformations"] == []
+    assert "input_transformations" not in (await ask(app, content)).json()
 
 
 async def test_dropped_thinking_stays_consistent_on_later_turns() -> None:
     app = simulator()
     content = await conversation(
-        app, thinking={"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}}
+        app,
+        headers=BINDING,
+        thinking={"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}},
     )
     edit_history(content)
     for _ in range(2):
-        reply = await ask(app, content)
+        reply = await ask(app, content, headers=BINDING)
         assert len(reply.json()["input_transformations"]) == 2
         content["messages"] += [
             {"role": "assistant", "content": reply.json()["content"]},
@@ -127,6 +133,8 @@ async def test_older_accounts_and_models_do_not_check() -> None:
     content = await conversation(app)
     edit_system(content)
     assert (await ask(app, content)).status == 200
+    content["thinking"] = {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "error"}}
+    assert (await ask(app, content, headers=BINDING)).status == 400  # asked for, it is checked on older accounts as well
     always = await conversation(app, model="claude-fable-5-2")
     edit_system(always)
     assert (await ask(app, always)).status == 400
@@ -161,23 +169,64 @@ async def test_another_model_loses_the_thinking_silently() -> None:
     app = simulator()
     content = await conversation(app)
     content["model"] = "claude-opus-5"
-    reply = await ask(app, content)
+    assert "input_transformations" not in (await ask(app, content)).json()
+    reply = await ask(app, content, headers=BINDING)
     assert reply.status == 200
     assert [note["reason"] for note in reply.json()["input_transformations"]] == ["model_binding_mismatch"] * 3
+    stream = await ask(app, content | {"stream": True}, headers=BINDING)
+    assert len(stream.events()[0]["message"]["input_transformations"]) == 3
+    content["model"] = BOUND
+    assert (await ask(app, content, headers=BINDING)).json()["input_transformations"] == []  # back again, all is read
+
+
+async def test_a_block_that_another_model_cannot_read_is_not_billed() -> None:
+    app = simulator()
+    content = await conversation(app, turns=2)
+    own = dict(app.count_blocks(content))
+    other = dict(app.count_blocks(content | {"model": "claude-haiku-5-5"}))
+    thinking = {f"messages.{number}.content.0" for number in (1, 3)}
+    assert thinking <= set(own)
+    assert not thinking & set(other)
+
+
+@pytest.mark.parametrize(
+    ("author", "reader", "kept"),
+    [
+        ("claude-haiku-5-5", "claude-opus-5-5", True),
+        ("claude-haiku-5-5", "claude-sonnet-5-5", True),
+        ("claude-opus-5-5", "claude-haiku-5-5", False),
+        ("claude-opus-5", "claude-haiku-5-5", False),
+        ("claude-sonnet-5-5", "claude-opus-5-5", True),
+        ("claude-sonnet-5-5", "claude-haiku-5-5", False),
+        ("claude-opus-5-5", "claude-sonnet-5-5", False),
+        ("claude-opus-5", "claude-sonnet-5-5", False),
+        ("claude-sonnet-5", "claude-sonnet-5-5", True),
+        ("claude-opus-5", "claude-opus-5-5", True),
+        ("claude-opus-5-5", "claude-fable-5-1", True),
+        ("claude-fable-5-1", "claude-opus-5-5", False),
+        ("claude-fable-5-2", "claude-fable-5-1", False),
+    ],
+)
+async def test_what_a_switch_of_the_model_keeps(author: str, reader: str, kept: bool) -> None:
+    app = simulator()
+    content = await conversation(app, turns=1, model=author)
+    reply = await ask(app, content | {"model": reader}, headers=BINDING)
+    assert reply.status == 200, reply.raw
+    notes = [note["reason"] for note in reply.json()["input_transformations"]]
+    assert notes == ([] if kept else ["model_binding_mismatch"])
 
 
 async def test_fable_and_mythos_52_read_each_other() -> None:
     app = simulator()
     content = await conversation(app, model="claude-fable-5-2")
     content["model"] = "claude-mythos-5-2"
-    assert "input_transformations" not in (await ask(app, content)).json()
+    assert (await ask(app, content, headers=BINDING)).json()["input_transformations"] == []
 
 
 async def test_account_bound_blocks_are_dropped_elsewhere() -> None:
     app = simulator()
     content = await conversation(app, model="claude-sonnet-5-5")
-    headers = {"x-api-key": "sk-ant-sim-acme.red-1", "anthropic-version": "2023-06-01"}
-    reply = await ask(app, content, headers=headers)
+    reply = await ask(app, content, headers=BINDING | {"x-api-key": "sk-ant-sim-acme.red-1"})
     assert {note["reason"] for note in reply.json()["input_transformations"]} == {"organization_binding_mismatch"}
 
 

@@ -18,7 +18,7 @@ from thriftgate.core.plan import Decision
 from thriftgate.core.prices import PriceBook, Terms
 from thriftgate.core.usage import Usage
 from thriftgate.engine.settle import told_usage
-from thriftgate.ledger.entries import Entry, Posting, balanced
+from thriftgate.ledger.entries import UPSTREAM, Entry, Posting, balanced
 from thriftgate.ledger.jobs import BatchRow, Job
 from thriftgate.wire.anthropic_batches import ErrorBody, ResultLine
 from thriftgate.wire.meter import Reading
@@ -28,6 +28,12 @@ ENDPOINT = "anthropic.batches"
 # Errors of an item that are the provider's own and may not come again; all others are the request's
 # (platform.claude.com/docs/en/api/errors, 2026-08).
 PASSING = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error", "internal_server_error"})
+
+
+OURS = "proof_"
+"""Begins the name of a job that nobody asked for: a second call, to see whether quality holds. Behind it stands the id of
+the call on whose behalf it is made."""
+OURS_ACCOUNT, OURS_ENDPOINT = "proof.calls", "proof"
 
 
 class Desk(Struct, frozen=True):
@@ -63,13 +69,18 @@ def entry_of(
     if estimated:
         postings = balanced(job.forecast_pico, job.forecast_pico, {})
         note = "the result tells no usage; booked at its forecast"
+    ours = is_ours(job)
+    if ours:
+        postings = _as_ours(postings)
+        reason = f"a second call for {job.name.removeprefix(OURS)}"
+        decisions = (Decision(OURS_ACCOUNT, "applied", reason, -job.forecast_pico),)
     return Entry(
         id=job.entry,
         opened_us=batch.made_us,
         settled_us=now_us,
         key=desk.key,
         model=job.model or terms.model,
-        endpoint=ENDPOINT,
+        endpoint=OURS_ENDPOINT if ours else ENDPOINT,
         outcome="answered" if answered else "failed",
         resolution="post" if answered else "void",
         usage_source="estimated" if estimated else "exact" if answered else "none",
@@ -90,7 +101,19 @@ def entry_of(
         attempts=max(1, job.attempt),
         latency_ms=max(0, (batch.ended_us - batch.created_us) // 1000),
         sent_us=batch.made_us,
+        parent=job.name.removeprefix(OURS) if ours else "",
     )
+
+
+def is_ours(job: Job) -> bool:
+    """Whether nobody asked for this job."""
+    return job.name.startswith(OURS)
+
+
+def _as_ours(postings: tuple[Posting, ...]) -> tuple[Posting, ...]:
+    """What a call of our own costs stands against its account: without us there would be none."""
+    paid = -sum(one.pico for one in postings if one.account == UPSTREAM)
+    return balanced(0, paid, {OURS_ACCOUNT: -paid} if paid else {})
 
 
 def void_entry(desk: Desk, job: Job, batch: BatchRow, note: str, now_us: int) -> Entry:
@@ -102,12 +125,13 @@ def void_entry(desk: Desk, job: Job, batch: BatchRow, note: str, now_us: int) ->
 def lost_entry(desk: Desk, job: Job, batch: BatchRow, note: str, now_us: int) -> Entry:
     """The entry of a job whose result cannot be had: maybe it was billed, so it is booked at its forecast, and flagged."""
     void = void_entry(desk, job, batch, note, now_us)
+    postings = balanced(job.forecast_pico, job.forecast_pico, {})
     return replace(
         void,
         outcome="lost",
         resolution="expire",
         usage_source="estimated",
-        postings=balanced(job.forecast_pico, job.forecast_pico, {}),
+        postings=_as_ours(postings) if is_ours(job) else postings,
         note=note,
     )
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from thriftgate.batch.booking import Desk
+from thriftgate.batch.booking import OURS, OURS_ACCOUNT, OURS_ENDPOINT, Desk
 from thriftgate.batch.direct import Answered, Ask
 from thriftgate.batch.files import FileOutlet, FileSource
 from thriftgate.batch.intake import Estimate
@@ -24,6 +24,7 @@ from thriftgate.core.errors import InputError, LedgerError
 from thriftgate.core.memo import PartMemo
 from thriftgate.engine.call import Call
 from thriftgate.engine.engine import Engine
+from thriftgate.engine.touch import Purpose
 from thriftgate.ledger.jobs import JobBook, Lease, Run
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_jobs import SqliteJobs
@@ -188,7 +189,7 @@ async def take(engine: Engine, book: JobBook, run: Run) -> Lease:
 def asking(engine: Engine, credential: str) -> Ask:
     """Make synchronous calls through the engine: planned, held and booked like any other."""
 
-    async def ask(params: bytes, headers: Headers, key: str) -> Answered:
+    async def ask(params: bytes, headers: Headers, key: str, name: str) -> Answered:
         call = Call(
             "POST",
             "/v1/messages",
@@ -198,7 +199,12 @@ def asking(engine: Engine, credential: str) -> Ask:
             DIALECTS[0],
             credential=credential,
             key=key,
+            parent=name.removeprefix(OURS) if name.startswith(OURS) else "",
         )
+        if call.parent:  # no client's call: it is neither routed nor sampled, and is booked as a cost
+            purpose = Purpose(OURS_ACCOUNT, OURS_ENDPOINT, f"a second call for {call.parent}")
+            touched = await engine.toucher.send(call, engine.toucher.plan(call, key), purpose)
+            return Answered(touched.entry.status, touched.body, touched.entry)
         reply = await engine.messages(call)
         body = reply.body if reply.body is not None else b""
         entry = await engine.ledger.entry(header(reply.headers, b"thriftgate-request-id"))

@@ -31,8 +31,8 @@ class Answered(NamedTuple):
     entry: Entry | None
 
 
-# Body, headers of its own, and whose it is in the books ("": the key it is sent with).
-Ask = Callable[[bytes, Headers, str], Awaitable[Answered]]
+# Body, headers of its own, whose it is in the books ("": the key it is sent with), and the name of the job.
+Ask = Callable[[bytes, Headers, str, str], Awaitable[Answered]]
 
 
 class Direct:
@@ -127,7 +127,7 @@ class Direct:
         try:
             if isinstance(body, InputError):
                 raise body
-            said = await self._ask(body, work.source.headers(job), work.source.key(job))
+            said = await self._ask(body, work.source.headers(job), work.source.key(job), job.name)
         except (InputError, PolicyRefusal, UnknownPrice) as error:
             return Verdict(job, "fail", errored(error.error_type, str(error)), error.label, entry_id=error.call_id)
         except ThriftgateError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from thriftgate.batch import build
+from thriftgate.batch.booking import OURS
 from thriftgate.batch.judging import Now, judge
 from thriftgate.batch.queue_store import QueueOutlet, QueueSource, digest_of, encode_headers
 from thriftgate.batch.runner import Runner
@@ -121,7 +122,7 @@ class Queue:
 
     async def offer(self, call: Call, deadline_s: float, webhook: str = "") -> Ticket | Now:
         """Take a call, or say why it is better made now. `deadline_s` is in unix seconds. Raises InputError for a webhook
-        that is not allowed, LedgerError where the queue cannot be written."""
+        that is not allowed, LedgerError where the queue cannot be written. A call with a `parent` is one of our own."""
         work = self._work
         if work is None:
             return Now("the queue is not ready")
@@ -141,8 +142,11 @@ class Queue:
         worth = judge(work.planner, body.body, body.key, choice, now_s=now_s, cost_limit_pico=call.cost_limit_pico)
         if isinstance(worth, Now):
             return worth
-        name = "job_" + self._engine.new_id().removeprefix("tg_")
-        job = Job(QUEUE, 0, name, "waiting", model=worth.model, deadline_us=int(deadline_s * 1e6))
+        name = OURS + call.parent if call.parent else "job_" + self._engine.new_id().removeprefix("tg_")
+        due_us = (
+            0 if call.parent else int(deadline_s * 1e6)
+        )  # nobody waits for ours: at the full price it can be done without
+        job = Job(QUEUE, 0, name, "waiting", model=worth.model, deadline_us=due_us)
         bounds = self._bounds(work, body.body, now_s)
         self._gather(work, now_s, choice.rescue_at_s)  # first: once it is in the book it might leave alone
         job = await self._book.enqueue(work.lease, work.now_us(), job, body, bounds)
@@ -237,12 +241,15 @@ class Queue:
     def _body(self, call: Call, webhook: str) -> Body:
         """The call as it is kept. Raises InputError."""
         key, headers, body = self._engine.key_of(call.credential), encode_headers(call.headers), _unstreamed(call)
-        name = header(call.headers, b"thriftgate-idempotency-key")
+        name = OURS + call.parent if call.parent else header(call.headers, b"thriftgate-idempotency-key")
         return Body(0, key, headers, body, webhook, digest=digest_of(key, headers, body, name))
 
     async def _sent_before(self, call: Call, digest: bytes, now_s: float) -> Ticket | None:
         """The job that was made of this call when it was sent before: its caller says so, by a name for it or by the SDK's
-        count of tries. Of several alike, one that nobody has."""
+        count of tries. Of several alike, one that nobody has. A call of our own has the headers of the client's, and is none
+        that was sent again."""
+        if call.parent:
+            return None
         named = header(call.headers, b"thriftgate-idempotency-key")
         if not named and header(call.headers, b"x-stainless-retry-count") in ("", "0"):
             return None

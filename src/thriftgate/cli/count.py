@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -11,6 +9,7 @@ from cyclopts import Parameter
 
 from thriftgate.cli.options import Json
 from thriftgate.cli.output import print_json, print_table
+from thriftgate.cli.reading import named, read_input
 from thriftgate.core.errors import InputError
 from thriftgate.counting import count_request
 from thriftgate.pricing.load import load_models
@@ -35,12 +34,12 @@ def count(
     Prints the count, the range it almost surely lies in, and the method: ctok where it is installed (Python 3.12 or later),
     else an estimate. The count includes cached tokens and what the API adds by itself, such as the tool prompt.
     """
-    body = _read(file)
+    body = read_input(file)
     if text:
         body = _as_request(body, file)
     chosen = model or _model_of(body, file)
     if not chosen:
-        raise InputError(f"{_named(file)} names no model; say which with --model")
+        raise InputError(f"{named(file)} names no model; say which with --model")
     capability = load_models()[chosen]
     result = count_request(body, capability)
     document = {
@@ -59,31 +58,16 @@ def count(
     print_table(("", ""), [*rows, ("method", result.method), ("model", chosen + known)])
 
 
-def _read(file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read()
-    if file.startswith("-"):
-        raise InputError(f"unknown option {file}; to read a file of that name write ./{file}")
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from None
-
-
 def _model_of(body: bytes, file: str) -> str:
     try:
         return msgspec.json.decode(body, type=_Head).model
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{_named(file)} is no request body: {error} (for plain text add --text)") from None
+        raise InputError(f"{named(file)} is no request body: {error} (for plain text add --text)") from None
 
 
 def _as_request(body: bytes, file: str) -> bytes:
     try:
         content = body.decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"{_named(file)} is not UTF-8 text: {error.reason} at byte {error.start}") from None
+        raise InputError(f"{named(file)} is not UTF-8 text: {error.reason} at byte {error.start}") from None
     return msgspec.json.encode({"messages": [{"role": "user", "content": content}]})
-
-
-def _named(file: str) -> str:
-    return "standard input" if file == "-" else file

@@ -7,10 +7,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from thriftgate.cli.books import ask_books
-from thriftgate.cli.explanation import explain_document, priced_again, remarks_on
+from thriftgate.cli.explanation import OFF, explain_document, off_in_the_policy, priced_again, remarks_on
 from thriftgate.cli.nearest import nearest_calls
 from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
-from thriftgate.cli.output import dollars, dollars_exact, note, print_json, print_table
+from thriftgate.cli.output import dollars, dollars_exact, note, print_json, print_table, say
 from thriftgate.clock import SystemClock
 from thriftgate.core.moments import text_from_micros
 from thriftgate.core.prices import PriceBook
@@ -62,18 +62,24 @@ async def _find(books: SqliteLedger, entry_id: str) -> Entry | str:
 def _print(entry: Entry, book: PriceBook) -> None:
     paid, baseline = -entry.posted(UPSTREAM), entry.posted(BASELINE)
     served = f" (served by {entry.served_model})" if entry.served_model not in ("", entry.model) else ""
+    instead = f" instead of {entry.asked_model}" if entry.asked_model else ""
     kind = "stream" if entry.stream else "one piece"
     facts = [
         ("call", entry.id),
-        ("model", f"{entry.model or '-'}{served}, {entry.mode}, {entry.geo}"),
+        ("model", f"{entry.model or '-'}{instead}{served}, {entry.mode}, {entry.geo}"),
         ("outcome", f"{entry.outcome}, HTTP {entry.status or '-'}, {entry.stop_reason or 'no stop reason'}, {kind}"),
         ("when", f"{text_from_micros(entry.opened_us)}, first byte {entry.ttfb_ms} ms, end {entry.latency_ms} ms later"),
         ("key", f"{entry.key}, {entry.attempts} attempt{'' if entry.attempts == 1 else 's'}"),
     ]
-    print_table(("", ""), facts, left=2)
-    decisions = [(d.lever, d.decision, dollars(d.forecast_pico), d.reason) for d in entry.decisions]
+    side = f"{entry.arm or 'treated'}, of conversation {entry.conversation}" if entry.conversation else ""
+    told = (("task", entry.task), ("experiment", side), ("made for", entry.parent))
+    print_table(("", ""), [*facts, *((name, text) for name, text in told if text)], left=2)
+    off = off_in_the_policy(entry)
+    decisions = [(d.lever, d.decision, dollars(d.forecast_pico), d.reason) for d in entry.decisions if d.lever not in off]
     if decisions:
         print_table(("lever", "decision", "expected to save", "because"), decisions, title="\nplan", left=4)
+    if off:
+        say(f"{OFF}: {', '.join(off)}")
     print_table(
         ("", ""),
         [("forecast", dollars(entry.forecast_pico)), ("cost", dollars(paid)), ("saved", dollars(baseline - paid))],

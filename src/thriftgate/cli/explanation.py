@@ -15,6 +15,9 @@ from thriftgate.core.usage import Tokens
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
 from thriftgate.pricing.bill import bill_document
 
+OFF = "off in the policy"
+"""Why the planner skips a lever that nobody switched on. There are many: for people they are listed once."""
+
 
 def explain_document(entry: Entry, book: PriceBook) -> dict[str, Any]:
     """The explanation as `--json` prints it. `lines` is empty where the book at hand cannot price the call."""
@@ -48,10 +51,16 @@ def explain_document(entry: Entry, book: PriceBook) -> dict[str, Any]:
         "resolution": entry.resolution,
         "note": entry.note,
         "model": entry.model,
+        "asked_model": entry.asked_model,
         "served_model": entry.served_model,
         "provider": entry.provider,
         "endpoint": entry.endpoint,
         "key": entry.key,
+        "task": entry.task,
+        "parent": entry.parent,
+        "conversation": entry.conversation,
+        "arm": entry.arm,
+        "propensity": entry.propensity,
         "mode": entry.mode,
         "geo": entry.geo,
         "stream": entry.stream,
@@ -65,6 +74,11 @@ def explain_document(entry: Entry, book: PriceBook) -> dict[str, Any]:
         "ttfb_ms": entry.ttfb_ms,
         "latency_ms": entry.latency_ms,
     }
+
+
+def off_in_the_policy(entry: Entry) -> list[str]:
+    """The levers that were not asked, since nobody switched them on."""
+    return [one.lever for one in entry.decisions if one.decision == "skipped" and one.reason == OFF]
 
 
 def usage_document(entry: Entry) -> dict[str, Any]:

@@ -13,7 +13,12 @@ from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 from thriftgate.cli.output import dollars, note, percent, print_json, print_table
 from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import usd_from_pico
+from thriftgate.core.sequential.intervals import Interval
 from thriftgate.ledger.entries import Group, Report
+from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sqlite_savings import conversations, own_costs
+from thriftgate.quality.holdout import HoldoutResult
+from thriftgate.quality.savings import Savings, savings_of
 
 
 def report(
@@ -26,41 +31,72 @@ def report(
 ) -> None:
     """What was spent and saved, from the ledger: in all, by lever, by model, by key, by outcome.
 
-    A call counts by the time it came in. `--since 2026-11-01 --until 2026-12-01` is November.
+    A call counts by the time it came in. `--since 2026-11-01 --until 2026-12-01` is November. What was saved is net of what
+    thriftgate's own calls cost; `thriftgate savings` tells both apart.
     """
     since_us, until_us = span_from_text(since, until)
     path = settings_for(config, ledger__path=ledger).ledger.path
-    found = ask_books(path, lambda books: books.report(since_us=since_us, until_us=until_us))
+    found, saved = ask_books(path, lambda books: figures(books, (since_us, until_us)))
     if json:
-        print_json(report_document(found, since_us if since else None, until_us if until else None))
+        print_json(report_document(found, saved, since_us if since else None, until_us if until else None))
         return
-    _print(found)
+    _print(found, saved)
 
 
-def report_document(found: Report, since_us: int | None = None, until_us: int | None = None) -> dict[str, Any]:
+async def figures(books: SqliteLedger, span: tuple[int, int]) -> tuple[Report, Savings]:
+    """What the books say of a span of time (microseconds since 1970). Raises LedgerError."""
+    found = await books.report(since_us=span[0], until_us=span[1])
+    own = await books.ask(lambda connection: own_costs(connection, span))
+    drawn = await books.ask(lambda connection: conversations(connection, span))
+    return found, savings_of(found, own, drawn)
+
+
+def report_document(
+    found: Report, saved: Savings, since_us: int | None = None, until_us: int | None = None
+) -> dict[str, Any]:
     """The report as `--json` prints it.
 
-    `gross_usd` is baseline minus paid. `net_usd` takes off what thriftgate itself spent; nothing it does costs money yet, so
-    the two are equal. `holdout` is empty until hold-outs exist.
+    `saved_usd` is all that was saved, baseline minus paid: `net_usd` is the same. `gross_usd` leaves out what thriftgate
+    itself spent. `holdout` is empty where no conversation could be held out.
     """
-    gross = usd_from_pico(found.baseline_pico - found.paid_pico)
     return {
         "since": None if since_us is None else text_from_micros(since_us),
         "until": None if until_us is None else text_from_micros(until_us),
         "calls": found.calls,
         "baseline_usd": usd_from_pico(found.baseline_pico),
         "paid_usd": usd_from_pico(found.paid_pico),
-        "saved_usd": gross,
+        "saved_usd": usd_from_pico(saved.net_pico),
         "levers": {lever: usd_from_pico(pico) for lever, pico in found.levers.items()},
         "by_model": _groups("model", found.by_model),
         "by_key": _groups("key", found.by_key),
         "by_outcome": _groups("outcome", found.by_outcome),
-        "gross_usd": gross,
-        "net_usd": gross,
-        "holdout": {},
+        "gross_usd": usd_from_pico(saved.gross_pico),
+        "net_usd": usd_from_pico(saved.net_pico),
+        "holdout": _holdout(saved.holdout),
         "estimated_calls": found.estimated,
         "open_holds": found.open_holds,
     }
+
+
+def _holdout(result: HoldoutResult | None) -> dict[str, Any]:
+    """Shares of cost; an interval that cannot be told yet is null."""
+    if result is None:
+        return {}
+    return {
+        "conversations": {"treated": result.treated, "holdout": result.holdout},
+        "saving": result.saving,
+        "low": result.low,
+        "high": result.high,
+        "books_gross": result.gross,
+        "books_net": result.net,
+        "lot_is_fair": result.sample_ratio_ok,
+        "baseline_shift": _interval(result.books_shift),
+        "calls_shift": _interval(result.calls_shift),
+    }
+
+
+def _interval(one: Interval | None) -> dict[str, float] | None:
+    return None if one is None else {"low": one.low, "high": one.high}
 
 
 def _groups(name: str, groups: Iterable[Group]) -> list[dict[str, Any]]:
@@ -76,8 +112,8 @@ def _groups(name: str, groups: Iterable[Group]) -> list[dict[str, Any]]:
     ]
 
 
-def _print(found: Report) -> None:
-    saved = found.baseline_pico - found.paid_pico
+def _print(found: Report, saved: Savings) -> None:
+    net = saved.net_pico
     columns = ("", "calls", "baseline", "paid", "saved", "")
     total = Group("all calls", found.calls, found.baseline_pico, found.paid_pico)
     print_table(columns, [_row(total)])
@@ -86,8 +122,10 @@ def _print(found: Report) -> None:
             print_table(columns, [_row(group) for group in groups], title=f"\n{title}")
     if found.levers:
         rows = [(lever, dollars(pico), percent(pico, found.baseline_pico)) for lever, pico in found.levers.items()]
-        share = percent(saved, found.baseline_pico)
-        print_table(("", "saved", ""), rows, title="\nby lever", footer=("all", dollars(saved), share))
+        share = percent(net, found.baseline_pico)
+        print_table(("", "saved", ""), rows, title="\nby lever", footer=("all", dollars(net), share))
+    if saved.own_pico:
+        note(f"{dollars(saved.own_pico)} of what was paid went to thriftgate's own calls: see thriftgate savings")
     if found.estimated:
         note(f"{found.estimated} of the calls broke off: their usage is an estimate")
     if found.open_holds:

@@ -18,6 +18,7 @@ from thriftgate.core.cost import Cost, pico_of, price_usage
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.plan import Lever
 from thriftgate.core.prices import PriceBook, Terms
+from thriftgate.core.routing.choice import Asked
 from thriftgate.core.stability.rewrite import LEVER as STABILISE
 from thriftgate.core.usage import Tokens, Usage
 
@@ -39,11 +40,13 @@ def settle(
     levers: Sequence[Lever] = LEVERS,
     *,
     as_sent: Tokens | None = None,
+    asked: Asked | None = None,
 ) -> Settlement:
     """Price a call and attribute its saving to the levers that were applied. Raises UnknownPrice.
 
     `as_sent`: how the prompt would have been billed with the client's own breakpoints; None where it set none. What an
-    entry kept longer by an earlier call saves on this one is there even if nothing was changed now.
+    entry kept longer by an earlier call saves on this one is there even if nothing was changed now. `asked`: the model that
+    the client named, where another one served; what the call would have used there is an estimate.
     """
     cost = price_usage(usage, terms, book)
     after = cost.pico
@@ -51,7 +54,7 @@ def settle(
     by_id = {lever.id: lever for lever in levers}
     for lever_id in reversed(applied):
         if lever_id != STABILISE:
-            usage, terms = by_id[lever_id].undo(usage, terms, as_sent)
+            usage, terms = by_id[lever_id].undo(usage, terms, as_sent, asked)
         before = pico_of(usage, terms, book)
         saved[lever_id] = before - after
         after = before

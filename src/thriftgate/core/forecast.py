@@ -6,7 +6,9 @@ from thriftgate.core import cache
 from thriftgate.core.cost import pico_at
 from thriftgate.core.money import price_tokens
 from thriftgate.core.plan import Draft, Forecast
+from thriftgate.core.routing.choice import scaled
 from thriftgate.core.state import State
+from thriftgate.core.usage import Tokens
 
 
 def forecast(draft: Draft, state: State) -> Forecast:
@@ -21,8 +23,17 @@ def forecast(draft: Draft, state: State) -> Forecast:
         rules=state.rules,
         output=min(state.output_tokens, draft.max_tokens),
     ).tokens
+    tokens = _as_asked(tokens, draft, state)
     rates = state.book.rates(draft.terms, tokens.prompt)
     return Forecast(tokens, pico_at(tokens, rates), worst_case(draft, state))
+
+
+def _as_asked(tokens: Tokens, draft: Draft, state: State) -> Tokens:
+    """Tokens of the model that the client named, before a lever has put another in its place."""
+    choice = state.route.choice if state.route is not None else None
+    if choice is None or draft.terms.model != choice.asked or choice.served == choice.asked:
+        return tokens
+    return scaled(tokens, choice.ratio)
 
 
 def worst_case(draft: Draft, state: State) -> int:

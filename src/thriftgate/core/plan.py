@@ -10,6 +10,7 @@ from thriftgate.core.cache import Breakpoint
 from thriftgate.core.placement import CacheMode
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
+from thriftgate.core.routing.choice import Asked, Route
 from thriftgate.core.splice import Edit
 from thriftgate.core.state import State
 from thriftgate.core.usage import Tokens, Usage
@@ -81,11 +82,13 @@ class Lever(Protocol):
     def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
         """What to do about this request. Raising is allowed and counts as a skip: savings fail open."""
 
-    def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
+    def undo(
+        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
+    ) -> tuple[Usage, Terms]:
         """What the settled call would have used without this lever: the counterfactual behind its booked saving.
 
         `as_sent`: how the prompt would have been billed with the breakpoints that the client set itself; None where it set
-        none.
+        none. `asked`: the model that the client named, where another one served.
         """
 
 
@@ -100,7 +103,7 @@ class Decision(Struct, frozen=True):
 
 class Plan(Struct, frozen=True):
     """What happens to one request, and why. `body` is what to send: the client's own bytes object when nothing is edited.
-    `client` are the breakpoints the client set itself."""
+    `client` are the breakpoints the client set itself; `route` what was decided about the model."""
 
     body: bytes
     terms: Terms
@@ -110,6 +113,19 @@ class Plan(Struct, frozen=True):
     forecast: Forecast
     refusal: str | None = None
     client: tuple[Breakpoint, ...] = ()
+    route: Route | None = None
+
+    @property
+    def asked(self) -> Asked | None:
+        """The model that the client named, where another one serves."""
+        choice = self.route.choice if self.route is not None else None
+        return Asked(choice.asked, choice.ratio) if choice is not None else None
+
+    @property
+    def tries(self) -> bool:
+        """Whether the answer is a try, to be judged before the client sees it."""
+        choice = self.route.choice if self.route is not None else None
+        return choice is not None and choice.cascade
 
     def applied(self) -> tuple[str, ...]:
         """Ids of the levers that changed the call, in order."""

@@ -36,6 +36,8 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
     editors: list[str] = []
     dearer: list[str] = []
     refusal: str | None = None
+    choice = state.route.choice if state.route is not None else None
+    chosen = choice.lever if choice is not None else ""  # it cannot stand aside here: the request is that model's already
     for lever in levers:
         outcome, after = _ask(lever, request, draft, state, policy)
         if isinstance(outcome, Skip):
@@ -47,7 +49,7 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
             after = after or current
             saving = current.pico - after.pico
             decisions.append(Decision(lever.id, "warned" if outcome.warns else "applied", outcome.reason, saving))
-            dearer += [lever.id] if after.worst_pico > current.worst_pico else []
+            dearer += [lever.id] if after.worst_pico > current.worst_pico and lever.id != chosen else []
             draft, current = outcome.draft, after
             edits += outcome.edits
             editors += [lever.id] if outcome.edits else []
@@ -68,6 +70,7 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
         forecast=current,
         refusal=refusal,
         client=sent.breakpoints,
+        route=state.route,
     )
 
 
@@ -81,8 +84,10 @@ def _without(
 
 
 def _as_sent(request: Request, state: State) -> Draft:
-    """The draft before any lever: the client's own breakpoints, its own terms."""
-    terms = Terms(request.model, day_of(state.now_s), request.mode, request.geo or "global")
+    """The draft before any lever: the client's own breakpoints, its own terms, its own model."""
+    choice = state.route.choice if state.route is not None else None
+    model = choice.asked if choice is not None else request.model
+    terms = Terms(model, day_of(state.now_s), request.mode, request.geo or "global")
     return Draft(terms, request.max_tokens, client_breakpoints(request, state.prefix))
 
 

@@ -13,21 +13,33 @@ from thriftgate.core.models import Capabilities
 from thriftgate.core.plan import Decision, Plan, Policy
 from thriftgate.core.planner import make_plan
 from thriftgate.core.request import Request, parse_request
+from thriftgate.core.routing.choice import Route
 from thriftgate.core.stability.rewrite import LEVER, StabilisePolicy, stabilise
 from thriftgate.core.state import State
 
 
 class Rewritten(Struct, frozen=True):
     """The request to take a snapshot for: the client's own object where nothing was rewritten. `decisions` tell what was
-    done and why."""
+    done and why. `route` is what was decided about the model; where it names another, `request` is that model's and
+    `asked` the one that came in."""
 
     request: Request
     decisions: tuple[Decision, ...]
+    route: Route | None = None
+    asked: Request | None = None
 
     def plan(self, state: State, policy: Policy) -> Plan:
         """Plan the call; `state` is that of `request`. Raises UnknownPrice."""
-        plan = make_plan(self.request, state, policy)
+        plan = make_plan(self.request, replace(state, route=self.route) if self.route is not None else state, policy)
         return replace(plan, decisions=self.decisions + plan.decisions)
+
+    def unrouted(self, reason: str) -> Rewritten:
+        """The call for the model that was asked for; `reason` says why no other serves it."""
+        choice = self.route.choice if self.route is not None else None
+        if self.asked is None or self.route is None or choice is None:
+            return self
+        route = replace(self.route, choice=None, asides={**self.route.asides, choice.lever: reason})
+        return replace(self, request=self.asked, route=route, asked=None)
 
 
 def prepare(request: Request, capability: Capabilities, policy: Policy) -> Rewritten:

@@ -12,6 +12,7 @@ from thriftgate.core.prefix import Prefix
 from thriftgate.core.prices import PriceBook
 from thriftgate.core.request import Ttl
 from thriftgate.core.reuse import Outlook
+from thriftgate.core.routing.choice import Route
 
 
 class Shared(Struct, frozen=True):
@@ -30,7 +31,8 @@ class State(Struct, frozen=True):
     when the answer is expected to begin. `in_thread` says that the prompt is longer than can be
     seen: the provider holds the rest. `output_tokens` is the expected length of the answer. `braked` says what this
     application's calls are to be left with, because our breakpoints have cost it more. `deferral` is what was found for
-    a call whose caller has named a deadline; `shared` is set for jobs that are planned together.
+    a call whose caller has named a deadline; `shared` is set for jobs that are planned together; `route` is what was decided
+    about the model, None where nothing asks.
     """
 
     now_s: float
@@ -48,3 +50,4 @@ class State(Struct, frozen=True):
     braked: Verdict = ""
     deferral: Choice | None = None
     shared: Shared | None = None
+    route: Route | None = None

@@ -7,13 +7,14 @@ import secrets
 from collections.abc import Callable
 
 from thriftgate.clock import Clock, SystemClock
-from thriftgate.core.errors import LedgerError
+from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.core.keepalive import Bounds, quiet_hours
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
 from thriftgate.engine.engine import Engine, Limits
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
+from thriftgate.engine.routing_table import routing_table
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteLedger
@@ -50,7 +51,8 @@ async def build_engine(
             ledger.claim()
         liveness = Liveness(ledger.path, token)
         key_salt = bytes.fromhex(await ledger.secret("key_salt", secrets.token_hex(32)))
-    except LedgerError:
+        routing = routing_table(settings, knowledge.models, await artefact_secret(settings, ledger))
+    except (LedgerError, ConfigError):
         await ledger.close()
         if liveness is not None:
             liveness.close()
@@ -75,9 +77,16 @@ async def build_engine(
         key_salt=key_salt,
         liveness=liveness,
         keeps=not beside,
+        routing=routing,
     )
     await engine.recover()
     return engine
+
+
+async def artefact_secret(settings: Settings, ledger: SqliteLedger) -> bytes:
+    """What artefacts are signed with: the settings' secret, or one that was drawn once for these books."""
+    told = settings.routing.secret.get_secret_value()
+    return told.encode() if told else bytes.fromhex(await ledger.secret("artefact_key", secrets.token_hex(32)))
 
 
 def transport_of(name: str) -> Transport:

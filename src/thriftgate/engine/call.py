@@ -13,7 +13,8 @@ from thriftgate.wire.dialect import Dialect
 class Call(Struct, frozen=True):
     """A request at the door. `headers` have lower-case names; `credential` is the caller's key, kept out of everything
     that is stored; `key` is the name of that key in the books, where it is known without it. `cost_limit_pico` is the most
-    the caller allows this call to cost."""
+    the caller allows this call to cost. `unrouted` is why the model that it names must serve it; `parent` the call on whose
+    behalf it is made."""
 
     method: str
     path: str
@@ -24,6 +25,8 @@ class Call(Struct, frozen=True):
     credential: str = ""
     key: str = ""
     cost_limit_pico: int | None = None
+    unrouted: str = ""
+    parent: str = ""
 
 
 class Reply(Protocol):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import sha256
 from hmac import digest as hmac_digest
-from typing import NamedTuple
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -16,7 +14,6 @@ from thriftgate.core.errors import (
     BrokenReply,
     InputError,
     LedgerError,
-    PolicyRefusal,
     ThriftgateError,
     UpstreamError,
 )
@@ -27,24 +24,28 @@ from thriftgate.core.request import Request
 from thriftgate.core.rewrite import Rewritten, prepare
 from thriftgate.core.stability.watch import MEMORY as STABILITY
 from thriftgate.core.stability.watch import StabilityWatch
-from thriftgate.core.usage import Tokens, Usage
 from thriftgate.engine.call import Call, Reply, WholeReply
+from thriftgate.engine.cascade import Cascading
 from thriftgate.engine.fanout import Fanout, Flight
 from thriftgate.engine.keepalive import KeepAlive, Watched
-from thriftgate.engine.keeping import Keeper
+from thriftgate.engine.keeping import Keepable, Keeper
 from thriftgate.engine.reply import Drain, StreamReply, forwarded, reply_headers
 from thriftgate.engine.retry import RetryPolicy, attempts_allowed
+from thriftgate.engine.routing import NO_ROUTING, Router, RoutingTable
 from thriftgate.engine.sending import Sender, Tries
 from thriftgate.engine.settle import Ending, Prepared, entry_for, hold_of, learn_residency, milliseconds, outcome_of
 from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.touch import Toucher
-from thriftgate.ledger.entries import Entry, Hold, Ledger, Outcome, balanced
+from thriftgate.engine.unsent import Books, Opened, as_refusal, is_no_message, lost, refuse, refused
+from thriftgate.engine.witness import Witness
+from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger, Outcome
 from thriftgate.ledger.liveness import Liveness, process_of
 from thriftgate.logs import log, where_raised
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Incoming, Timeouts, Transport, header
 from thriftgate.wire.anthropic_messages import count_body, read_count
+from thriftgate.wire.assemble import read_answer
 
 
 class Limits(Struct, frozen=True):
@@ -66,15 +67,6 @@ class Limits(Struct, frozen=True):
         return header(headers, b"thriftgate-latency") != "critical"
 
 
-class _Opened(NamedTuple):
-    """A call that has a name: its id, when it came (microseconds since 1970), whose it is, in which dialect."""
-
-    id: str
-    opened_us: int
-    key: str
-    endpoint: str
-
-
 class Engine:
     """One per process. Built by `build.build_engine`; everything it touches is handed in. `liveness` tells which processes
     that write these books are alive; one that `keeps` nothing leaves what was learned to another."""
@@ -93,6 +85,7 @@ class Engine:
         key_salt: bytes,
         liveness: Liveness | None = None,
         keeps: bool = True,
+        routing: RoutingTable = NO_ROUTING,
     ) -> None:
         self.provider = provider
         self.transport = transport
@@ -124,7 +117,15 @@ class Engine:
         self._key_salt = key_salt
         self._keys: Generations[str, str] = Generations(10_000)
         self._stability = StabilityWatch()
-        self._keeper = Keeper({**knowledge.memories, STABILITY: self._stability}, ledger, clock, self.tasks)
+        self.router = Router(routing, knowledge, key_salt)
+        self.witness: Witness | None = None
+        memories: dict[str, Keepable] = {
+            "routes": self.router.standings,
+            "spending": self.router.spending,
+            STABILITY: self._stability,
+        }
+        self._keeper = Keeper({**knowledge.memories, **memories}, ledger, clock, self.tasks)
+        self._cascade = Cascading(self.toucher, self.router, knowledge, clock)
 
     async def messages(self, call: Call) -> Reply:
         """Plan, hold, send, meter, settle one Messages call.
@@ -133,6 +134,12 @@ class Engine:
         LedgerError (nothing sent, or the answer is withheld because it could not be booked).
         """
         prepared, flight = await self._prepare(call)
+        if prepared.plan.tries:
+            tried = await self._tried(call, prepared, flight)
+            if isinstance(tried, WholeReply):
+                return tried
+            prepared, flight = await self._prepare(tried)
+            self.router.standings.escalated(prepared.snapshot.state.prefix.chain, prepared.request.model)
         try:
             return await self._held(call, prepared, flight)
         except ThriftgateError as error:
@@ -140,6 +147,19 @@ class Engine:
             raise
         finally:
             self.fanout.land(flight)
+
+    async def _tried(self, call: Call, prepared: Prepared, flight: Flight) -> WholeReply | Call:
+        """A try of the cheap model: its answer if it is good enough, else the call for the model that was asked for."""
+        try:
+            reply, entry, answer = await self._cascade.run(call, prepared)
+        finally:
+            self.fanout.land(flight)
+        self._booked(entry)
+        if reply is None:
+            return replace(call, unrouted=f"escalated from {entry.id}: {entry.note}")
+        if self.witness is not None and self.witness.wants(call, prepared):
+            self.witness.heard(call, prepared, entry, answer)
+        return reply
 
     async def _held(self, call: Call, prepared: Prepared, flight: Flight) -> Reply:
         """The call between its hold and its entry: whatever ends it, it is settled."""
@@ -170,21 +190,27 @@ class Engine:
             return WholeReply(incoming.status, reply_headers(incoming.headers, prepared, entry), sent.other_body)
         learn_residency(prepared, self.clock.now_s(), self.knowledge)
         self.fanout.land(flight)
+        wanted = self.witness is not None and self.witness.wants(call, prepared)
         if header(incoming.headers, b"content-type").startswith("text/event-stream"):
-            watched = Watched(incoming) if self._keepalive is not None and prepared.plan.breakpoints else None
+            keeps = self._keepalive is not None and bool(prepared.plan.breakpoints) and not _held_out(prepared.plan)
+            watched = Watched(incoming) if keeps or wanted else None
 
             async def settle(end: Ending) -> Entry:
                 entry = await self._settle(prepared, end._replace(latency_ms=self._since(started)))
-                if self._keepalive is not None and watched is not None:
+                if self._keepalive is not None and keeps and watched is not None:
                     self._keepalive.ended(call, prepared, entry, watched)
+                if wanted and self.witness is not None and watched is not None:
+                    self.witness.heard(call, prepared, entry, watched.answer())
                 return entry
 
             return StreamReply(
                 prepared, watched or incoming, ending, settle=settle, tasks=self.tasks, drain=self.limits.drain
             )
         reply, entry = await self._whole(prepared, incoming, ending, started, tries)
-        if self._keepalive is not None:
+        if self._keepalive is not None and not _held_out(prepared.plan):
             self._keepalive.ended(call, prepared, entry, reply.body)
+        if wanted and self.witness is not None:
+            self.witness.heard(call, prepared, entry, read_answer(reply.body))
         return reply
 
     async def forward(self, call: Call) -> WholeReply:
@@ -212,7 +238,7 @@ class Engine:
         holds = [hold for hold in await self.ledger.open_holds() if not hold.batch and process_of(hold.id) in dead]
         for hold in holds:
             try:
-                await self.ledger.settle(self._lost(hold))
+                await self.ledger.settle(lost(hold, self._books()))
             except LedgerError:
                 if await self.ledger.entry(hold.id) is None:
                     raise
@@ -220,25 +246,6 @@ class Engine:
         if self._keepalive is not None:
             await self._keepalive.load(self.ledger)
         return len(holds)
-
-    def _lost(self, hold: Hold) -> Entry:
-        return Entry(
-            id=hold.id,
-            opened_us=hold.opened_us,
-            settled_us=self._now_us(),
-            key=hold.key,
-            model=hold.model,
-            endpoint="",
-            outcome="lost",
-            resolution="expire",
-            usage_source="estimated",
-            usage=Usage(),
-            postings=balanced(hold.forecast_pico, hold.forecast_pico, {}),
-            provider=self.provider.name,
-            price_book=self.knowledge.book.id,
-            forecast_pico=hold.forecast_pico,
-            note="thriftgate was stopped between sending and settling; booked at its forecast",
-        )
 
     @property
     def worker_name(self) -> str:
@@ -271,18 +278,20 @@ class Engine:
 
     async def _prepare(self, call: Call) -> tuple[Prepared, Flight]:
         now_s = self.clock.now_s()
-        opened = _Opened(self._new_id(), int(now_s * 1e6), call.key or self.key_of(call.credential), call.dialect.name)
+        opened = Opened(self._new_id(), int(now_s * 1e6), call.key or self.key_of(call.credential), call.dialect.name)
         model = ""
         plan: Plan | None = None
         try:
             request = call.dialect.parse(call.body)
             model = request.model
-            policy = self._policy(call)
-            rewritten = prepare(request, self.knowledge.models[model], policy)
-            snapshot, plan = self._planned(rewritten, opened.key, policy)
-            if plan.refusal is not None and await self._counted(call, rewritten.request, snapshot):
-                snapshot, plan = self._planned(rewritten, opened.key, policy)
-            if plan.refusal is None and self.limits.may_wait(opened.key, call.headers):
+            policy, route = self.router.enrol(request, opened.key, self._policy(call))
+            rewritten = replace(prepare(request, self.knowledge.models[model], policy), route=route)
+            rewritten = self.router.route(rewritten, call, opened.key, policy, now_s)
+            snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)
+            if plan.refusal is not None and rewritten.asked is not None:  # no lever shall forbid a call
+                rewritten = rewritten.unrouted("it would take this call over its limit")
+                snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)
+            if plan.refusal is None and not _held_out(plan) and self.limits.may_wait(opened.key, call.headers):
                 snapshot, plan = await self.fanout.queue(
                     snapshot,
                     plan,
@@ -291,11 +300,11 @@ class Engine:
                     cost_pico=lambda state: rewritten.plan(state, policy).forecast.pico,
                 )
             if plan.refusal is not None:
-                _refuse(plan.refusal)
+                refuse(plan.refusal)
         except Exception as raised:
-            error = _as_refusal(raised)
+            error = as_refusal(raised)
             error.call_id = opened.id
-            await self.ledger.settle(self._refused(opened, model, plan, error))
+            await self.ledger.settle(refused(opened, model, plan, error, self._books()))
             if isinstance(error, InputError):
                 raise error from None
             raise
@@ -303,12 +312,29 @@ class Engine:
         self.knowledge.observe(snapshot, opened.key)
         if self._keepalive is not None:
             self._keepalive.moved_on(snapshot.state.prefix.chain)
-        prepared = Prepared(opened.id, opened.opened_us, opened.key, rewritten.request, snapshot, plan, call.dialect)
+        prepared = Prepared(
+            opened.id,
+            opened.opened_us,
+            opened.key,
+            rewritten.request,
+            snapshot,
+            plan,
+            call.dialect,
+            call.parent,
+            rewritten.asked,
+        )
         return prepared, self.fanout.depart(snapshot.state, plan)
 
     def _planned(self, rewritten: Rewritten, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
         snapshot = self.knowledge.snapshot(rewritten.request, key, self.clock.now_s())
         return snapshot, rewritten.plan(snapshot.state, policy)
+
+    async def _permitted(self, call: Call, rewritten: Rewritten, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
+        """The plan; where it refuses a prompt by its estimate, the plan for its true length."""
+        snapshot, plan = self._planned(rewritten, key, policy)
+        if plan.refusal is not None and await self._counted(call, rewritten.request, snapshot):
+            snapshot, plan = self._planned(rewritten, key, policy)
+        return snapshot, plan
 
     def _watch(self, key: str, request: Request) -> None:
         """Look what breaks prefixes in what clients send. Whatever goes wrong with that, the call goes on."""
@@ -354,7 +380,7 @@ class Engine:
         outcome: Outcome = "answered" if reading.complete else "garbage"
         ending = ending._replace(outcome=outcome, reading=reading, latency_ms=self._since(started))
         entry = await self._settle(prepared, ending)
-        if outcome == "garbage" and _is_no_message(body, incoming.headers):
+        if outcome == "garbage" and is_no_message(body, incoming.headers):
             raise BrokenReply(
                 f"the provider answered {incoming.status} with {len(body)} bytes that are no message; "
                 f"the call may have been billed and is booked as {prepared.id}"
@@ -374,29 +400,26 @@ class Engine:
         except LedgerError as error:
             error.after_answer = ending.outcome == "answered"
             raise
-        if self._keeps:
-            self._keeper.keep_if_due()
+        self._booked(entry)
         return entry
 
-    def _refused(self, draft: _Opened, model: str, plan: Plan | None, error: ThriftgateError) -> Entry:
-        return Entry(
-            id=draft.id,
-            opened_us=draft.opened_us,
-            settled_us=self._now_us(),
-            key=draft.key,
-            model=model,
-            endpoint=draft.endpoint,
-            outcome="refused",
-            resolution="void",
-            usage_source="none",
-            usage=Usage(Tokens()),
-            postings=balanced(0, 0, {}),
-            provider=self.provider.name,
-            status=error.status_hint,
-            price_book=self.knowledge.book.id,
-            decisions=plan.decisions if plan is not None else (),
-            note=str(error),
-        )
+    async def witnessed(self, name: str, witness: Witness, memory: Keepable) -> None:
+        """Let `witness` hear answered calls. What it learns is kept as `name`, and taken up from there. Raises
+        LedgerError."""
+        await self._keeper.add(name, memory)
+        self.witness = witness
+
+    def keep_soon(self) -> None:
+        """Put down what was learned, in the background."""
+        self.tasks.spawn(self._keeper.keep())
+
+    def _booked(self, entry: Entry) -> None:
+        self.router.spending.add(entry.key, -entry.posted(UPSTREAM), self.clock.now_s())
+        if self._keeps:
+            self._keeper.keep_if_due()
+
+    def _books(self) -> Books:
+        return Books(self.provider.name, self.knowledge.book.id, self._now_us())
 
     def _now_us(self) -> int:
         return int(self.clock.now_s() * 1e6)
@@ -405,24 +428,6 @@ class Engine:
         return milliseconds(self.clock.monotonic_s() - started)
 
 
-def _refuse(message: str) -> None:
-    raise PolicyRefusal(message)
-
-
-def _as_refusal(raised: Exception) -> ThriftgateError:
-    """What the books say of a call that could not be planned."""
-    if isinstance(raised, ThriftgateError):
-        return raised
-    if isinstance(raised, RecursionError):
-        return InputError("the request body is nested too deeply")
-    return ThriftgateError(f"thriftgate failed to plan this call: {type(raised).__name__}")
-
-
-def _is_no_message(body: bytes, headers: Headers) -> bool:
-    """Whether no client could make sense of a successful answer. One compressed against our wish cannot be judged."""
-    if header(headers, b"content-encoding") not in ("", "identity"):
-        return False
-    try:
-        return "content" not in msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return True
+def _held_out(plan: Plan) -> bool:
+    """Whether the conversation is left as its client sends it: no waiting, no pings."""
+    return plan.route is not None and plan.route.arm == "holdout"

@@ -61,7 +61,7 @@ class Kept:
 
     def __init__(self, call: Call, prepared: Prepared, entry: Entry, ttl: Ttl, answer: Answer | None) -> None:
         tokens = entry.usage.total
-        self.call = replace(call, body=prepared.plan.body)
+        self.call = replace(call, body=prepared.plan.body, parent=entry.id)
         self.key = prepared.key
         self.terms: Terms = prepared.plan.terms
         self.curve = prepared.snapshot.state.outlook.prospects[-1].curve

@@ -29,22 +29,30 @@ class Keeper:
     """Keeps each of `memories` under its name."""
 
     def __init__(self, memories: Mapping[str, Keepable], ledger: Ledger, clock: Clock, tasks: Tasks) -> None:
-        self._memories = memories
+        self._memories = dict(memories)
         self._ledger = ledger
         self._clock = clock
         self._tasks = tasks
         self._last_s = clock.now_s()
 
+    async def add(self, name: str, memory: Keepable) -> None:
+        """One more, which takes up what was kept of it."""
+        self._memories[name] = memory
+        await self._restore(name, memory)
+
     async def restore(self) -> None:
         """Take up what was kept. What cannot be read is left aside: it only cost something to learn."""
         for name, memory in self._memories.items():
-            data = await self._ledger.kept(name)
-            if data is None:
-                continue
-            try:
-                memory.restore(data)
-            except (ValueError, msgspec.MsgspecError) as error:
-                log.warning("what was learned cannot be read", memory=name, error=type(error).__name__)
+            await self._restore(name, memory)
+
+    async def _restore(self, name: str, memory: Keepable) -> None:
+        data = await self._ledger.kept(name)
+        if data is None:
+            return
+        try:
+            memory.restore(data)
+        except (ValueError, msgspec.MsgspecError) as error:
+            log.warning("what was learned cannot be read", memory=name, error=type(error).__name__)
 
     def keep_if_due(self) -> None:
         """Keep in the background, if that was not done for a while."""

@@ -58,6 +58,10 @@ class Memory:
         mean = self._output.get((key, model))
         return min(max_tokens, OUTPUT_TOKENS_FIRST_GUESS if mean is None else round(mean))
 
+    def output_mean(self, key: str, model: str) -> float | None:
+        """The usual length of an answer (tokens); None where none was seen."""
+        return self._output.get((key, model))
+
     def answered(self, key: str, model: str, output_tokens: int) -> None:
         mean = self._output.get((key, model))
         fresh = output_tokens if mean is None else mean + OUTPUT_WEIGHT * (output_tokens - mean)

@@ -19,6 +19,7 @@ from thriftgate.core.misses import Billed, Miss, classify
 from thriftgate.core.plan import Plan
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
+from thriftgate.core.routing.choice import Route
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.ledger.entries import Entry, Hold, Outcome, Posting, Resolution, UsageSource, balanced
@@ -32,7 +33,8 @@ TOKENS_MAX = 10**9  # more in one call is no usage but nonsense, and would not f
 
 
 class Prepared(Struct, frozen=True):
-    """A planned call with its hold, on its way to the provider."""
+    """A planned call with its hold, on its way to the provider. `parent` is the call on whose behalf it is made, if
+    any; `asked` the request as the client sent it, where another model is to serve it."""
 
     id: str
     opened_us: int
@@ -41,6 +43,8 @@ class Prepared(Struct, frozen=True):
     snapshot: Snapshot
     plan: Plan
     dialect: Dialect
+    parent: str = ""
+    asked: Request | None = None
 
 
 class Ending(NamedTuple):
@@ -114,6 +118,7 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
         usage, source = _estimated(prepared, reading), "estimated"
     postings, note, terms = _priced(prepared, ending, usage, as_sent, knowledge)
     expected = prepared.plan.forecast.tokens
+    route = prepared.plan.route or Route()
     return Entry(
         id=prepared.id,
         opened_us=prepared.opened_us,
@@ -147,6 +152,13 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
         miss=_missed(prepared, ending, usage, terms, knowledge) if source == "exact" else None,
         sent_us=int(prepared.snapshot.state.now_s * 1e6),
         trail=_trail(prepared, knowledge) if source != "none" else b"",
+        asked_model=route.choice.asked if route.choice is not None else "",
+        task=route.task,
+        arm=route.arm,
+        propensity=route.propensity,
+        conversation=route.conversation,
+        choice=route.choice,
+        parent=prepared.parent,
     )
 
 
@@ -165,7 +177,7 @@ def costed(
         as_sent = knowledge.learn_cost(prepared.snapshot, plan.client, plan.forecast.tokens, told.total, rates)
     if as_sent is None and plan.client:
         as_sent = told.total
-    settlement = attribute(told, terms, _accounted(plan, told, as_sent), knowledge.book, as_sent=as_sent)
+    settlement = attribute(told, terms, _accounted(plan, told, as_sent), knowledge.book, as_sent=as_sent, asked=plan.asked)
     return told.total, settlement, _missed(prepared, ending, told, terms, knowledge) if explain else None
 
 
@@ -232,12 +244,14 @@ def _priced(
         as_sent = usage.total
     applied = _accounted(prepared.plan, usage, as_sent)
     try:
-        settlement = attribute(usage, terms, applied, knowledge.book, as_sent=as_sent)
+        settlement = attribute(usage, terms, applied, knowledge.book, as_sent=as_sent, asked=prepared.plan.asked)
     except UnknownPrice as error:
         # The call is made and must be booked: at the terms it was planned under, and loudly.
         terms = prepared.plan.terms
         note = f"{note}; priced as planned: {error}".removeprefix("; ")
-        settlement = attribute(replace(usage, iterations=()), terms, applied, knowledge.book, as_sent=as_sent)
+        settlement = attribute(
+            replace(usage, iterations=()), terms, applied, knowledge.book, as_sent=as_sent, asked=prepared.plan.asked
+        )
     return balanced(settlement.baseline, settlement.cost.pico, settlement.saved), note, terms
 
 

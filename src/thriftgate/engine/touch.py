@@ -32,10 +32,20 @@ class Purpose(NamedTuple):
     account: str
     endpoint: str
     reason: str
+    note: str = ""
+
+
+class Exchange(NamedTuple):
+    """A call that was held and sent, not booked yet: how it ended, the answer, and what went wrong."""
+
+    ending: Ending
+    headers: Headers
+    body: bytes
+    raised: BaseException | None
 
 
 class Touched(NamedTuple):
-    """How it went. `body` is the provider's answer where it was an error."""
+    """How it went. `body` is the provider's answer, whatever it was."""
 
     entry: Entry
     headers: Headers
@@ -78,10 +88,18 @@ class Toucher:
         now_s = self._clock.now_s()
         snapshot = self._knowledge.snapshot(request, key, now_s)
         plan = make_plan(request, snapshot.state, UNTOUCHED)
-        return Prepared(self._new_id(), int(now_s * 1e6), key, request, snapshot, plan, call.dialect)
+        return Prepared(self._new_id(), int(now_s * 1e6), key, request, snapshot, plan, call.dialect, call.parent)
 
     async def send(self, call: Call, prepared: Prepared, purpose: Purpose) -> Touched:
         """Raises LedgerError (nothing was sent, or it could not be booked) and UpstreamError (booked)."""
+        exchange = await self.exchange(call, prepared)
+        entry = await self.book(prepared, exchange.ending, purpose)
+        if exchange.raised is not None:
+            raise exchange.raised
+        return Touched(entry, exchange.headers, exchange.body)
+
+    async def exchange(self, call: Call, prepared: Prepared) -> Exchange:
+        """Hold and send; whoever calls it must `book` what came of it. Raises LedgerError, with nothing sent."""
         await self._ledger.hold(hold_of(prepared))
         started = self._clock.monotonic_s()
         ending = Ending("answered")
@@ -114,14 +132,18 @@ class Toucher:
                 outcome=outcome_of(error), note=type(error).__name__, may_be_billed=not isinstance(error, Unreachable)
             )
         ending = ending._replace(latency_ms=milliseconds(self._clock.monotonic_s() - started))
-        entry = self._booked(prepared, ending, purpose)
-        await self._ledger.settle(entry)
-        if raised is not None:
-            raise raised
-        return Touched(entry, headers, b"" if entry.outcome == "answered" else body)
+        return Exchange(ending, headers, body, raised)
 
-    def _booked(self, prepared: Prepared, ending: Ending, purpose: Purpose) -> Entry:
+    async def book(self, prepared: Prepared, ending: Ending, purpose: Purpose | None) -> Entry:
+        """Settle it: as a cost of ours, or, without a purpose, as the client's own call. Raises LedgerError."""
+        entry = self._entry(prepared, ending, purpose)
+        await self._ledger.settle(entry)
+        return entry
+
+    def _entry(self, prepared: Prepared, ending: Ending, purpose: Purpose | None) -> Entry:
         entry = entry_for(prepared, ending, self._provider.name, int(self._clock.now_s() * 1e6), self._knowledge)
+        if purpose is None:
+            return entry
         paid = -entry.posted(UPSTREAM)
         decision = Decision(purpose.account, "applied", purpose.reason, -prepared.plan.forecast.pico)
         return replace(
@@ -129,4 +151,5 @@ class Toucher:
             endpoint=purpose.endpoint,
             postings=balanced(0, paid, {purpose.account: -paid} if paid else {}),
             decisions=(decision,),
+            note=purpose.note or entry.note,
         )

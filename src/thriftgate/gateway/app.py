@@ -16,6 +16,7 @@ from thriftgate.gateway.deferral import open_queue
 from thriftgate.gateway.jobs import JOBS, job
 from thriftgate.gateway.messages import forward, messages
 from thriftgate.gateway.metrics import metrics
+from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms
 from thriftgate.logs import log, where_raised
 from thriftgate.settings import Settings
@@ -101,6 +102,7 @@ class Gateway:
             if self._engine is None:
                 self._engine = await build_engine(self.settings)
             self._queue = await open_queue(self._engine, self.settings)
+            await open_proof(self._engine, self.settings, self._queue)
             await self._rooms().clients.start()
         except ThriftgateError as error:
             self.failure = error

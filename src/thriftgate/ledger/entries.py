@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from thriftgate.core.misses import Cause, Miss
 from thriftgate.core.plan import Decision
+from thriftgate.core.routing.choice import Choice
 from thriftgate.core.usage import Tokens, Usage
 
 BASELINE = "baseline"
@@ -61,7 +62,10 @@ class Hold(Struct, frozen=True):
 class Entry(Struct, frozen=True):
     """One settled call. Never holds prompt or answer text. `read_expected_tokens` and `write_expected_tokens` are what the
     forecast counted on; `miss` tells what the cache did not serve, and why; `sent_us` is when it was
-    planned and sent, later than `opened_us` where it had to wait; `trail` are the boundaries of the prompt."""
+    planned and sent, later than `opened_us` where it had to wait; `trail` are the boundaries of the prompt. `model` is what
+    was sent, `asked_model` what the client named where that is another, and `choice` why. `task` is the call site, `arm` the
+    side of an experiment that its `conversation` is on, drawn with probability `propensity`; `parent` is the call on whose
+    behalf this one was made."""
 
     id: str
     opened_us: int
@@ -95,6 +99,13 @@ class Entry(Struct, frozen=True):
     miss: Miss | None = None
     sent_us: int = 0
     trail: bytes = b""
+    asked_model: str = ""
+    task: str = ""
+    arm: str = ""
+    propensity: float = 1.0
+    conversation: str = ""
+    choice: Choice | None = None
+    parent: str = ""
 
     def balance(self) -> int:
         """Zero, or the books are wrong."""

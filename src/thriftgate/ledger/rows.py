@@ -8,6 +8,7 @@ import msgspec
 
 from thriftgate.core.misses import Miss
 from thriftgate.core.plan import Decision
+from thriftgate.core.routing.choice import Choice
 from thriftgate.core.usage import Iteration, Tokens, Usage
 from thriftgate.ledger.entries import Entry, Hold, Posting
 
@@ -18,6 +19,7 @@ ENTRY_COLUMNS = (
     "web_searches", "iterations", "served_model", "provider", "mode", "geo", "stream", "status", "price_book",
     "forecast_pico", "decisions", "upstream_request_id", "message_id", "stop_reason", "note", "attempts", "ttfb_ms",
     "latency_ms", "read_expected_tokens", "write_expected_tokens", "miss", "sent_us", "trail",
+    "asked_model", "task", "arm", "propensity", "conversation", "choice", "parent",
 )  # fmt: skip
 POSTING_COLUMNS = ("entry", "account", "pico")
 
@@ -27,6 +29,7 @@ _ENCODER = msgspec.json.Encoder()
 _ITERATIONS = msgspec.json.Decoder(tuple[Iteration, ...])
 _DECISIONS = msgspec.json.Decoder(tuple[Decision, ...])
 _MISS = msgspec.json.Decoder(Miss)
+_CHOICE = msgspec.json.Decoder(Choice)
 
 
 INTEGER_MAX = 2**63 - 1  # 9.2 million dollars: what a database's integer holds
@@ -48,6 +51,8 @@ def entry_row(entry: Entry) -> Row:
         entry.stop_reason, entry.note, entry.attempts, entry.ttfb_ms, entry.latency_ms,
         entry.read_expected_tokens, entry.write_expected_tokens,
         _ENCODER.encode(entry.miss).decode() if entry.miss is not None else "", entry.sent_us, entry.trail,
+        entry.asked_model, entry.task, entry.arm, entry.propensity, entry.conversation,
+        _ENCODER.encode(entry.choice).decode() if entry.choice is not None else "", entry.parent,
     )  # fmt: skip
 
 
@@ -62,8 +67,10 @@ def entry_from_row(row: Row, postings: tuple[Posting, ...]) -> Entry:
     usage = Usage(tokens, int(str(value.pop("web_searches"))), _ITERATIONS.decode(str(value.pop("iterations"))))
     decisions = _DECISIONS.decode(str(value.pop("decisions")))
     miss = str(value.pop("miss"))
+    choice = str(value.pop("choice"))
     known = msgspec.convert(
         {**value, "usage": Usage(), "postings": [], "stream": bool(value["stream"])}, Entry, from_attributes=True
     )
     missed = _MISS.decode(miss) if miss else None
-    return msgspec.structs.replace(known, usage=usage, decisions=decisions, postings=postings, miss=missed)
+    chosen = _CHOICE.decode(choice) if choice else None
+    return msgspec.structs.replace(known, usage=usage, decisions=decisions, postings=postings, miss=missed, choice=chosen)

@@ -4,6 +4,7 @@ It shares no code with the planner, answers without a network, and knows to the 
 would have cost. `Simulator` is an ASGI application; `thriftgate simulate` serves it.
 """
 
+from thriftgate.simulator.accuracy import AccuracyShift
 from thriftgate.simulator.app import Simulator
 from thriftgate.simulator.clock import SimClock
 from thriftgate.simulator.config import BatchRules, CacheRules, Latency, LimitRules, SimulatorConfig
@@ -13,6 +14,7 @@ from thriftgate.simulator.tasks import TASK_SETS, Item, TaskSet
 
 __all__ = [
     "TASK_SETS",
+    "AccuracyShift",
     "ApiError",
     "BatchRules",
     "CacheRules",

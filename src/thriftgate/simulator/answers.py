@@ -1,7 +1,8 @@
-"""What the simulated model says: a pure function of seed, model and visible content.
+"""What the simulated model says: a pure function of seed, model and visible content (with `variety` 0).
 
 `cache_control`, metadata, headers, tool ids and signatures never matter. Order of ideas: a directive in the user's text, a
-refusal, a tool call, a structured output, a known task, an echo that says plainly that it is simulated.
+refusal, a tool call, an opinion about answers, a known task (both also as a structured output), an echo that says plainly
+that it is simulated. Directives inside of what an opinion is asked about are no orders.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Any
 
 import msgspec
 
+from thriftgate.simulator.accuracy import Accuracy
 from thriftgate.simulator.directives import Directives, read_directives, strip_directives
 from thriftgate.simulator.draws import below, digest, digest_again, pick, unit
 from thriftgate.simulator.models import Model
+from thriftgate.simulator.opinions import Asked, opinion, read_asked
 from thriftgate.simulator.render import Body, Placed, effort_of, identity, output_format, thinking_mode, visible_system
 from thriftgate.simulator.schema import instance
 from thriftgate.simulator.tasks import recognise, solve
@@ -65,11 +68,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """What is the same for all answers of a simulator: token counter, seed, shift of the accuracy."""
+    """What is the same for all answers of a simulator: token counter, seed, how often models are right."""
 
     counter: TokenCounter
     seed: int
-    shift: float = 0.0
+    accuracy: Accuracy
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +84,18 @@ class Scene:
     ask: Ask
     orders: Directives
     chance: tuple[object, ...]
+    asked: Asked | None
 
 
 def compose(body: Body, placed: list[Placed], model: Model, author: Author, *, room: int) -> Answer:
     """The answer to a prompt. `room` = tokens left in the context window."""
     ask = find_ask(placed)
-    orders = read_directives(ask.text)
+    asked = read_asked(ask.text)
+    orders = read_directives(ask.text if asked is None else asked.around)
     answer = Answer()
     if orders.refuse is not None:
         return _refuse(answer, orders.refuse)
-    scene = Scene(body, model, ask, orders, (author.seed, model.id, visible_key(body, placed)))
+    scene = Scene(body, model, ask, orders, (author.seed, model.id, visible_key(body, placed)), asked)
     _think(answer, scene, author)
     answer.search, answer.search_tool = _search(body, ask, orders)
     calls = [] if answer.search else _tool_calls(scene)
@@ -248,10 +253,7 @@ def _say(answer: Answer, scene: Scene, author: Author) -> None:
 
 
 def _free_text(scene: Scene, author: Author) -> str:
-    known, model, solved = recognise(scene.ask.text), scene.model, None
-    if known is not None:
-        effort = effort_of(scene.body, model)
-        solved = solve(*known, seed=author.seed, model=model.id, tier=model.tier, effort=effort, shift=author.shift)
+    model, solved = scene.model, _solved(scene, author)
     wanted = output_format(scene.body)
     if wanted is not None:
         return _structured(wanted.get("schema", {}), solved, digest(*scene.chance))
@@ -261,6 +263,27 @@ def _free_text(scene: Scene, author: Author) -> str:
     words = " ".join(strip_directives(scene.ask.text).split()[:12])
     length = 8 + below(40, "length", *scene.chance)
     return f'{opening} ({model.display}, simulated): "{words}". {_words(length)}'
+
+
+def _solved(scene: Scene, author: Author) -> str | None:
+    """The reply to a request for an opinion or to a known task; None where it is neither."""
+    model, accuracy = scene.model, author.accuracy
+    if scene.asked is not None:
+        return opinion(scene.asked, model, author.seed, accuracy)
+    known = recognise(scene.ask.text)
+    if known is None:
+        return None
+    tasks, item = known
+    return solve(
+        tasks,
+        item,
+        seed=author.seed,
+        model=model.id,
+        tier=model.tier,
+        effort=effort_of(scene.body, model),
+        shift=accuracy.shift(model.id, tasks.name),
+        again=accuracy.draw(model.id, item.key),
+    )
 
 
 def _structured(schema: dict[str, Any], solved: str | None, chance: bytes) -> str:

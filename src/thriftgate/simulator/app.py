@@ -10,6 +10,7 @@ import secrets
 from typing import Any
 
 from thriftgate.simulator import http
+from thriftgate.simulator.accuracy import Accuracy
 from thriftgate.simulator.batch_delivery import PATH as BATCHES
 from thriftgate.simulator.batch_delivery import BatchDelivery
 from thriftgate.simulator.batches import Batches
@@ -39,7 +40,14 @@ class Simulator:
         self.models = load_models()
         self.bill = Bill(self.models)
         self.limiter = Limiter(self.config.limits, self.bill)
-        self.service = MessageService(self.config, self.models, self.ids)
+        self.accuracy = Accuracy(
+            self.models,
+            seed=self.config.seed,
+            base=self.config.accuracy_shift,
+            variety=self.config.variety,
+            shifts=self.config.accuracy_shifts,
+        )
+        self.service = MessageService(self.config, self.models, self.ids, self.accuracy)
         self.batches = Batches(self.config, self.service, self.bill, self.ids, lambda: self.faults)
         self.requests = 0
         self.messages = 0
@@ -66,12 +74,14 @@ class Simulator:
         }
 
     def reset(self) -> None:
-        """Forgets caches, batches, bill, limits and counts. The clock and the id counter go on."""
+        """Forgets caches, batches, bill, limits and counts. The clock and the id counter go on; faults, rules and
+        accuracy stay as they are."""
         self.service.cache.clear()
         self.service.diagnostics.clear()
         self.batches.clear()
         self.bill.calls.clear()
         self.limiter.clear()
+        self.accuracy.restart()
         self.requests = self.messages = self.batch_requests = 0
 
     def count_blocks(self, body: dict[str, Any], *, version: str = "2023-06-01") -> list[tuple[str, int]]:

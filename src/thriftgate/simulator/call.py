@@ -35,6 +35,7 @@ class Call:
     transformations: list[dict[str, str]]
     applied: list[dict[str, Any]]
     compact: dict[str, Any] | None
+    betas: frozenset[str] = frozenset()
     diagnostics: dict[str, Any] | None = None
     message_id: str = ""
     answered_at: float = 0.0

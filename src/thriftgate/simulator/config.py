@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
+from thriftgate.simulator.accuracy import AccuracyShift, within
 from thriftgate.simulator.clock import SimClock
 from thriftgate.simulator.faults import Faults
 from thriftgate.simulator.tables import settings_table
@@ -174,10 +175,19 @@ class SimulatorConfig:
     default_inference_geo: str = "global"
     """the workspace's default"""
     accuracy_shift: float = 0.0
-    """added to every probability of a right answer in `tasks`"""
+    """added (−1…1) to every probability of a right answer in `tasks`"""
+    accuracy_shifts: tuple[AccuracyShift, ...] = ()
+    """the same for single models, or for their answers to one task set; `POST /_sim/accuracy` changes them in mid-run"""
+    variety: float = 0.0
+    """share (0…1) of right or wrong outcomes that are drawn anew for each call; 0 = a task that a model got right once it
+    always gets right. The chance of a right answer is the same whatever is set here"""
     max_body_bytes: int = 32_000_000
     disconnect_bills_all: bool = False
     """assumed (the documentation is silent): a client that leaves mid-stream is billed the output streamed so far;
     True bills the whole answer"""
     public_url: str = "http://127.0.0.1"
     """put before the path in a batch's `results_url` when the request carried no Host header"""
+
+    def __post_init__(self) -> None:
+        within("accuracy_shift", self.accuracy_shift, -1.0, 1.0)
+        within("variety", self.variety, 0.0, 1.0)

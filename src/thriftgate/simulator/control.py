@@ -6,7 +6,10 @@ GET  /_sim/state         counts, clock, seed
 GET  /_sim/clock         {"now": unix, "rfc3339": …};  POST {"set": rfc3339 | unix} or {"advance_s": n}
 GET  /_sim/faults        the faults in force;          POST a table of fault names replaces them
 GET  /_sim/batches       the rules new batches are processed by; POST a table of BatchRules names replaces them
-POST /_sim/reset         forgets caches, batches, bill, limits and the request counts (not clock, faults and rules)
+GET  /_sim/accuracy      what is added to the chances of right answers, and the variety;
+                         POST {"model": "claude-haiku-5-5", "shift": -0.3} (−1…1; 0 clears; if need be "task": "sentiment")
+                         or {"variety": 0.2} (0…1) changes it from the next call on
+POST /_sim/reset         forgets caches, batches, bill, limits and the request counts (not clock, faults, rules, accuracy)
 """
 
 from __future__ import annotations
@@ -82,6 +85,16 @@ def _set_batches(simulator: Simulator, raw: bytes) -> dict[str, Any]:
     return dataclasses.asdict(simulator.batches.rules)
 
 
+def _accuracy(simulator: Simulator, _: bytes) -> dict[str, Any]:
+    return simulator.accuracy.document()
+
+
+def _set_accuracy(simulator: Simulator, raw: bytes) -> dict[str, Any]:
+    simulator.batches.run_due(simulator.now())  # what should have been answered by now is answered as it was until now
+    _parsed(simulator.accuracy.change, raw)
+    return simulator.accuracy.document()
+
+
 def _parsed(parse: Callable[[object], T], raw: bytes) -> T:
     try:
         return parse(_table(raw))
@@ -128,5 +141,7 @@ ANSWERS: dict[tuple[str, str], Callable[[Simulator, bytes], dict[str, Any]]] = {
     ("POST", "faults"): _set_faults,
     ("GET", "batches"): _batches,
     ("POST", "batches"): _set_batches,
+    ("GET", "accuracy"): _accuracy,
+    ("POST", "accuracy"): _set_accuracy,
     ("POST", "reset"): _reset,
 }

@@ -24,6 +24,18 @@ THINKING_MODIFIED = (
     "as they were in the original response."
 )
 """doc: api/errors, 2026-08 (second sentence: as seen in practice)"""
+BINDING_CONTROLS = "thinking-binding-controls-2026-08-01"
+"""doc: the beta header of `block_binding` and `input_transformations` (build-with-claude/preserved-thinking, 2026-09)"""
+FORCED_TOOLS = 'tool_choice: type "tool" and "any" are not supported for this model.'
+"""doc: models/opus-5-5/whats-new-opus-5-5, 2026-10"""
+ONE_SAMPLER = "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
+"""as seen in practice (github.com/SalesforceAIResearch/MCP-Universe/issues/49, 2026-01)"""
+TEMPERATURE_THINKING = "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode."
+"""as seen in practice (github.com/mnfst/modelparams.dev/issues/214, 2026-08)"""
+TOP_K_THINKING = "`top_k` must be unset when thinking is enabled."
+"""as seen in practice (github.com/quarkiverse/quarkus-langchain4j/issues/1812, 2025-09)"""
+TOP_P_THINKING = "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled."
+"""the rule: doc, build-with-claude/thinking, 2026-09; the wording: assumed"""
 SIGNATURE_INVALID = "Invalid `signature` in `thinking` block"
 """as seen in practice"""
 PREFIX_MISMATCH = "Invalid `signature` in `thinking` block. The block is bound to a different conversation."

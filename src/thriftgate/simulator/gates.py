@@ -30,7 +30,7 @@ def check_gates(
     """Raises the 400 of the first gate that the request does not pass on this model."""
     _check_prefill(body, model)
     _check_sampling(body, model)
-    _check_thinking(body, model)
+    _check_thinking(body, model, betas)
     _check_effort(body, model)
     _check_tool_choice(body, model)
     _check_sizes(body, model, betas, batch=batch)
@@ -57,8 +57,11 @@ def _check_prefill(body: Body, model: Model) -> None:
 
 
 def _check_sampling(body: Body, model: Model) -> None:
-    """Sampling parameters away from their default are 400 on 4.7 and later."""
-    if model.sampling == "any":
+    """Sampling parameters away from their default are 400 on 4.7 and later. Opus 4.1 and the 4.5 and 4.6 models take
+    temperature or top_p, not both (see `errors.ONE_SAMPLER`; github.com/OpenHands/OpenHands/pull/12909, 2026-02)."""
+    if model.sampling == "one" and body.get("temperature") is not None and body.get("top_p") is not None:
+        raise invalid(errors.ONE_SAMPLER)
+    if model.sampling != "default_only":
         return
     for name, default in (("temperature", 1), ("top_p", 1), ("top_k", None)):
         value = body.get(name)
@@ -66,7 +69,7 @@ def _check_sampling(body: Body, model: Model) -> None:
             raise invalid(f"{name}: non-default values are not supported for this model")
 
 
-def _check_thinking(body: Body, model: Model) -> None:
+def _check_thinking(body: Body, model: Model, betas: frozenset[str]) -> None:
     asked = body.get("thinking")
     if not asked:
         return
@@ -82,8 +85,26 @@ def _check_thinking(body: Body, model: Model) -> None:
             raise invalid(
                 f'"thinking.type.{mode}" is only supported with "output_config.effort" up to "{model.disable_max_effort}".'
             )
+    if mode in {"enabled", "adaptive"}:
+        _check_sampling_beside_thinking(body)
+    if asked.get("block_binding") is not None and (
+        errors.BINDING_CONTROLS not in betas or mode not in {"enabled", "adaptive"}
+    ):
+        # The 400: doc, build-with-claude/preserved-thinking, 2026-09; its wording: assumed.
+        raise invalid(f"thinking.{mode}.block_binding: Extra inputs are not permitted")
     if mode == "enabled":
         _check_budget(body, asked)
+
+
+def _check_sampling_beside_thinking(body: Body) -> None:
+    """While thinking is on: no temperature but 1, no top_k, top_p from 0.95 on (build-with-claude/thinking, 2026-09)."""
+    if body.get("temperature", 1) not in {None, 1}:
+        raise invalid(errors.TEMPERATURE_THINKING)
+    if body.get("top_k") is not None:
+        raise invalid(errors.TOP_K_THINKING)
+    top_p = body.get("top_p")
+    if top_p is not None and top_p < 0.95:
+        raise invalid(errors.TOP_P_THINKING)
 
 
 def _thinking_refusal(mode: str) -> str:
@@ -104,14 +125,15 @@ def _check_budget(body: Body, asked: dict[str, Any]) -> None:
         raise invalid("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
     if body.get("max_tokens", budget + 1) <= budget and body.get("max_tokens") != 0:
         raise invalid("`max_tokens` must be greater than `thinking.budget_tokens`.")
-    if body.get("temperature", 1) != 1:
-        raise invalid("`temperature` may only be set to 1 when thinking is enabled.")
     if (body.get("tool_choice") or {}).get("type") in {"any", "tool"}:
         raise invalid("Thinking may not be enabled when tool_choice forces tool use.")
 
 
 def _check_effort(body: Body, model: Model) -> None:
-    effort = (body.get("output_config") or {}).get("effort")
+    config = body.get("output_config") or {}
+    if config.get("task_budget") is not None:
+        _check_task_budget(config["task_budget"], model)
+    effort = config.get("effort")
     if effort is None:
         return
     if effort not in EFFORTS:
@@ -122,9 +144,6 @@ def _check_effort(body: Body, model: Model) -> None:
         raise invalid(
             f"output_config.effort: '{effort}' is not supported for this model. Supported: {', '.join(model.effort)}"
         )
-    budget = (body.get("output_config") or {}).get("task_budget")
-    if budget is not None:
-        _check_task_budget(budget, model)
 
 
 def _check_task_budget(budget: object, model: Model) -> None:
@@ -136,10 +155,11 @@ def _check_task_budget(budget: object, model: Model) -> None:
 
 
 def _check_tool_choice(body: Body, model: Model) -> None:
-    """A forced tool choice is 400 on Fable 5.1 and later, Opus 5.5 and Sonnet 5.5 (about-claude/pricing, 2026-10)."""
+    """A forced tool choice is 400 on Fable 5.1 and later, Opus 5.5 and Sonnet 5.5 (about-claude/pricing, 2026-10). Adaptive
+    thinking goes with it elsewhere, a manual budget does not (build-with-claude/thinking, 2026-09)."""
     choice = (body.get("tool_choice") or {}).get("type")
     if choice in {"any", "tool"} and not model.forced_tools:
-        raise invalid(f'"tool_choice.type.{choice}" is not supported for this model.')
+        raise invalid(errors.FORCED_TOOLS)
 
 
 def _check_sizes(body: Body, model: Model, betas: frozenset[str], *, batch: bool) -> None:

@@ -115,7 +115,7 @@ def _fall_back(service: MessageService, call: Call, refused: Step, fallbacks: ob
         raise invalid('fallbacks: Input should be "default" or a list of up to 3 models')
     changed = {**call.body, **options[0]}
     changed.pop("fallbacks", None)
-    second = service.prepare(changed, call.caller, version="2023-06-01", now=call.answered_at)
+    second = service.prepare(changed, call.caller, version="2023-06-01", betas=call.betas, now=call.answered_at)
     second.message_id, second.answered_at = call.message_id, call.answered_at
     service.commit(call, second.lookup)
     plain = [item for item in second.placed if "[[sim: refuse" not in str(item.content.get("text", ""))]

@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 from thriftgate.simulator import answers, iterations
+from thriftgate.simulator.accuracy import Accuracy
 from thriftgate.simulator.answers import Answer
 from thriftgate.simulator.cache import CacheOracle, Lookup, prefixes
 from thriftgate.simulator.call import Call, Reply
 from thriftgate.simulator.config import SimulatorConfig
 from thriftgate.simulator.context import after_compaction, apply_edits
 from thriftgate.simulator.diagnostics import Diagnostics, fingerprint
-from thriftgate.simulator.errors import invalid
+from thriftgate.simulator.errors import BINDING_CONTROLS, invalid
 from thriftgate.simulator.gates import check_gates
 from thriftgate.simulator.identity import Caller, Ids
 from thriftgate.simulator.marks import check_marks, find_marks
@@ -31,12 +32,12 @@ from thriftgate.simulator.validate import check_body
 class MessageService:
     """Answers Messages calls. Holds the caches; knows nothing of HTTP."""
 
-    def __init__(self, config: SimulatorConfig, models: ModelTable, ids: Ids) -> None:
+    def __init__(self, config: SimulatorConfig, models: ModelTable, ids: Ids, accuracy: Accuracy) -> None:
         self.config = config
         self.models = models
         self.ids = ids
         self.counter = TokenCounter(config.tokenizer)
-        self.author = answers.Author(self.counter, config.seed, config.accuracy_shift)
+        self.author = answers.Author(self.counter, config.seed, accuracy)
         self.cache = CacheOracle(config.rules)
         self.sealer = Sealer(config.seed)
         self.diagnostics = Diagnostics()
@@ -97,6 +98,7 @@ class MessageService:
             checked.transformations,
             edited.applied,
             edited.compact,
+            betas,
         )
         self._compare(call)
         return call
@@ -187,7 +189,8 @@ class MessageService:
         extra: dict[str, Any] = {}
         if call.body.get("context_management") is not None:
             extra["context_management"] = {"applied_edits": call.applied}
-        if call.transformations:
+        if BINDING_CONTROLS in call.betas and set(call.model.thinking) - {"disabled"}:
+            # Without the header a drop is silent, with it the list is there even if empty (preserved-thinking, 2026-09).
             extra["input_transformations"] = call.transformations
         message: dict[str, Any] = {
             "id": call.message_id,

@@ -86,6 +86,8 @@ class Model:
     disable_max_effort: str | None = None
     forced_tools: bool = True
     binding: str = "none"
+    thinking_readers: tuple[str, ...] | None = None
+    reads_foreign_thinking: bool = True
     org_bound: bool = False
     system_messages: bool = False
     task_budget: bool = False
@@ -122,6 +124,17 @@ class Model:
     def fast_ignored_at(self, moment: float) -> bool:
         """Whether `speed: "fast"` is accepted but runs and bills at standard (Opus 4.6 since 2026-06-29)."""
         return self.fast_ignored_from is not None and _day(moment) >= self.fast_ignored_from
+
+    def reads_thinking_of(self, author: Model) -> bool:
+        """Whether this model may use a thinking block that `author` made: its own always; of others those that name it as a
+        reader, or name none and are no newer (build-with-claude/thinking and preserved-thinking, 2026-09)."""
+        if author.id == self.id:
+            return True
+        if not self.reads_foreign_thinking:
+            return False
+        if author.thinking_readers is None:
+            return author.launched <= self.launched
+        return self.id in author.thinking_readers or author.thinking_readers == ("*",)
 
     def lifecycle_at(self, moment: float) -> str:
         """`unreleased`, `active`, `deprecated` or `retired`."""

@@ -1,7 +1,8 @@
 """Built-in task sets with known answers, so that quality can be measured against the simulator.
 
 The simulator recognises an item by reading the prompt itself and works out the truth from it; nothing is looked up. It
-answers right with this probability (plus `SimulatorConfig.accuracy_shift`), decided by a hash of (seed, model, task text):
+answers right with this probability (plus what `accuracy` adds), decided by a hash of (seed, model, task text), with
+`SimulatorConfig.variety` sometimes of the number of the call as well:
 
     ability of the model (tier)     easy (1)   middle (2)   hard (3)
     1  Haiku 4.5 and older            0.93        0.72         0.42
@@ -72,13 +73,23 @@ def recognise(text: str) -> tuple[TaskSet, Item] | None:
     return None
 
 
-def solve(tasks: TaskSet, item: Item, *, seed: int, model: str, tier: int, effort: str, shift: float = 0.0) -> str:
-    """The simulated model's answer to an item, right or plausibly wrong."""
+def solve(
+    tasks: TaskSet,
+    item: Item,
+    *,
+    seed: int,
+    model: str,
+    tier: int,
+    effort: str,
+    shift: float = 0.0,
+    again: tuple[object, ...] = (),
+) -> str:
+    """The simulated model's answer to an item, right or plausibly wrong. `again` = what makes a call's draw its own."""
     chance = RIGHT[tier][item.difficulty - 1] + EFFORT.get(effort, 0.0) * item.difficulty + shift
     chance += 0.01 if effort == "max" else 0.0
-    if unit("right", seed, model, item.key) < chance:
+    if unit("right", seed, model, item.key, *again) < chance:
         return item.expected
-    return tasks.wrong(item, ("wrong", seed, model, item.key))
+    return tasks.wrong(item, ("wrong", seed, model, item.key, *again))
 
 
 # --- arithmetic ------------------------------------------------------------------------------------------------------

@@ -134,8 +134,9 @@ def check_thinking(
     """Reads every thinking block of the request. Raises the 400 for altered, foreign or displaced ones, or drops them."""
     everything = flatten(body)
     latest = max((item.message for item in everything if item.role == "assistant"), default=-1)
-    bound = model.binding == "always" or (model.binding == "account" and enforce)
     asked = ((body.get("thinking") or {}).get("block_binding") or {}).get("prefix_mismatch_behavior")
+    # Older accounts are checked where they ask for it (preserved-thinking, 2026-09).
+    bound = model.binding == "always" or (model.binding == "account" and (enforce or asked is not None))
     drop = asked == "drop_block" or (asked is None and batch)
     kept: list[Placed] = []
     tokens: dict[str, int] = {}
@@ -196,14 +197,13 @@ def _genuine(sealer: Sealer, item: Placed, latest: int, *, accept_foreign: bool)
 
 
 def _mismatch(seal: Seal, model: Model, organization: str) -> str | None:
-    """Blocks of binding models are lost on another model, except between Fable and Mythos 5.2; Sonnet 5.5 and Haiku
-    5.5 blocks also on another account (preserved-thinking, 2026-10). That older models' blocks stay readable anywhere
-    is assumed."""
-
+    """Why the model may not use a block: another model made it whose thinking it does not read (on every account), or
+    another account did (blocks of Sonnet 5.5 and Haiku 5.5). Such a block is dropped whatever is asked for
+    (preserved-thinking, 2026-10). Which model reads which stands in `models.toml`."""
     author = next((row for row in load_models().rows if digest(row.id, size=8) == seal.model), None)
-    if author is None or author.binding == "none":
+    if author is None:
         return None
-    if author.id != model.id and not (author.binding == "always" and model.binding == "always"):
+    if not model.reads_thinking_of(author):
         return "model_binding_mismatch"
     if author.org_bound and seal.organization != digest(organization, size=8):
         return "organization_binding_mismatch"

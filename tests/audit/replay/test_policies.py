@@ -10,7 +10,6 @@ from thriftgate.audit.placing.clients import CLIENTS
 from thriftgate.audit.prompts import REWRITES
 from thriftgate.audit.replay.policies import (
     ALL,
-    ALL_LEVERS,
     CACHE,
     CONFIG,
     KEEPALIVE,
@@ -54,7 +53,11 @@ def test_safe_levers_are_those_that_say_so() -> None:
     assert safe.policy is not None
     assert safe.policy.levers == SAFE_LEVERS == tuple(lever.id for lever in LEVERS if lever.safe)
     assert CACHE in SAFE_LEVERS
-    assert set(ALL_LEVERS) == {lever.id for lever in LEVERS}
+    everything = next(one for one in planner_candidates(None) if one.name == ALL)
+    assert everything.policy is not None
+    assert everything.policy.levers == SAFE_LEVERS
+    assert all(f'"{lever}"' in everything.config for lever in SAFE_LEVERS)
+    assert "route." not in everything.config
 
 
 def test_the_users_own_settings_come_along() -> None:

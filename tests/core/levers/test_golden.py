@@ -20,6 +20,7 @@ from thriftgate.core.placement import CacheMode
 from thriftgate.core.plan import Policy
 from thriftgate.core.planner import make_plan
 from thriftgate.core.request import Ttl
+from thriftgate.core.routing.choice import Route
 from thriftgate.core.state import Shared, State
 
 FOLDER = Path(__file__).parents[2] / "golden" / "levers"
@@ -65,14 +66,16 @@ class Known(Struct, frozen=True, forbid_unknown_fields=True):
     live: list[Live] = []
     deferral: Deferred | None = None
     shared: SharedUpTo | None = None
+    route: Route | None = None
 
     def told(self, state: State) -> State:
-        """The state with what is known of a call that can wait."""
+        """The state with what is known of a call that can wait, and of its model."""
         deferral, shared = self.deferral, self.shared
         return replace(
             state,
             deferral=None if deferral is None else Choice(deferral.batch, NOW_S + 3600.0, 1.0, deferral.reason),
             shared=None if shared is None else Shared(shared.block, shared.ttl, shared.reason),
+            route=self.route,
         )
 
 

@@ -24,7 +24,15 @@ from thriftgate.ledger.rows import ENTRY_COLUMNS, entry_from_row
 
 PARENTS_KEPT = 20_000  # calls whose prompt a later one may continue
 ROUNDED_US = 500  # a time to first byte is kept in whole milliseconds; an answer began no later than this tells
-_ABSENT = {"read_expected_tokens": "0", "write_expected_tokens": "0", "miss": "''", "sent_us": "0", "trail": "x''"}
+_ABSENT = {
+    "read_expected_tokens": "0",
+    "write_expected_tokens": "0",
+    "miss": "''",
+    "sent_us": "0",
+    "trail": "x''",
+    **dict.fromkeys(("asked_model", "task", "arm", "conversation", "choice", "parent"), "''"),
+    "propensity": "1.0",
+}
 """Columns that came later, and what older books have for them."""
 
 

@@ -21,7 +21,6 @@ CONFIG = "config"
 SAFE = "safe-levers"
 ALL = "all-levers"
 SAFE_LEVERS = tuple(lever.id for lever in LEVERS if lever.safe)
-ALL_LEVERS = tuple(lever.id for lever in LEVERS)
 CACHE = "cache.breakpoints"
 GUARD = "count.guard"
 DEFER = "batch.defer"
@@ -96,8 +95,8 @@ def planner_candidates(config: Policy | None) -> list[Candidate]:
     found += [_pinging(plain), _rewriting(plain)]
     safe = Policy(levers=SAFE_LEVERS)
     found.append(Candidate(SAFE, "levers", "all levers that cannot change an answer, as they are by default", safe))
-    everything = Policy(levers=ALL_LEVERS, cache_mode="full")
-    config_text = f'[policy]\nlevers = {list(ALL_LEVERS)}\n\n[cache]\nmode = "full"\n\n{KEEPALIVE_ON}'.replace("'", '"')
+    everything = Policy(levers=SAFE_LEVERS, cache_mode="full")
+    config_text = f'[policy]\nlevers = {list(SAFE_LEVERS)}\n\n[cache]\nmode = "full"\n\n{KEEPALIVE_ON}'.replace("'", '"')
     found.append(
         Candidate(
             ALL,

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from thriftgate.core.plan import Draft, Policy, Proposal, Refuse, Skip
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
+from thriftgate.core.routing.choice import Asked
 from thriftgate.core.splice import Edit
 from thriftgate.core.state import State
 from thriftgate.core.usage import Tokens, Usage
@@ -46,7 +47,9 @@ class BatchDefer:
         edits = (Edit(("stream",), None),) if "stream" in request.members else ()
         return Proposal(deferral.reason, replace(draft, terms=replace(draft.terms, mode="batch")), edits)
 
-    def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
+    def undo(
+        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
+    ) -> tuple[Usage, Terms]:
         return usage, replace(terms, mode="standard")
 
 

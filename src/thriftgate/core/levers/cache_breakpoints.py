@@ -24,6 +24,7 @@ from thriftgate.core.plan import Draft, Policy, Proposal, Refuse, Skip
 from thriftgate.core.prefix import Prefix
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request, Ttl
+from thriftgate.core.routing.choice import Asked
 from thriftgate.core.splice import Edit
 from thriftgate.core.state import Shared, State
 from thriftgate.core.usage import Iteration, Tokens, Usage
@@ -88,7 +89,9 @@ class CacheBreakpoints:
             shared.reason, msgspec.structs.replace(draft, breakpoints=marks), _edits(request, state.prefix, marks)
         )
 
-    def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
+    def undo(
+        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
+    ) -> tuple[Usage, Terms]:
         if as_sent is not None:
             total = msgspec.structs.replace(as_sent, output=usage.total.output, thinking=usage.total.thinking)
             return msgspec.structs.replace(usage, total=total), terms

@@ -16,6 +16,7 @@ from thriftgate.core.money import usd_from_pico
 from thriftgate.core.plan import Draft, Policy, Proposal, Refuse, Skip
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
+from thriftgate.core.routing.choice import Asked
 from thriftgate.core.state import State
 from thriftgate.core.usage import Tokens, Usage
 
@@ -40,5 +41,7 @@ class CountGuard:
         )
         return Proposal(message, draft, warns=True) if policy.on_cost_limit == "warn" else Refuse(message)
 
-    def undo(self, usage: Usage, terms: Terms, as_sent: Tokens | None = None) -> tuple[Usage, Terms]:
+    def undo(
+        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
+    ) -> tuple[Usage, Terms]:
         return usage, terms

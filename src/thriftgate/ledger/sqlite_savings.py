@@ -1,0 +1,112 @@
+"""Questions about routing and experiments, put to the books through `SqliteLedger.ask`.
+
+A call that a client asked for has a baseline. One without is ours: a ping, a try that was not kept, a verifier's, a second
+call.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from thriftgate.ledger.queries import SUM, summed
+
+# An entry has at most one posting on each account, found by its key.
+_BASE = "left join postings base on base.entry = {0} and base.account = 'baseline'"
+_PAID = "left join postings paid on paid.entry = {0} and paid.account = 'upstream'"
+_SPAN = "opened_us >= ? and opened_us < ?"
+_ASKED = "coalesce(base.pico, 0) <> 0"
+
+# What calls of our own cost, by endpoint.
+_OWN = f"""
+select endpoint, count(*), {SUM.format("-paid.pico")} from entries {_BASE.format("id")} {_PAID.format("id")}
+where {_SPAN} and not {_ASKED} and coalesce(paid.pico, 0) <> 0 group by endpoint order by endpoint
+"""
+
+# Conversations of an experiment. The side is the one that was drawn first (columns beside min() are of its row); a call of
+# our own counts for the conversation, and at the time, of the call that it was made for.
+_UNITS = f"""
+with drawn as (
+  select id, conversation, arm, propensity, opened_us from entries where {_SPAN} and conversation <> ''
+), mine as (
+  select id as entry, conversation, arm, propensity, opened_us from drawn
+  union all
+  select own.id, drawn.conversation, drawn.arm, drawn.propensity, drawn.opened_us
+  from drawn join entries own on own.parent = drawn.id and own.parent <> '' and own.conversation = ''
+)
+select conversation, arm, propensity, min(opened_us) as first_us, sum({_ASKED}),
+  {SUM.format(f"case when {_ASKED} then -coalesce(paid.pico, 0) else 0 end")},
+  {SUM.format("coalesce(base.pico, 0)")},
+  {SUM.format(f"case when {_ASKED} then 0 else -coalesce(paid.pico, 0) end")}
+from mine {_BASE.format("mine.entry")} {_PAID.format("mine.entry")}
+group by conversation order by first_us, conversation
+"""
+
+# Calls of clients by task, model asked for and model sent.
+_TASKS = f"""
+select task, case asked_model when '' then model else asked_model end as asked, model, count(*),
+  cast(round(avg(output_tokens)) as integer), cast(round(avg(latency_ms)) as integer),
+  {SUM.format("base.pico")}, {SUM.format("-coalesce(paid.pico, 0)")}
+from entries {_BASE.format("id")} {_PAID.format("id")} where {_SPAN} and {_ASKED} group by task, asked, model
+"""
+
+
+class OwnCost(Struct, frozen=True):
+    """What calls of our own cost, by the endpoint that they are listed under (pico-USD)."""
+
+    endpoint: str
+    calls: int
+    paid_pico: int
+
+
+class Conversation(Struct, frozen=True):
+    """One conversation of an experiment: what its client's calls cost and would have cost, and what calls of our own on its
+    behalf cost (pico-USD). `propensity` is the chance with which its arm was drawn."""
+
+    id: str
+    arm: str
+    propensity: float
+    calls: int
+    paid_pico: int
+    baseline_pico: int
+    own_pico: int = 0
+
+
+class TaskSum(Struct, frozen=True):
+    """Calls of one task that named one model and were served by one (pico-USD; means of tokens and milliseconds)."""
+
+    task: str
+    asked: str
+    served: str
+    calls: int
+    baseline_pico: int
+    paid_pico: int
+    output_tokens: int
+    latency_ms: int
+
+
+def own_costs(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence[OwnCost]:
+    """`span` in microseconds since 1970."""
+    return [OwnCost(endpoint, calls, summed(*paid)) for endpoint, calls, *paid in connection.execute(_OWN, span)]
+
+
+def conversations(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence[Conversation]:
+    """Those that were drawn into an experiment, in order of time. Of calls of our own those count whose client's call came
+    within `span`."""
+    return [
+        Conversation(name, arm, propensity, calls, summed(*paid), summed(*base), summed(*own))
+        for name, arm, propensity, _first, calls, *sums in connection.execute(_UNITS, span)
+        for paid, base, own in ((sums[:2], sums[2:4], sums[4:]),)
+    ]
+
+
+def tasks(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence[TaskSum]:
+    """The dearest first."""
+    found = [
+        TaskSum(task, asked, served, calls, summed(*base), summed(*paid), output, latency)
+        for task, asked, served, calls, output, latency, *sums in connection.execute(_TASKS, span)
+        for base, paid in ((sums[:2], sums[2:]),)
+    ]
+    return sorted(found, key=lambda one: (-one.paid_pico, one.task, one.asked, one.served))
