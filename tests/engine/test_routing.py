@@ -14,9 +14,9 @@ from thriftgate.core.plan import Policy
 from thriftgate.core.routing.choice import Route
 from thriftgate.core.routing.experiment import Experiment
 from thriftgate.core.routing.rules import Rule
-from thriftgate.core.routing.switching import Move, cascade_pays
 from thriftgate.core.routing.task import fingerprint
-from thriftgate.engine.routing import NO_ROUTING, TRIES_FIRST, TRY_AGAIN, Router, RoutingTable, TaskName
+from thriftgate.engine.routes import NO_ROUTING, RoutingTable, TaskName
+from thriftgate.engine.routing import Router
 from thriftgate.engine.snapshot import Knowledge
 
 RULES = (Rule("r", "claude-haiku-5-5"),)
@@ -54,46 +54,6 @@ def test_fingerprints_are_remembered_by_what_they_are_made_of() -> None:
         for text in ("one two three four five", "six seven eight nine ten"):
             request = request_of(**members, messages=[{"role": "user", "content": text}])
             assert router.task_of(request, "k", ()) == router.task_of(request, "k", ()) == fingerprint(request)
-
-
-# --- tries --------------------------------------------------------------------------------------------------------------
-
-
-CASCADE = cascade_of(0.5, verifier="claude-haiku-4-5")
-
-
-def weigh(judging_pico: int, kept: float, tried: int) -> Move:
-    """A try costs 10 and spares 100."""
-    return cascade_pays(10, judging_pico, 100, kept, tried=tried)
-
-
-def test_tries_are_made_until_they_have_shown_not_to_pay() -> None:
-    router = router_of()
-    assert not router.worth_a_try("t", CASCADE, weigh)
-    for _ in range(TRIES_FIRST):
-        assert not router.worth_a_try("t", CASCADE, weigh)
-        router.tried("t", kept=False)
-    assert [bool(router.worth_a_try("t", CASCADE, weigh)) for _ in range(2 * TRY_AGAIN)].count(False) == 2
-    assert not router.worth_a_try("other", CASCADE, weigh)
-
-
-def test_what_judging_costs_counts() -> None:
-    router = router_of()
-    for _ in range(40):
-        router.tried("t", kept=True)
-    assert not router.worth_a_try("t", CASCADE, weigh)
-    router.judged(200)
-    assert "judgement" in router.worth_a_try("t", CASCADE, weigh)
-
-
-def test_a_task_that_became_easy_is_tried_again() -> None:
-    router = router_of()
-    for _ in range(50):
-        router.tried("t", kept=False)
-    assert router.worth_a_try("t", CASCADE, weigh)
-    for _ in range(25):
-        router.tried("t", kept=True)
-    assert not router.worth_a_try("t", CASCADE, weigh)
 
 
 # --- what is on -----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from thriftgate.core.errors import ConfigError
 from thriftgate.core.routing.artefact import signed
 from thriftgate.core.routing.experiment import Experiment
 from thriftgate.core.routing.rules import Rule, usual_split
-from thriftgate.engine.routing import RoutingTable
+from thriftgate.engine.routes import RoutingTable
 from thriftgate.engine.routing_table import routing_table
 from thriftgate.settings import RuleRow, TaskRow
 

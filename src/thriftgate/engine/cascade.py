@@ -31,7 +31,7 @@ from thriftgate.core.routing.task import asked_text
 from thriftgate.core.splice import Edit, apply
 from thriftgate.engine.call import Call, WholeReply
 from thriftgate.engine.reply import reply_headers
-from thriftgate.engine.routing import Router
+from thriftgate.engine.routes import Routes
 from thriftgate.engine.settle import Prepared
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.touch import Exchange, Purpose, Toucher
@@ -46,7 +46,7 @@ ACCOUNT, ENDPOINT = RouteCascade.id, "cascade"
 class Cascading:
     """One per engine."""
 
-    def __init__(self, toucher: Toucher, router: Router, knowledge: Knowledge, clock: Clock) -> None:
+    def __init__(self, toucher: Toucher, router: Routes, knowledge: Knowledge, clock: Clock) -> None:
         self._toucher = toucher
         self._router = router
         self._knowledge = knowledge

@@ -31,7 +31,8 @@ from thriftgate.engine.keepalive import KeepAlive, Watched
 from thriftgate.engine.keeping import Keepable, Keeper
 from thriftgate.engine.reply import Drain, StreamReply, forwarded, reply_headers
 from thriftgate.engine.retry import RetryPolicy, attempts_allowed
-from thriftgate.engine.routing import NO_ROUTING, Router, RoutingTable
+from thriftgate.engine.routes import NO_ROUTING, RoutingTable
+from thriftgate.engine.routing import Router
 from thriftgate.engine.sending import Sender, Tries
 from thriftgate.engine.settle import Ending, Prepared, entry_for, hold_of, learn_residency, milliseconds, outcome_of
 from thriftgate.engine.snapshot import Knowledge, Snapshot

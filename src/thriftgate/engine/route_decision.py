@@ -8,7 +8,7 @@ it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -36,12 +36,10 @@ from thriftgate.core.routing.task import asked_text, in_tool_loop, surroundings,
 from thriftgate.core.splice import Edit, apply
 from thriftgate.core.usage import Tokens
 from thriftgate.engine.call import Call
+from thriftgate.engine.routes import Routes
 from thriftgate.engine.snapshot import Snapshot
 from thriftgate.engine.standing import GAP_S_FIRST_GUESS, Standing
 from thriftgate.providers.transport import header
-
-if TYPE_CHECKING:
-    from thriftgate.engine.routing import Router
 
 CACHE = CacheBreakpoints.id
 RULES, LEARNED, CASCADE = RouteRules.id, RouteLearned.id, RouteCascade.id
@@ -68,7 +66,7 @@ class Decision:
     """One call on its way through the router."""
 
     def __init__(
-        self, router: Router, rewritten: Rewritten, route: Route, call: Call, *, key: str, policy: Policy, now_s: float
+        self, router: Routes, rewritten: Rewritten, route: Route, call: Call, *, key: str, policy: Policy, now_s: float
     ) -> None:
         self.router = router
         self.rewritten = rewritten

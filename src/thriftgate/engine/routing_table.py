@@ -11,7 +11,7 @@ from thriftgate.core.money import pico_from_usd
 from thriftgate.core.routing.artefact import Artefact, read_artefact, split_arm
 from thriftgate.core.routing.experiment import Experiment
 from thriftgate.core.routing.rules import Rule, usual_split
-from thriftgate.engine.routing import RoutingTable, TaskName
+from thriftgate.engine.routes import RoutingTable, TaskName
 from thriftgate.settings import RuleRow, Settings
 
 

@@ -7,6 +7,7 @@ import random
 import msgspec
 import numpy as np
 import pytest
+from benchmarks.routing.cross_fitting import CROSSED, SMALL_SET
 from benchmarks.routing.data import DataSet
 from benchmarks.routing.populations import populations, rows_of, suits
 from benchmarks.routing.rivals import RIVALS, Seen
@@ -39,7 +40,9 @@ def test_all_parts_are_measured(figures: guarantee.Figures) -> None:
         assert set(cell.rules) == {*RIVALS, guarantee.OURS, guarantee.STRICT, guarantee.PLAIN, guarantee.MIXING}
         assert all(0 <= tally.broken <= 1 and tally.saved >= 0 for tally in cell.rules.values())
         assert 0 < cell.hindsight <= cell.mixed + 1e-9
-    assert [(one.theta, one.examples) for one in figures.cross_fitted] == [(0.98, 100), (0.95, 100), (0.9, 100)]
+    assert [(one.theta, one.examples) for one in figures.cross_fitted[:3]] == [(0.98, 100), (0.95, 100), (0.9, 100)]
+    assert [one.source for one in figures.cross_fitted] == [CROSSED] * 3 + [SMALL_SET] * 3
+    assert all(cell.hindsight < cell.oracle for cell in figures.cells)
     assert {one.theta for one in figures.nulls} == {0.98, 0.9}
     assert len(figures.agreements) == 4
 
@@ -57,7 +60,7 @@ def test_tables_documents_and_goals_hold_them(figures: guarantee.Figures) -> Non
 
 def test_a_broken_promise_fails_its_goal() -> None:
     rules = {guarantee.OURS: Tally(0.2, 0.3), guarantee.STRICT: Tally(0.0, 0.1)}
-    cell = Cell("made", "logistic", 0.98, 200, 10, 0.5, 0.6, rules)
+    cell = Cell("made", "logistic", 0.98, 200, 10, 0.5, 0.6, 0.9, rules)
     failed = [goal.name for goal in guarantee.goals(guarantee.Figures([cell], [], [], [])) if goal.passed is False]
     assert len(failed) == 3
     assert all("promises broken, ours" in name for name in failed)
