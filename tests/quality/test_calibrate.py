@@ -151,7 +151,7 @@ def test_the_cheapest_candidate_that_keeps_the_promise_is_taken() -> None:
     )
     assert found.artefact is not None
     assert found.artefact.cheap == "middle"
-    assert found.artefact.saving.share == pytest.approx(0.6, abs=0.05)
+    assert 0.45 < found.artefact.saving.share <= 0.6
 
 
 def test_traffic_nobody_graded_is_taken_in() -> None:

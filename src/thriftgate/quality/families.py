@@ -21,7 +21,7 @@ from thriftgate.quality.certify import Graded, Mode, certify, level, more_labels
 from thriftgate.quality.exact_tests import Counts, Floats, exact_p, share_limit, stricter
 from thriftgate.quality.fitting import cross_fit, dealt, fit, fit_confidence, qualities
 from thriftgate.quality.labels import Labelled
-from thriftgate.quality.paths import Policy, Traffic, plain_path
+from thriftgate.quality.paths import Expected, Policy, Traffic, planned_path
 
 Bools = NDArray[np.bool_]
 Kind = Literal["router", "cascade"]
@@ -116,10 +116,18 @@ class RouterFamily:
         """What calls like the examples cost, whoever serves them."""
         return Traffic(self.graded.scores, self.cheap_cost, self.strong_cost, self.strong_cost)
 
+    def expected(self) -> Expected:
+        """How losses and wins lie along the score, by the fit's own chances and not by labels: these certify. Only how often
+        the strong arm is right, and how often the cheap one alone, is taken from the labels, as one number each."""
+        strong, cheap, scores = self.graded.strong, self.graded.cheap, self.graded.scores
+        wins, right = float((cheap * (1 - strong)).mean()), float(strong.mean())
+        losses, same = np.clip(scores + wins, 0.0, right), np.ones(len(scores))
+        return Expected(scores=scores, strong_right=right * same, losses=losses, wins=wins * same)
+
     def walked(self, delta: float) -> None:
         """Walk the path, with this part of the error."""
         at = level(delta, self.wish.mode)
-        self.path = plain_path(self.costs, self.wish.target)
+        self.path = planned_path(self.costs, self.wish.target, len(self.examples), self.expected())
         verdict = certify(self.path, self.graded, self.wish.target, at)
         saving = Saving(0.0, 0.0, 0.0)
         if verdict.policy is not None:
@@ -229,6 +237,14 @@ class CascadeFamily(RouterFamily):
             confidence = fit_confidence([self.examples[at] for at in inside], self.arm)
             found[outside] = [confidence.of(self.examples[at].outcomes[self.arm].signals) for at in outside]
         return 1.0 - found
+
+    def expected(self) -> Expected:
+        """As for a router. A score here is the chance that the cheap answer is wrong: of such answers, so many are losses."""
+        strong, cheap, scores = self.graded.strong, self.graded.cheap, self.graded.scores
+        wins, right = float((cheap * (1 - strong)).mean()), float(strong.mean())
+        lost = float((strong * (1 - cheap)).mean()) / max(float((1 - cheap).mean()), 1e-9)
+        same = np.ones(len(scores))
+        return Expected(scores=scores, strong_right=right * same, losses=scores * lost, wins=wins * same)
 
     def traffic_costs(self) -> Traffic:
         judging = np.array([one.outcomes[self.arm].signals_pico for one in self.examples], dtype=np.float64)
