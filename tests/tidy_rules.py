@@ -73,7 +73,7 @@ USED_ELSEWHERE = {
     "AsgiTransport": "programs that run an ASGI upstream in their own process; build_engine takes it",
     "count_blocks": "tests and benchmarks, which ask the simulator for its own count",
     **dict.fromkeys(
-        ("jeffreys_p", "mixing_path", "planned_path", "agreement_certified", "certify_grades"),
+        ("jeffreys_p", "mixing_path", "plain_path", "agreement_certified", "certify_grades"),
         "benchmarks.routing: rivals and plans that the guarantee is measured beside",
     ),
     "excludes": "tests, which hold intervals to the truth",

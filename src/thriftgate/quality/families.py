@@ -239,7 +239,7 @@ class CascadeFamily(RouterFamily):
         return 1.0 - found
 
     def expected(self) -> Expected:
-        """As for a router. A score here is the chance that the cheap answer is wrong: of such answers, so many are losses."""
+        """As for a router. A score here is the chance that the cheap answer is wrong: so many of such answers are losses."""
         strong, cheap, scores = self.graded.strong, self.graded.cheap, self.graded.scores
         wins, right = float((cheap * (1 - strong)).mean()), float(strong.mean())
         lost = float((strong * (1 - cheap)).mean()) / max(float((1 - cheap).mean()), 1e-9)
