@@ -11,6 +11,7 @@ _REPORT_KEYS = (
     "calls, baseline_usd, paid_usd, saved_usd, levers{id: usd}, by_model[{model, calls, baseline_usd, paid_usd, "
     "saved_usd}], by_key[{key, …}], by_outcome[{outcome, …}], gross_usd, net_usd, holdout{conversations{treated, holdout}, "
     "saving, low, high, books_gross, books_net, lot_is_fair, baseline_shift{low, high}, calls_shift{low, high}}, "
+    "trial{as holdout}, "
     "estimated_calls, open_holds, since, until"
 )
 _ARM_KEYS = (

@@ -294,7 +294,10 @@ levers = ["route.rules"]
         ("[[routing.rules]]\nto = 'm'\nspent_usd = 1e-13", "routing.rules[0].spent_usd: "),
         ("[[routing.rules]]\nto = 'm'\neffort = 'huge'", "routing.rules.0.effort: "),
         ("[[routing.tasks]]\nname = 'a'\nsystem = '('", "routing.tasks[0].system: not a regular expression: "),
-        ("[[routing.tasks]]\nname = 'a'", "routing.tasks[0]: 'a' would be every call: name a fingerprint, key or system"),
+        (
+            "[[routing.tasks]]\nname = 'a'",
+            "routing.tasks[0]: 'a' would be every call: name a fingerprint, key, system or metadata",
+        ),
         ("[experiment]\nshare = 0.5\nlevers = ['route.rule']", "route.rule"),
         ("[experiment]\nholdout = 0.6", "experiment.holdout: "),
         ("[routing]\nusual_splt = true", "usual_split"),

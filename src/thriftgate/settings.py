@@ -153,6 +153,7 @@ class TaskRow(_Table):
     fingerprint: str = Field(default="", description="of the call site (fp:…, see `thriftgate route tasks`); empty is any")
     key: str = Field(default="", description="of this key, by the name that the reports use (key_…); empty is any")
     system: str = Field(default="", description="a regular expression, searched in the system prompt; empty is any")
+    metadata: str = Field(default="", description="a regular expression, searched in the call's metadata; empty is any")
 
 
 class RuleRow(_Table):
@@ -311,12 +312,15 @@ def _check_values(settings: Settings) -> None:
 
 def _check_routing(routing: RoutingSettings) -> None:
     for at, row in enumerate(routing.tasks):
-        try:
-            re.compile(row.system)
-        except re.error as error:
-            raise ConfigError(f"routing.tasks[{at}].system: not a regular expression: {error}") from None
-        if not (row.fingerprint or row.key or row.system):
-            raise ConfigError(f"routing.tasks[{at}]: {row.name!r} would be every call: name a fingerprint, key or system")
+        for name in ("system", "metadata"):
+            try:
+                re.compile(getattr(row, name))
+            except re.error as error:
+                raise ConfigError(f"routing.tasks[{at}].{name}: not a regular expression: {error}") from None
+        if not (row.fingerprint or row.key or row.system or row.metadata):
+            raise ConfigError(
+                f"routing.tasks[{at}]: {row.name!r} would be every call: name a fingerprint, key, system or metadata"
+            )
     for at, rule in enumerate(routing.rules):
         if rule.kind and rule.kind not in KINDS:
             raise ConfigError(f"routing.rules[{at}].kind: there is no kind {rule.kind!r}{_suggest(rule.kind, list(KINDS))}")

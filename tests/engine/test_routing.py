@@ -37,6 +37,13 @@ def test_a_task_is_what_the_caller_says() -> None:
     assert router.task_of(request, "k", ()) == "mail"
 
 
+def test_metadata_may_name_a_task() -> None:
+    router = router_of(tasks=(TaskName("mail", metadata=re.compile("mailer-")),))
+    told = request_of(system="You sort letters.", metadata={"user_id": "mailer-17"})
+    assert router.task_of(told, "k", ()) == "mail"
+    assert router.task_of(request_of(system="You sort letters."), "k", ()) != "mail"
+
+
 def test_else_a_row_of_the_table_else_its_fingerprint() -> None:
     request = request_of(system="You sort letters.")
     told = fingerprint(request)

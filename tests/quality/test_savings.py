@@ -64,3 +64,18 @@ def test_our_own_calls_cost_the_conversation_but_are_none_of_its_calls() -> None
     assert held.saving == pytest.approx(0.3, abs=0.01)  # nothing is known beforehand: not to the last digit
     assert held.calls_shift is not None
     assert held.calls_shift.low <= 0 <= held.calls_shift.high
+
+
+def test_two_sides_of_a_trial() -> None:
+    """The lever under trial halves what a conversation costs; it was drawn for two of three."""
+    draw, drawn = Random(4), [one("holdout", 0.1), one("", 0.9)]
+    for _ in range(1_500):
+        treated = draw.random() < 2 / 3
+        side = one("treatment", 0.6, paid_pico=50) if treated else one("control", 0.3, paid_pico=100)
+        drawn.append(side)
+    found = savings_of(BOOKS, [], drawn).trial
+    assert found is not None
+    assert found.saving == pytest.approx(0.5, abs=0.02)
+    assert found.sample_ratio_ok
+    assert found.treated + found.holdout == 1_500
+    assert savings_of(BOOKS, [], [one("control", 0.5)]).trial is None

@@ -73,6 +73,7 @@ def report_document(
         "gross_usd": usd_from_pico(saved.gross_pico),
         "net_usd": usd_from_pico(saved.net_pico),
         "holdout": _holdout(saved.holdout),
+        "trial": _holdout(saved.trial),
         "estimated_calls": found.estimated,
         "open_holds": found.open_holds,
     }

@@ -60,6 +60,12 @@ def _print(found: Report, saved: Savings) -> None:
     if saved.own:
         own = [(one.endpoint, f"{one.calls:,}", dollars(one.paid_pico)) for one in saved.own]
         print_table(("", "calls", "paid"), own, title="\nspent by thriftgate itself")
+    if saved.trial is not None and saved.trial.saving is not None:
+        told = saved.trial
+        note(
+            f"the levers under trial: {told.saving:.1%} saved, between {told.low:.1%} and {told.high:.1%} "
+            f"({told.treated} conversations with them, {told.holdout} without)"
+        )
     if saved.holdout is None:
         note("no hold-out ran: set experiment.holdout to measure the saving instead of reckoning it")
     else:

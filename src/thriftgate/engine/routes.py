@@ -30,18 +30,21 @@ Weigh = Callable[[int, float, int], Move]
 
 
 class TaskName(NamedTuple):
-    """What calls of a kind are called. Empty conditions hold for every call; `system` is searched in the system prompt."""
+    """What calls of a kind are called. Empty conditions hold for every call; `system` is searched in the system prompt,
+    `metadata` in the JSON of the call's metadata."""
 
     name: str
     fingerprint: str = ""
     key: str = ""
     system: re.Pattern[str] | None = None
+    metadata: re.Pattern[str] | None = None
 
-    def fits(self, fingerprint: str, key: str, instructions: str) -> bool:
+    def fits(self, fingerprint: str, key: str, instructions: str, metadata: str = "") -> bool:
         return (
             self.fingerprint in ("", fingerprint)
             and self.key in ("", key)
             and (self.system is None or self.system.search(instructions) is not None)
+            and (self.metadata is None or self.metadata.search(metadata) is not None)
         )
 
 

@@ -59,8 +59,9 @@ class Router(Routes):
         print_ = self._fingerprint(request)
         if self.table.tasks:
             instructions = system_text(request)
+            metadata = request.raw("metadata").decode(errors="replace")
             for name in self.table.tasks:
-                if name.fits(print_, key, instructions):
+                if name.fits(print_, key, instructions, metadata):
                     return name.name
         return print_
 

@@ -22,7 +22,13 @@ def routing_table(settings: Settings, models: ModelTable, secret: bytes) -> Rout
     return RoutingTable(
         rules=(*rules, *(usual_split() if routing.usual_split else ())),
         tasks=tuple(
-            TaskName(row.name, row.fingerprint, row.key, re.compile(row.system) if row.system else None)
+            TaskName(
+                row.name,
+                row.fingerprint,
+                row.key,
+                re.compile(row.system) if row.system else None,
+                re.compile(row.metadata) if row.metadata else None,
+            )
             for row in routing.tasks
         ),
         artefacts=_artefacts(routing.artefacts, models, secret),
