@@ -36,7 +36,7 @@ def test_prompt_tool_and_resume(claude: Claude, stack: Stack) -> None:
     assert len(entries) >= 4, "one call, two around the tool, one resumed"
     for entry in entries:
         assert (entry.outcome, entry.usage_source, entry.stream) == ("answered", "exact", True)
-        assert entry.decisions[1].lever == "cache.breakpoints"
+        assert "cache.breakpoints" in [one.lever for one in entry.decisions]
     assert entries[1].usage.total.read > 0, "the second prompt shares the first one's tools and system"
     report = stack.thriftgate("report")
     assert (report["calls"], report["open_holds"], report["estimated_calls"]) == (before + len(entries), 0, 0)

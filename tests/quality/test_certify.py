@@ -101,6 +101,15 @@ def test_a_useless_model_is_given_nothing() -> None:
             assert certified <= 4
 
 
+def test_room_for_losses_is_no_reason_to_send_them() -> None:
+    """Where the strong model is nearly always wrong a useless one costs nothing, and still gets nothing."""
+    scores = np.linspace(0, 1, 600)
+    strong = (scores > 0.3).astype(float)
+    graded = Graded(scores, np.zeros(600), strong)
+    assert certify(PATH[:10], graded, 0.98, 0.05).policy is None
+    assert certify(PATH[:10], Graded(scores, np.where(scores < 0.3, 1.0, strong), strong), 0.98, 0.05).policy is not None
+
+
 def test_a_plan_certifies_more_where_the_score_says_little() -> None:
     planned = planned_path(flat(500), 0.98, 200, Expected(*_training(_blind(1_000, 77))))
     saved = []

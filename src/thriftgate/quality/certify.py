@@ -31,7 +31,7 @@ from thriftgate.quality.exact_tests import (
     signed_root,
     stricter,
 )
-from thriftgate.quality.paths import Policy, Traffic
+from thriftgate.quality.paths import WORTH, Policy, Traffic
 
 Mode = Literal["default", "strict"]
 PARTS: dict[Mode, float] = {"default": 0.8, "strict": 0.6}
@@ -56,6 +56,11 @@ class Graded(Struct, frozen=True):
         """The same beside the strong arm, counted."""
         return counts_of(self.served(threshold), self.strong, self.coins)
 
+    def routed(self, threshold: float) -> Counts:
+        """Both arms on these calls alone."""
+        here = self.scores <= threshold
+        return counts_of(self.cheap[here], self.strong[here], None if self.coins is None else self.coins[here])
+
 
 class Verdict(Struct, frozen=True):
     """`policy` may be used, and is the one at `index` of the path; None and -1: nothing could be shown, the strong model
@@ -73,15 +78,21 @@ def level(delta: float, mode: Mode) -> float:
 
 
 def certify(path: Sequence[Policy], graded: Graded, theta: float, at: float) -> Verdict:
-    """Walk the path with the exact test at the level `at`."""
+    """Walk the path with the exact test at the level `at`. What was reached is nothing if the cheap arm is not shown to be at
+    least `WORTH` as good as the strong one on the very calls it gets: a promise that leaves room for losses is no reason to
+    send them."""
     best = Verdict(None, -1, 1.0, graded.counts(-np.inf))
     for index, policy in enumerate(path):
         counts = graded.counts(policy.threshold)
         p = exact_p(counts, stricter(theta, policy.share), at)
         if p > at:
-            return Verdict(None, -1, p, counts) if best.policy is None else best
+            best = Verdict(None, -1, p, counts) if best.policy is None else best
+            break
         best = Verdict(policy, index, p, counts)
-    return best
+    if best.policy is None:
+        return best
+    worth = exact_p(graded.routed(best.policy.threshold), WORTH, at)
+    return best if worth <= at else Verdict(None, -1, worth, best.counts)
 
 
 def certify_grades(path: Sequence[Policy], graded: Graded, theta: float, at: float) -> Verdict:

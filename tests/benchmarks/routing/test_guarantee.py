@@ -43,13 +43,20 @@ def test_all_parts_are_measured(figures: guarantee.Figures) -> None:
     assert [(one.theta, one.examples) for one in figures.cross_fitted[:3]] == [(0.98, 100), (0.95, 100), (0.9, 100)]
     assert [one.source for one in figures.cross_fitted] == [CROSSED] * 3 + [SMALL_SET] * 3
     assert all(cell.hindsight < cell.oracle for cell in figures.cells)
-    assert {one.theta for one in figures.nulls} == {0.98, 0.9}
+    assert {(one.right, one.theta) for one in figures.nulls} == {(0.0, 0.98), (0.0, 0.9), (0.25, 0.98), (0.25, 0.9)}
+    assert all(not any(one.certified.values()) for one in figures.nulls if one.right == 0)
     assert len(figures.agreements) == 4
 
 
 def test_tables_documents_and_goals_hold_them(figures: guarantee.Figures) -> None:
     told = guarantee.table(figures)
-    for word in ("verifier 0.9, target 90%, n = 100", "cross-fitted", "thresholds alone", "that guesses", "without labels"):
+    for word in (
+        "verifier 0.9, target 90%, n = 100",
+        "cross-fitted",
+        "thresholds alone",
+        "useless cheap model",
+        "without labels",
+    ):
         assert word in told
     assert set(msgspec.to_builtins(guarantee.document(figures))) == {"cells", "cross_fitted", "null", "agreement"}
     found = guarantee.goals(figures)
