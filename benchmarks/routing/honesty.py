@@ -21,8 +21,8 @@ PATHS = ("thresholds", "planned", "mixing", "planned, wrongly")
 
 
 class Null(Struct, frozen=True):
-    """Of runs with a useless cheap model: in what part anything was certified, by path. Where the model guesses, a certificate
-    need not be wrong: a score can find prompts on which the strong model does little better."""
+    """Of runs with a useless cheap model: in what part anything was certified, by path. Where the model guesses, that need
+    not be wrong: a score can find prompts on which the strong model does little better."""
 
     data: str
     right: float

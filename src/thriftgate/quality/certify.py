@@ -78,9 +78,11 @@ def level(delta: float, mode: Mode) -> float:
 
 
 def certify(path: Sequence[Policy], graded: Graded, theta: float, at: float) -> Verdict:
-    """Walk the path with the exact test at the level `at`. What was reached is nothing if the cheap arm is not shown to be at
-    least `WORTH` as good as the strong one on the very calls it gets: a promise that leaves room for losses is no reason to
-    send them."""
+    """Walk the path with the exact test at the level `at`.
+
+    What was reached is nothing if the cheap arm is not shown to be at least `WORTH` as good as the strong one on the very
+    calls it gets: a promise that leaves room for losses is no reason to send them.
+    """
     best = Verdict(None, -1, 1.0, graded.counts(-np.inf))
     for index, policy in enumerate(path):
         counts = graded.counts(policy.threshold)
@@ -102,9 +104,14 @@ def certify_grades(path: Sequence[Policy], graded: Graded, theta: float, at: flo
     for index, policy in enumerate(path):
         p = betting_p(graded.served(policy.threshold), graded.strong, stricter(theta, policy.share))
         if p > at:
-            return Verdict(None, -1, p, graded.counts(policy.threshold)) if best.policy is None else best
+            best = Verdict(None, -1, p, graded.counts(policy.threshold)) if best.policy is None else best
+            break
         best = Verdict(policy, index, p, graded.counts(policy.threshold))
-    return best
+    if best.policy is None:
+        return best
+    here = graded.scores <= best.policy.threshold
+    worth = betting_p(graded.cheap[here], graded.strong[here], WORTH)
+    return best if worth <= at else Verdict(None, -1, worth, best.counts)
 
 
 def agreement_certified(path: Sequence[Policy], scores: Floats, differs: Floats, bound: float, at: float) -> int:
