@@ -112,6 +112,16 @@ class CacheSettings(_Table):
     )
 
 
+class CompressSettings(_Table):
+    """`[compress]`: how prompts are written shorter. Needs the levers named in `policy.levers`."""
+
+    drop_nulls: bool = Field(default=False, description="members of JSON objects that are null may go")
+    tables: Literal["best", "csv", "toon"] = Field(
+        default="best", description="what uniform arrays of JSON become; best is the shortest"
+    )
+    fillers: bool = Field(default=False, description="filler phrases may go")
+
+
 class KeepaliveSettings(_Table):
     """`[keepalive]`: pings that keep a pausing conversation in the cache. They are spend without anybody's call."""
 
@@ -227,6 +237,7 @@ class Settings(_Table):
     ledger: LedgerSettings = LedgerSettings()
     policy: PolicySettings = PolicySettings()
     cache: CacheSettings = CacheSettings()
+    compress: CompressSettings = CompressSettings()
     keepalive: KeepaliveSettings = KeepaliveSettings()
     batch: BatchSettings = BatchSettings()
     routing: RoutingSettings = RoutingSettings()

@@ -26,9 +26,10 @@ from thriftgate.core.cost import day_of
 from thriftgate.core.deadline import Choice as Deferral
 from thriftgate.core.memo import PartMemo
 from thriftgate.core.placement import CacheMode
-from thriftgate.core.plan import Draft, Lever, Policy, Proposal, Refuse, Skip
+from thriftgate.core.plan import Draft, Lever, Policy, Proposal, Refuse, Skip, Without
 from thriftgate.core.prefix import Prefix, read_prefix
 from thriftgate.core.prices import Terms
+from thriftgate.core.reduction.change import Change
 from thriftgate.core.request import Request, parse_request
 from thriftgate.core.reuse import Outlook, Prospect
 from thriftgate.core.routing.choice import Asked, Choice, Route
@@ -102,6 +103,7 @@ def _scene(request: Request, random: Random, lever_id: str) -> Scene:
         deferral=random.choice((None, *DEFERRALS)),
         shared=_shared(random, prefix),
         route=_route(request, random),
+        changes=_changes(lever_id, random),
     )
     choice = state.route.choice if state.route is not None else None
     model = choice.asked if choice is not None else request.model
@@ -142,6 +144,12 @@ def _route(request: Request, random: Random) -> Route | None:
     lever, asked = random.choice(ROUTES), random.choice([row.model for row in BOOK.rows])
     reason = f"{asked} → {request.model}: rule 'a'"
     return Route("task", Choice(lever, asked, request.model, reason, ratio=random.choice((0.7, 1.0, 1.4))))
+
+
+def _changes(lever_id: str, random: Random) -> dict[str, Change]:
+    """What was done before, by this lever and by another."""
+    mine = random.choice((None, Change(False, "it would not get shorter"), Change(True, "200 tokens became 90", 200, 90)))
+    return {"compress.json": Change(True, "9 tokens became 8", 9, 8)} | ({lever_id: mine} if mine is not None else {})
 
 
 def _resident(random: Random, since_s: float) -> Resident:
@@ -308,7 +316,7 @@ def it_can_be_undone_for_any_usage(lever: Lever) -> None:
             undone, undone_terms = lever.undo(usage, terms)
             assert lever.undo(usage, terms) == (undone, undone_terms)
             asked = Asked(random.choice([row.model for row in BOOK.rows]), random.choice((0.7, 1.0, 1.4)))
-            routed, routed_terms = lever.undo(usage, terms, None, asked)
+            routed, routed_terms = lever.undo(usage, terms, Without(asked=asked))
             assert routed_terms.model == (asked.model if routes else terms.model)
             assert (routed, routed_terms) == (undone, undone_terms) or routes
             if lever.safe:

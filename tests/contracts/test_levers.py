@@ -14,15 +14,14 @@ from thriftgate.core.errors import InputError
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.levers.batch_defer import BatchDefer
 from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints
-from thriftgate.core.plan import Draft, Lever, Policy, Proposal, Refuse, Skip
+from thriftgate.core.plan import NOTHING_ELSE, Draft, Lever, Policy, Proposal, Refuse, Skip, Without
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
-from thriftgate.core.routing.choice import Asked
 from thriftgate.core.splice import Edit
 from thriftgate.core.state import State
-from thriftgate.core.usage import Tokens, Usage
+from thriftgate.core.usage import Usage
 
-IDS = ("route.rules", "route.learned", "route.cascade", "cache.breakpoints", "batch.defer", "count.guard")
+IDS = ("route.rules", "route.learned", "route.cascade", "cache.breakpoints", "batch.defer", "compress.json", "count.guard")
 """Accounts of the ledger: this list may grow, and nothing in it is ever renamed. In the order in which levers act."""
 
 
@@ -108,9 +107,7 @@ class Flowing(BatchDefer):
 class Forgetful(BatchDefer):
     """Its saving is never booked."""
 
-    def undo(
-        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
-    ) -> tuple[Usage, Terms]:
+    def undo(self, usage: Usage, terms: Terms, without: Without = NOTHING_ELSE) -> tuple[Usage, Terms]:
         return usage, terms
 
 
@@ -133,9 +130,7 @@ class Late(Bad):
 
 
 class Unpaid(Bad):
-    def undo(
-        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
-    ) -> tuple[Usage, Terms]:
+    def undo(self, usage: Usage, terms: Terms, without: Without = NOTHING_ELSE) -> tuple[Usage, Terms]:
         return replace(usage, total=replace(usage.total, input=0)), terms
 
 

@@ -17,7 +17,7 @@ from thriftgate.core.errors import UnknownPrice
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints
 from thriftgate.core.money import pico_from_usd
-from thriftgate.core.plan import Draft, Lever, Policy, Skip
+from thriftgate.core.plan import NOTHING_ELSE, Draft, Lever, Policy, Skip, Without
 from thriftgate.core.prices import Mode, Terms, day_from_iso
 from thriftgate.core.request import Request
 from thriftgate.core.routing.choice import Asked
@@ -54,9 +54,7 @@ class Booked(Struct, frozen=True):
     def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Skip:
         raise AssertionError("nothing is planned here")
 
-    def undo(
-        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
-    ) -> tuple[Usage, Terms]:
+    def undo(self, usage: Usage, terms: Terms, without: Without = NOTHING_ELSE) -> tuple[Usage, Terms]:
         return replace(usage, total=usage.total + self.extra), replace(terms, model=self.model or terms.model)
 
 
@@ -158,10 +156,10 @@ def test_a_client_that_marks_is_compared_with_its_own_breakpoints() -> None:
     terms = Terms("claude-opus-4-8", TODAY)
     usage = Usage(Tokens(input=100, read=10_000, output=50))
     as_sent = Tokens(input=100, write_5m=10_000)
-    settlement = settle(usage, terms, ("cache.breakpoints",), BOOK, as_sent=as_sent)
+    settlement = settle(usage, terms, ("cache.breakpoints",), BOOK, without=Without(as_sent))
     assert settlement.baseline == priced(Usage(Tokens(input=100, write_5m=10_000, output=50)), terms)
     assert settlement.saved == {"cache.breakpoints": settlement.baseline - settlement.cost.pico}
-    same = settle(usage, terms, ("cache.breakpoints",), BOOK, as_sent=usage.total)
+    same = settle(usage, terms, ("cache.breakpoints",), BOOK, without=Without(usage.total))
     assert same.saved == {"cache.breakpoints": 0}
 
 
@@ -177,9 +175,9 @@ def test_a_routed_call_balances(usage: Usage, terms: Terms, asked: Asked, beside
     applied = ["route.rules", *beside]
     stages = [(usage, terms)]
     for name in reversed(applied):
-        stages.append(by_id(name).undo(*stages[-1], None, asked))
+        stages.append(by_id(name).undo(*stages[-1], Without(asked=asked)))
     prices = [priced(*stage) for stage in stages]
-    settlement = settle(usage, terms, applied, BOOK, asked=asked)
+    settlement = settle(usage, terms, applied, BOOK, without=Without(asked=asked))
     assert settlement.cost.pico == prices[0]
     assert settlement.baseline == prices[-1] == prices[0] + sum(settlement.saved.values())
     assert settlement.saved == {
@@ -195,7 +193,7 @@ def by_id(name: str) -> Lever:
 def test_a_routed_call_by_hand() -> None:
     """1,000 tokens in and 100 out on Haiku 4.5, of which Opus 4.8 would have made 1,300 and 130."""
     usage, terms = Usage(Tokens(input=1_000, output=100)), Terms("claude-haiku-4-5", TODAY)
-    settlement = settle(usage, terms, ["route.rules"], BOOK, asked=Asked("claude-opus-4-8", 1.3))
+    settlement = settle(usage, terms, ["route.rules"], BOOK, without=Without(asked=Asked("claude-opus-4-8", 1.3)))
     assert settlement.cost.pico == pico_from_usd("0.0015")
     assert settlement.baseline == pico_from_usd("0.00975")
     assert settlement.saved == {"route.rules": pico_from_usd("0.00825")}
@@ -203,20 +201,22 @@ def test_a_routed_call_by_hand() -> None:
 
 def test_what_the_cache_saved_is_at_the_price_of_the_model_that_served() -> None:
     usage, terms = Usage(Tokens(read=100_000, output=10)), Terms("claude-haiku-4-5", TODAY)
-    settlement = settle(usage, terms, ["route.rules", "cache.breakpoints"], BOOK, asked=Asked("claude-opus-4-8"))
+    settlement = settle(
+        usage, terms, ["route.rules", "cache.breakpoints"], BOOK, without=Without(asked=Asked("claude-opus-4-8"))
+    )
     assert settlement.saved == {"cache.breakpoints": pico_from_usd("0.09"), "route.rules": pico_from_usd("0.4002")}
     assert settlement.baseline == pico_from_usd("0.50025")
 
 
 def test_a_batch_of_routed_calls_is_half_price_on_both() -> None:
     usage, terms = Usage(Tokens(input=1_000)), Terms("claude-haiku-4-5", TODAY, "batch")
-    settlement = settle(usage, terms, ["route.rules", "batch.defer"], BOOK, asked=Asked("claude-opus-4-8"))
+    settlement = settle(usage, terms, ["route.rules", "batch.defer"], BOOK, without=Without(asked=Asked("claude-opus-4-8")))
     assert settlement.saved == {"batch.defer": pico_from_usd("0.0005"), "route.rules": pico_from_usd("0.004")}
 
 
 def test_haiku_55_above_its_step_may_cost_more_than_what_was_asked_for() -> None:
     """$0.50 and $2.50 from 100,000 prompt tokens on: the books say what it was, saving or not."""
     usage, terms = Usage(Tokens(input=100_001)), Terms("claude-haiku-5-5", TODAY)
-    settlement = settle(usage, terms, ["route.rules"], BOOK, asked=Asked("claude-haiku-4-5"))
+    settlement = settle(usage, terms, ["route.rules"], BOOK, without=Without(asked=Asked("claude-haiku-4-5")))
     assert settlement.cost.pico == pico_from_usd("0.0500005")
     assert settlement.saved == {"route.rules": pico_from_usd("0.100001") - pico_from_usd("0.0500005")}

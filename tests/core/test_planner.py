@@ -17,14 +17,13 @@ from tests.core.planning import LONG, body_of, request_of, state_of
 from thriftgate.core.cache import Breakpoint
 from thriftgate.core.errors import InputError, UnknownPrice
 from thriftgate.core.levers import LEVERS
-from thriftgate.core.plan import Decision, Draft, Plan, Policy, Proposal, Refuse, Skip
+from thriftgate.core.plan import NOTHING_ELSE, Decision, Draft, Plan, Policy, Proposal, Refuse, Skip, Without
 from thriftgate.core.planner import make_plan
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
-from thriftgate.core.routing.choice import Asked
 from thriftgate.core.splice import Edit
 from thriftgate.core.state import State
-from thriftgate.core.usage import Tokens, Usage
+from thriftgate.core.usage import Usage
 
 EVERYTHING = Policy()
 NOTHING = Policy(levers=())
@@ -41,9 +40,7 @@ class Acting(Struct, frozen=True):
     def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
         return self.act(request, draft)
 
-    def undo(
-        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
-    ) -> tuple[Usage, Terms]:
+    def undo(self, usage: Usage, terms: Terms, without: Without = NOTHING_ELSE) -> tuple[Usage, Terms]:
         return usage, terms
 
 

@@ -16,11 +16,10 @@ from msgspec import Struct
 
 from thriftgate.core.cost import Cost, pico_of, price_usage
 from thriftgate.core.levers import LEVERS
-from thriftgate.core.plan import Lever
+from thriftgate.core.plan import NOTHING_ELSE, Lever, Without
 from thriftgate.core.prices import PriceBook, Terms
-from thriftgate.core.routing.choice import Asked
 from thriftgate.core.stability.rewrite import LEVER as STABILISE
-from thriftgate.core.usage import Tokens, Usage
+from thriftgate.core.usage import Usage
 
 
 class Settlement(Struct, frozen=True):
@@ -39,14 +38,12 @@ def settle(
     book: PriceBook,
     levers: Sequence[Lever] = LEVERS,
     *,
-    as_sent: Tokens | None = None,
-    asked: Asked | None = None,
+    without: Without = NOTHING_ELSE,
 ) -> Settlement:
     """Price a call and attribute its saving to the levers that were applied. Raises UnknownPrice.
 
-    `as_sent`: how the prompt would have been billed with the client's own breakpoints; None where it set none. What an
-    entry kept longer by an earlier call saves on this one is there even if nothing was changed now. `asked`: the model that
-    the client named, where another one served; what the call would have used there is an estimate.
+    What an entry kept longer by an earlier call saves on this one is there even if nothing was changed now. What the call
+    would have used on another model, with a longer prompt or with a longer answer, is an estimate.
     """
     cost = price_usage(usage, terms, book)
     after = cost.pico
@@ -54,7 +51,7 @@ def settle(
     by_id = {lever.id: lever for lever in levers}
     for lever_id in reversed(applied):
         if lever_id != STABILISE:
-            usage, terms = by_id[lever_id].undo(usage, terms, as_sent, asked)
+            usage, terms = by_id[lever_id].undo(usage, terms, without)
         before = pico_of(usage, terms, book)
         saved[lever_id] = before - after
         after = before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -9,6 +10,7 @@ from msgspec import Struct
 from thriftgate.core.cache import Breakpoint
 from thriftgate.core.placement import CacheMode
 from thriftgate.core.prices import Terms
+from thriftgate.core.reduction.recipe import NO_RECIPE, Recipe
 from thriftgate.core.request import Request
 from thriftgate.core.routing.choice import Asked, Route
 from thriftgate.core.splice import Edit
@@ -20,7 +22,8 @@ class Policy(Struct, frozen=True):
     """What planning may do. `levers` names the levers that are on; unsafe ones only work when named here.
 
     `cost_limit_pico` is the most one call may cost in the worst case; `on_cost_limit` says what happens above it.
-    `stabilise` names the switches of `cache.stabilise` that are on (`core/stability/rewrite.py`).
+    `stabilise` names the switches of `cache.stabilise` that are on (`core/stability/rewrite.py`); `recipe` says what may be
+    taken out of prompts (`core/reduction/recipe.py`).
     """
 
     levers: tuple[str, ...] = ("cache.breakpoints", "batch.defer", "count.guard")
@@ -28,6 +31,7 @@ class Policy(Struct, frozen=True):
     on_cost_limit: Literal["refuse", "warn"] = "refuse"
     cache_mode: CacheMode = "ttl-only"
     stabilise: tuple[str, ...] = ()
+    recipe: Recipe = NO_RECIPE
 
 
 class Draft(Struct, frozen=True):
@@ -67,6 +71,24 @@ class Refuse(Struct, frozen=True):
     message: str
 
 
+class Without(Struct, frozen=True):
+    """What is known of how the call would have gone without levers.
+
+    `as_sent`: how the prompt would have been billed with the breakpoints that the client set itself; None where it set
+    none. `asked`: the model that the client named, where another one served. `prompts`: by lever that took something out of
+    the prompt, how the prompt would have been billed without it and those after it. `output`: how long answers like this
+    one are where nothing shortens them (tokens); None where that is not known.
+    """
+
+    as_sent: Tokens | None = None
+    asked: Asked | None = None
+    prompts: Mapping[str, Tokens] = {}
+    output: int | None = None
+
+
+NOTHING_ELSE = Without()
+
+
 class Lever(Protocol):
     """One idea for saving, in one file. Must be pure, must not edit what the model sees unless `safe` is False.
 
@@ -82,14 +104,8 @@ class Lever(Protocol):
     def propose(self, request: Request, draft: Draft, state: State, policy: Policy) -> Proposal | Skip | Refuse:
         """What to do about this request. Raising is allowed and counts as a skip: savings fail open."""
 
-    def undo(
-        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
-    ) -> tuple[Usage, Terms]:
-        """What the settled call would have used without this lever: the counterfactual behind its booked saving.
-
-        `as_sent`: how the prompt would have been billed with the breakpoints that the client set itself; None where it set
-        none. `asked`: the model that the client named, where another one served.
-        """
+    def undo(self, usage: Usage, terms: Terms, without: Without = NOTHING_ELSE) -> tuple[Usage, Terms]:
+        """What the settled call would have used without this lever: the counterfactual behind its booked saving."""
 
 
 class Decision(Struct, frozen=True):
@@ -120,6 +136,11 @@ class Plan(Struct, frozen=True):
         """The model that the client named, where another one serves."""
         choice = self.route.choice if self.route is not None else None
         return Asked(choice.asked, choice.ratio) if choice is not None else None
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the conversation is left as its client sends it: no waiting, no pings."""
+        return self.route is not None and self.route.arm == "holdout"
 
     @property
     def tries(self) -> bool:

@@ -6,12 +6,15 @@ warming, auditor) comes through here first, so that all of them speak of the sam
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from thriftgate.core.models import Capabilities
 from thriftgate.core.plan import Decision, Plan, Policy
 from thriftgate.core.planner import make_plan
+from thriftgate.core.reduction.change import Change
 from thriftgate.core.request import Request, parse_request
 from thriftgate.core.routing.choice import Route
 from thriftgate.core.stability.rewrite import LEVER, StabilisePolicy, stabilise
@@ -21,16 +24,23 @@ from thriftgate.core.state import State
 class Rewritten(Struct, frozen=True):
     """The request to take a snapshot for: the client's own object where nothing was rewritten. `decisions` tell what was
     done and why. `route` is what was decided about the model; where it names another, `request` is that model's and
-    `asked` the one that came in."""
+    `asked` the one that came in. `changes` tell, by lever, what was taken out of the prompt or asked of the answer;
+    `original` is the request before anything was taken out, None where nothing was."""
 
     request: Request
     decisions: tuple[Decision, ...]
     route: Route | None = None
     asked: Request | None = None
+    changes: Mapping[str, Change] = {}
+    original: Request | None = None
 
     def plan(self, state: State, policy: Policy) -> Plan:
         """Plan the call; `state` is that of `request`. Raises UnknownPrice."""
-        plan = make_plan(self.request, replace(state, route=self.route) if self.route is not None else state, policy)
+        if self.route is not None or self.changes:
+            state = replace(state, route=self.route, changes=self.changes)
+            acted = [lever for lever, change in self.changes.items() if change.applied and lever not in policy.levers]
+            policy = replace(policy, levers=(*policy.levers, *acted)) if acted else policy  # begun before it was put off
+        plan = make_plan(self.request, state, policy)
         return replace(plan, decisions=self.decisions + plan.decisions)
 
     def unrouted(self, reason: str) -> Rewritten:
@@ -40,6 +50,16 @@ class Rewritten(Struct, frozen=True):
             return self
         route = replace(self.route, choice=None, asides={**self.route.asides, choice.lever: reason})
         return replace(self, request=self.asked, route=route, asked=None)
+
+
+def with_savings(plan: Plan, saved: Mapping[str, int]) -> Plan:
+    """The plan with what levers of the prompt are expected to save (pico-USD). Its own forecasts cannot tell: they are of the
+    prompt as it is sent."""
+    decisions = tuple(
+        replace(one, forecast_pico=saved[one.lever]) if one.lever in saved and one.decision == "applied" else one
+        for one in plan.decisions
+    )
+    return replace(plan, decisions=decisions)
 
 
 def prepare(request: Request, capability: Capabilities, policy: Policy) -> Rewritten:

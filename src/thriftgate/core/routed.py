@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 
-from thriftgate.core.plan import Draft, Policy, Proposal, Refuse, Skip
+from thriftgate.core.plan import NOTHING_ELSE, Draft, Policy, Proposal, Refuse, Skip, Without
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
-from thriftgate.core.routing.choice import Asked, as_asked
+from thriftgate.core.routing.choice import as_asked
 from thriftgate.core.state import State
-from thriftgate.core.usage import Tokens, Usage
+from thriftgate.core.usage import Usage
 
 
 class Routed:
@@ -32,7 +32,5 @@ class Routed:
             )
         return Proposal(choice.reason, replace(draft, terms=replace(draft.terms, model=request.model)))
 
-    def undo(
-        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
-    ) -> tuple[Usage, Terms]:
-        return as_asked(usage, terms, asked) if asked is not None else (usage, terms)
+    def undo(self, usage: Usage, terms: Terms, without: Without = NOTHING_ELSE) -> tuple[Usage, Terms]:
+        return as_asked(usage, terms, without.asked) if without.asked is not None else (usage, terms)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from thriftgate.core.brake import Verdict
@@ -10,6 +12,7 @@ from thriftgate.core.deadline import Choice
 from thriftgate.core.models import Capabilities
 from thriftgate.core.prefix import Prefix
 from thriftgate.core.prices import PriceBook
+from thriftgate.core.reduction.change import Change
 from thriftgate.core.request import Ttl
 from thriftgate.core.reuse import Outlook
 from thriftgate.core.routing.choice import Route
@@ -32,7 +35,7 @@ class State(Struct, frozen=True):
     seen: the provider holds the rest. `output_tokens` is the expected length of the answer. `braked` says what this
     application's calls are to be left with, because our breakpoints have cost it more. `deferral` is what was found for
     a call whose caller has named a deadline; `shared` is set for jobs that are planned together; `route` is what was decided
-    about the model, None where nothing asks.
+    about the model, None where nothing asks; `changes` tell, by lever, what was done to the call before it was planned.
     """
 
     now_s: float
@@ -51,3 +54,4 @@ class State(Struct, frozen=True):
     deferral: Choice | None = None
     shared: Shared | None = None
     route: Route | None = None
+    changes: Mapping[str, Change] = {}

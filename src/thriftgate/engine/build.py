@@ -11,6 +11,8 @@ from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.core.keepalive import Bounds, quiet_hours
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
+from thriftgate.core.reduction.recipe import Recipe
+from thriftgate.core.reduction.rewrites import REWRITES
 from thriftgate.engine.engine import Engine, Limits
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
@@ -114,6 +116,18 @@ def policy_of(settings: Settings) -> Policy:
         on_cost_limit=settings.policy.on_cost_limit,
         cache_mode=settings.cache.mode,
         stabilise=settings.cache.stabilise,
+        recipe=recipe_of(settings),
+    )
+
+
+def recipe_of(settings: Settings) -> Recipe:
+    """What may be taken out of prompts, as the tables `[policy]`, `[compress]` and `[context]` say."""
+    named = {*settings.policy.levers, *settings.experiment.levers}
+    return Recipe(
+        rewrites=tuple(lever for lever in REWRITES if lever in named),
+        json_drop_nulls=settings.compress.drop_nulls,
+        table_form=settings.compress.tables,
+        text_fillers=settings.compress.fillers,
     )
 
 

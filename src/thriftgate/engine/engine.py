@@ -12,40 +12,38 @@ from msgspec.structs import replace
 from thriftgate.clock import Clock
 from thriftgate.core.errors import (
     BrokenReply,
-    InputError,
     LedgerError,
     ThriftgateError,
     UpstreamError,
 )
 from thriftgate.core.generations import Generations
 from thriftgate.core.keepalive import Bounds
-from thriftgate.core.plan import Plan, Policy
-from thriftgate.core.request import Request
-from thriftgate.core.rewrite import Rewritten, prepare
+from thriftgate.core.plan import Policy
 from thriftgate.core.stability.watch import MEMORY as STABILITY
 from thriftgate.core.stability.watch import StabilityWatch
 from thriftgate.engine.call import Call, Reply, WholeReply
 from thriftgate.engine.cascade import Cascading
+from thriftgate.engine.conversations import Conversations
 from thriftgate.engine.fanout import Fanout, Flight
 from thriftgate.engine.keepalive import KeepAlive, Watched
 from thriftgate.engine.keeping import Keepable, Keeper
+from thriftgate.engine.preparing import Preparer, Rooms
+from thriftgate.engine.reducing import Reducer
 from thriftgate.engine.reply import Drain, StreamReply, forwarded, reply_headers
 from thriftgate.engine.retry import RetryPolicy, attempts_allowed
 from thriftgate.engine.routes import NO_ROUTING, RoutingTable
 from thriftgate.engine.routing import Router
 from thriftgate.engine.sending import Sender, Tries
 from thriftgate.engine.settle import Ending, Prepared, entry_for, hold_of, learn_residency, milliseconds, outcome_of
-from thriftgate.engine.snapshot import Knowledge, Snapshot
+from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.touch import Toucher
-from thriftgate.engine.unsent import Books, Opened, as_refusal, is_no_message, lost, refuse, refused
+from thriftgate.engine.unsent import Books, is_no_message, lost
 from thriftgate.engine.witness import Witness
 from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger, Outcome
 from thriftgate.ledger.liveness import Liveness, process_of
-from thriftgate.logs import log, where_raised
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Incoming, Timeouts, Transport, header
-from thriftgate.wire.anthropic_messages import count_body, read_count
 from thriftgate.wire.assemble import read_answer
 
 
@@ -120,13 +118,34 @@ class Engine:
         self._stability = StabilityWatch()
         self.router = Router(routing, knowledge, key_salt)
         self.witness: Witness | None = None
+        conversations = Conversations()
         memories: dict[str, Keepable] = {
+            "conversations": conversations,
             "routes": self.router.standings,
             "spending": self.router.spending,
             STABILITY: self._stability,
         }
         self._keeper = Keeper({**knowledge.memories, **memories}, ledger, clock, self.tasks)
         self._cascade = Cascading(self.toucher, self.router, knowledge, clock)
+        self._preparer = Preparer(
+            Rooms(
+                knowledge=knowledge,
+                router=self.router,
+                reducer=Reducer(knowledge, conversations),
+                fanout=self.fanout,
+                stability=self._stability,
+                keepalive=self._keepalive,
+                ledger=ledger,
+                clock=clock,
+                books=self._books,
+                forward=self.forward,
+                count_path=provider.count_path,
+            ),
+            policy=policy,
+            wait_s=lambda key, headers: self.limits.fanout_wait_s if self.limits.may_wait(key, headers) else 0.0,
+            new_id=new_id,
+            key_of=self.key_of,
+        )
 
     async def messages(self, call: Call) -> Reply:
         """Plan, hold, send, meter, settle one Messages call.
@@ -134,12 +153,12 @@ class Engine:
         Raises PolicyRefusal, UnknownPrice (nothing sent, booked as refused), UpstreamError (booked as such) and
         LedgerError (nothing sent, or the answer is withheld because it could not be booked).
         """
-        prepared, flight = await self._prepare(call)
+        prepared, flight = await self._preparer.prepare(call)
         if prepared.plan.tries:
             tried = await self._tried(call, prepared, flight)
             if isinstance(tried, WholeReply):
                 return tried
-            prepared, flight = await self._prepare(tried)
+            prepared, flight = await self._preparer.prepare(tried)
             self.router.standings.escalated(prepared.snapshot.state.prefix.chain, prepared.request.model)
         try:
             return await self._held(call, prepared, flight)
@@ -193,7 +212,7 @@ class Engine:
         self.fanout.land(flight)
         wanted = self.witness is not None and self.witness.wants(call, prepared)
         if header(incoming.headers, b"content-type").startswith("text/event-stream"):
-            keeps = self._keepalive is not None and bool(prepared.plan.breakpoints) and not _held_out(prepared.plan)
+            keeps = self._keepalive is not None and bool(prepared.plan.breakpoints) and not prepared.plan.held_out
             watched = Watched(incoming) if keeps or wanted else None
 
             async def settle(end: Ending) -> Entry:
@@ -208,7 +227,7 @@ class Engine:
                 prepared, watched or incoming, ending, settle=settle, tasks=self.tasks, drain=self.limits.drain
             )
         reply, entry = await self._whole(prepared, incoming, ending, started, tries)
-        if self._keepalive is not None and not _held_out(prepared.plan):
+        if self._keepalive is not None and not prepared.plan.held_out:
             self._keepalive.ended(call, prepared, entry, reply.body)
         if wanted and self.witness is not None:
             self.witness.heard(call, prepared, entry, read_answer(reply.body))
@@ -277,95 +296,6 @@ class Engine:
             self._keys[credential] = known
         return known
 
-    async def _prepare(self, call: Call) -> tuple[Prepared, Flight]:
-        now_s = self.clock.now_s()
-        opened = Opened(self._new_id(), int(now_s * 1e6), call.key or self.key_of(call.credential), call.dialect.name)
-        model = ""
-        plan: Plan | None = None
-        try:
-            request = call.dialect.parse(call.body)
-            model = request.model
-            policy, route = self.router.enrol(request, opened.key, self._policy(call))
-            rewritten = replace(prepare(request, self.knowledge.models[model], policy), route=route)
-            rewritten = self.router.route(rewritten, call, opened.key, policy, now_s)
-            snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)
-            if plan.refusal is not None and rewritten.asked is not None:  # no lever shall forbid a call
-                rewritten = rewritten.unrouted("it would take this call over its limit")
-                snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)
-            if plan.refusal is None and not _held_out(plan) and self.limits.may_wait(opened.key, call.headers):
-                snapshot, plan = await self.fanout.queue(
-                    snapshot,
-                    plan,
-                    wait_s=self.limits.fanout_wait_s,
-                    planned=lambda: self._planned(rewritten, opened.key, policy),
-                    cost_pico=lambda state: rewritten.plan(state, policy).forecast.pico,
-                )
-            if plan.refusal is not None:
-                refuse(plan.refusal)
-        except Exception as raised:
-            error = as_refusal(raised)
-            error.call_id = opened.id
-            await self.ledger.settle(refused(opened, model, plan, error, self._books()))
-            if isinstance(error, InputError):
-                raise error from None
-            raise
-        self._watch(opened.key, request)
-        self.knowledge.observe(snapshot, opened.key)
-        if self._keepalive is not None:
-            self._keepalive.moved_on(snapshot.state.prefix.chain)
-        prepared = Prepared(
-            opened.id,
-            opened.opened_us,
-            opened.key,
-            rewritten.request,
-            snapshot,
-            plan,
-            call.dialect,
-            call.parent,
-            rewritten.asked,
-        )
-        return prepared, self.fanout.depart(snapshot.state, plan)
-
-    def _planned(self, rewritten: Rewritten, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
-        snapshot = self.knowledge.snapshot(rewritten.request, key, self.clock.now_s())
-        return snapshot, rewritten.plan(snapshot.state, policy)
-
-    async def _permitted(self, call: Call, rewritten: Rewritten, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
-        """The plan; where it refuses a prompt by its estimate, the plan for its true length."""
-        snapshot, plan = self._planned(rewritten, key, policy)
-        if plan.refusal is not None and await self._counted(call, rewritten.request, snapshot):
-            snapshot, plan = self._planned(rewritten, key, policy)
-        return snapshot, plan
-
-    def _watch(self, key: str, request: Request) -> None:
-        """Look what breaks prefixes in what clients send. Whatever goes wrong with that, the call goes on."""
-        try:
-            self._stability.see(key, request, self.knowledge.models[request.model].tokenizer, self.clock.now_s())
-        except Exception as error:  # noqa: BLE001  a call without a remark on it is better than none
-            log.error("prefix not examined", error=type(error).__name__, at=where_raised(error))
-
-    async def _counted(self, call: Call, request: Request, snapshot: Snapshot) -> bool:
-        """Have the provider count a prompt that our upper bound would refuse: free, and only worth a round trip here.
-
-        True when the count is known now. Any failure leaves the estimate standing: money fails closed.
-        """
-        if not self.provider.count_path or not snapshot.state.prefix.chain:
-            return False
-        try:
-            body = count_body(request)
-            reply = await self.forward(replace(call, path=self.provider.count_path, body=body))
-        except ThriftgateError:
-            return False
-        tokens = read_count(reply.body) if reply.status == 200 else None
-        if tokens is None:
-            return False
-        self.knowledge.tokens.learn(snapshot.state.capability.id, snapshot.state.prefix.chain[-1], tokens)
-        return True
-
-    def _policy(self, call: Call) -> Policy:
-        limits = [limit for limit in (self.policy.cost_limit_pico, call.cost_limit_pico) if limit is not None]
-        return replace(self.policy, cost_limit_pico=min(limits)) if call.cost_limit_pico is not None else self.policy
-
     async def _whole(
         self, prepared: Prepared, incoming: Incoming, ending: Ending, started: float, tries: Tries
     ) -> tuple[WholeReply, Entry]:
@@ -427,8 +357,3 @@ class Engine:
 
     def _since(self, started: float) -> int:
         return milliseconds(self.clock.monotonic_s() - started)
-
-
-def _held_out(plan: Plan) -> bool:
-    """Whether the conversation is left as its client sends it: no waiting, no pings."""
-    return plan.route is not None and plan.route.arm == "holdout"

@@ -16,12 +16,13 @@ from thriftgate.core.errors import UnknownPrice, Unreachable, UpstreamTimeout
 from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints
 from thriftgate.core.looks import Sent
 from thriftgate.core.misses import Billed, Miss, classify
-from thriftgate.core.plan import Plan
+from thriftgate.core.plan import Plan, Without
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
 from thriftgate.core.routing.choice import Route
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.engine.snapshot import Knowledge, Snapshot
+from thriftgate.engine.unreduced import Unreduced
 from thriftgate.ledger.entries import Entry, Hold, Outcome, Posting, Resolution, UsageSource, balanced
 from thriftgate.logs import log, where_raised
 from thriftgate.wire.dialect import Dialect
@@ -34,7 +35,8 @@ TOKENS_MAX = 10**9  # more in one call is no usage but nonsense, and would not f
 
 class Prepared(Struct, frozen=True):
     """A planned call with its hold, on its way to the provider. `parent` is the call on whose behalf it is made, if
-    any; `asked` the request as the client sent it, where another model is to serve it."""
+    any; `asked` the request as the client sent it, where another model is to serve it; `unreduced` the prompt before
+    anything was taken out of it."""
 
     id: str
     opened_us: int
@@ -45,6 +47,7 @@ class Prepared(Struct, frozen=True):
     dialect: Dialect
     parent: str = ""
     asked: Request | None = None
+    unreduced: Unreduced | None = None
 
 
 class Ending(NamedTuple):
@@ -116,6 +119,8 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
         usage, source = Usage(), "none"
     else:
         usage, source = _estimated(prepared, reading), "estimated"
+        if reading is not None and _was_stopped(reading):
+            as_sent = _learn(prepared, usage, ending, reading, knowledge)
     postings, note, terms = _priced(prepared, ending, usage, as_sent, knowledge)
     expected = prepared.plan.forecast.tokens
     route = prepared.plan.route or Route()
@@ -149,7 +154,7 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
         latency_ms=ending.latency_ms,
         read_expected_tokens=expected.read,
         write_expected_tokens=expected.write_5m + expected.write_1h,
-        miss=_missed(prepared, ending, usage, terms, knowledge) if source == "exact" else None,
+        miss=_missed(prepared, ending, usage, terms, knowledge) if source == "exact" or _was_stopped(reading) else None,
         sent_us=int(prepared.snapshot.state.now_s * 1e6),
         trail=_trail(prepared, knowledge) if source != "none" else b"",
         asked_model=route.choice.asked if route.choice is not None else "",
@@ -177,7 +182,8 @@ def costed(
         as_sent = knowledge.learn_cost(prepared.snapshot, plan.client, plan.forecast.tokens, told.total, rates)
     if as_sent is None and plan.client:
         as_sent = told.total
-    settlement = attribute(told, terms, _accounted(plan, told, as_sent), knowledge.book, as_sent=as_sent, asked=plan.asked)
+    without = _without(prepared, told, as_sent, knowledge)
+    settlement = attribute(told, terms, _accounted(plan, told, without), knowledge.book, without=without)
     return told.total, settlement, _missed(prepared, ending, told, terms, knowledge) if explain else None
 
 
@@ -224,6 +230,11 @@ def told_usage(reading: Reading | None) -> Usage | None:
     return usage if max([sum(astuple(usage.total)), usage.web_searches, *counts]) <= TOKENS_MAX else None
 
 
+def _was_stopped(reading: Reading | None) -> bool:
+    """Whether the answer was complete before its end, and left there: its input side is as exact as that of any other."""
+    return reading is not None and reading.stopped_early and told_usage(reading) is not None
+
+
 def _was_not_served(ending: Ending) -> bool:
     """Whether surely no model worked on the call, so that there is nothing to bill."""
     return ending.outcome in ("failed", "unreachable") or not ending.may_be_billed
@@ -242,24 +253,34 @@ def _priced(
     note = ending.note
     if as_sent is None and prepared.plan.client:  # not to be told apart: then nothing was saved
         as_sent = usage.total
-    applied = _accounted(prepared.plan, usage, as_sent)
+    without = _without(prepared, usage, as_sent, knowledge)
+    applied = _accounted(prepared.plan, usage, without)
     try:
-        settlement = attribute(usage, terms, applied, knowledge.book, as_sent=as_sent, asked=prepared.plan.asked)
+        settlement = attribute(usage, terms, applied, knowledge.book, without=without)
     except UnknownPrice as error:
         # The call is made and must be booked: at the terms it was planned under, and loudly.
         terms = prepared.plan.terms
         note = f"{note}; priced as planned: {error}".removeprefix("; ")
-        settlement = attribute(
-            replace(usage, iterations=()), terms, applied, knowledge.book, as_sent=as_sent, asked=prepared.plan.asked
-        )
+        settlement = attribute(replace(usage, iterations=()), terms, applied, knowledge.book, without=without)
     return balanced(settlement.baseline, settlement.cost.pico, settlement.saved), note, terms
 
 
-def _accounted(plan: Plan, usage: Usage, as_sent: Tokens | None) -> tuple[str, ...]:
+def _without(prepared: Prepared, usage: Usage, as_sent: Tokens | None, knowledge: Knowledge) -> Without:
+    """How the call would have gone without what was done to it. `as_sent` is of the prompt that was sent."""
+    plan, unreduced = prepared.plan, prepared.unreduced
+    if unreduced is None:
+        return Without(as_sent, plan.asked)
+    found = knowledge.shadows.without(unreduced, plan.forecast.tokens, usage, knowledge.brake)
+    return replace(found, as_sent=found.as_sent or as_sent, asked=plan.asked)
+
+
+def _accounted(plan: Plan, usage: Usage, without: Without) -> tuple[str, ...]:
     """The levers that have a share in what the call cost. What an earlier call kept longer than the client asked for saves
     on this one, even if its own breakpoints are left as they are."""
     applied = plan.applied()
-    if as_sent is None or CACHE in applied or _prompt(as_sent) == _prompt(usage.total):
+    as_sent = without.as_sent
+    whole = next(reversed(tuple(without.prompts.values())), usage.total)  # with all that was taken out put back
+    if as_sent is None or CACHE in applied or _prompt(as_sent) == _prompt(whole):
         return applied
     return (*applied, CACHE)
 
@@ -290,7 +311,8 @@ def _is_free(ending: Ending, usage: Usage, day: int) -> bool:
 
 
 def _estimated(prepared: Prepared, reading: Reading | None) -> Usage:
-    """What a broken-off answer used: the input side as the stream began with it, else as forecast; the output by its length.
+    """What a broken-off answer used: the input side as the stream began with it, else as forecast; the output by its length,
+    or, where it was we who left, by the text that had come.
 
     The documentation is silent on billing after a disconnect; this is the cautious reading.
     """
@@ -299,9 +321,11 @@ def _estimated(prepared: Prepared, reading: Reading | None) -> Usage:
         return Usage(expected)
     told = told_usage(reading)
     seen = told.total if told is not None else expected
-    output = max(reading.output_bytes // BYTES_PER_OUTPUT_TOKEN, told.total.output if told is not None else 0)
+    output = reading.received_tokens if reading.stopped_early else reading.output_bytes // BYTES_PER_OUTPUT_TOKEN
+    output = max(output, told.total.output if told is not None else 0)
     output = min(output, max(prepared.request.max_tokens, 1))
-    return Usage(replace(seen, output=output, thinking=0), told.web_searches if told is not None else 0)
+    thinking = min(output, reading.received_thinking)
+    return Usage(replace(seen, output=output, thinking=thinking), told.web_searches if told is not None else 0)
 
 
 def _learn(prepared: Prepared, usage: Usage, ending: Ending, reading: Reading, knowledge: Knowledge) -> Tokens | None:
@@ -309,7 +333,7 @@ def _learn(prepared: Prepared, usage: Usage, ending: Ending, reading: Reading, k
     state = prepared.snapshot.state
     rates = knowledge.book.rates(prepared.plan.terms, usage.total.prompt)  # priced before, so the book has them
     model = prepared.request.model
-    if prepared.request.max_tokens:  # a pre-warm answers nothing, and says nothing of other answers
+    if prepared.request.max_tokens and not reading.stopped_early:  # a pre-warm says nothing of the length of answers
         knowledge.memory.answered(prepared.key, model, usage.total.output)
     if _tells_nothing(prepared, usage, reading):
         return None
@@ -320,6 +344,8 @@ def _learn(prepared: Prepared, usage: Usage, ending: Ending, reading: Reading, k
         began_s = state.now_s + ending.ttfb_ms / 1000
         split = reading.usage is not None and reading.usage.cache_creation is not None
         knowledge.learn_cache(prepared.snapshot, prepared.plan.breakpoints, usage.total, began_s, split=split)
+    if prepared.unreduced is not None:
+        knowledge.shadows.sent(prepared.unreduced)
     return as_sent
 
 

@@ -25,6 +25,7 @@ from thriftgate.core.trail import Trails
 from thriftgate.core.usage import Tokens
 from thriftgate.engine.keeping import Keepable
 from thriftgate.engine.memory import Memory
+from thriftgate.engine.unreduced import Shadows
 from thriftgate.logs import log
 
 RESIDENTS_MAX = 100_000  # entries believed live: two or three a call, for an hour of ten calls a second
@@ -74,6 +75,7 @@ class Knowledge:
         self.tokens = TokenMemory(boundaries_max)
         self.parts = PartMemo()
         self.looks = Looks()
+        self.shadows = Shadows()
         self.memories: dict[str, Keepable] = {
             "beliefs": self.beliefs,
             "reuse": self.reuse,

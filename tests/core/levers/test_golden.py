@@ -11,7 +11,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tests.core.planning import NOW_S, outlook_of, prefix_of, request_of, state_of
+from tests.core.planning import BOOK, MODELS, NOW_S, outlook_of, prefix_of, request_of, state_of
 from thriftgate.core.cache import TTL_S, Resident
 from thriftgate.core.deadline import Choice
 from thriftgate.core.levers import LEVERS
@@ -19,9 +19,15 @@ from thriftgate.core.money import pico_from_usd, usd_from_pico
 from thriftgate.core.placement import CacheMode
 from thriftgate.core.plan import Policy
 from thriftgate.core.planner import make_plan
-from thriftgate.core.request import Ttl
+from thriftgate.core.reduction.recipe import Recipe
+from thriftgate.core.reduction.rewrites import REWRITES
+from thriftgate.core.request import Request, Ttl
+from thriftgate.core.rewrite import Rewritten
 from thriftgate.core.routing.choice import Route
 from thriftgate.core.state import Shared, State
+from thriftgate.engine.conversations import Conversations
+from thriftgate.engine.reducing import Reducer
+from thriftgate.engine.snapshot import Knowledge
 
 FOLDER = Path(__file__).parents[2] / "golden" / "levers"
 
@@ -85,6 +91,11 @@ class Allowed(Struct, frozen=True, forbid_unknown_fields=True):
     cost_limit_usd: str | None = None
     on_cost_limit: Literal["refuse", "warn"] = "refuse"
     cache_mode: CacheMode = "ttl-only"
+    recipe: dict[str, str | int | bool] = {}
+
+    def recipe_of(self, lever: str) -> Recipe:
+        """The recipe with the one lever on."""
+        return msgspec.convert({"rewrites": (lever,), **self.recipe}, Recipe)
 
 
 class Line(Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,6 +121,12 @@ class Golden(Struct, frozen=True, forbid_unknown_fields=True):
     state: Known
     expected: Expected
     policy: Allowed = Allowed()
+
+
+def reduced(request: Request, policy: Policy) -> Rewritten:
+    """The request as it is sent, by an engine that knows nothing yet."""
+    knowledge = Knowledge(BOOK, MODELS)
+    return Reducer(knowledge, Conversations()).reduce(Rewritten(request, ()), "key_a", policy, NOW_S)
 
 
 FILES = sorted(FOLDER.glob("*/*.toml"))
@@ -141,7 +158,11 @@ def test_plan(path: Path) -> None:
         on_cost_limit=golden.policy.on_cost_limit,
         cache_mode=golden.policy.cache_mode,
     )
-    plan = make_plan(request, known.told(state), policy)
+    if path.parent.name in REWRITES:
+        rewritten = reduced(request, msgspec.structs.replace(policy, recipe=golden.policy.recipe_of(path.parent.name)))
+        plan = rewritten.plan(known.told(state), policy)
+    else:
+        plan = make_plan(request, known.told(state), policy)
     (line,) = [one for one in plan.decisions if one.lever == path.parent.name]
     assert Line(line.decision, line.reason, usd_from_pico(line.forecast_pico)) == golden.expected.plan
     if golden.expected.outgoing is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from thriftgate.core.levers.batch_defer import BatchDefer
 from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints
+from thriftgate.core.levers.compress_json import CompressJson
 from thriftgate.core.levers.count_guard import CountGuard
 from thriftgate.core.levers.route_cascade import RouteCascade
 from thriftgate.core.levers.route_learned import RouteLearned
@@ -19,5 +20,6 @@ LEVERS: tuple[Lever, ...] = (
     RouteCascade(),
     CacheBreakpoints(),
     BatchDefer(),
+    CompressJson(),
     CountGuard(),  # last: it judges the call as all others have shaped it
 )

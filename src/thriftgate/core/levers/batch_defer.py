@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from thriftgate.core.plan import Draft, Policy, Proposal, Refuse, Skip
+from thriftgate.core.plan import NOTHING_ELSE, Draft, Policy, Proposal, Refuse, Skip, Without
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
-from thriftgate.core.routing.choice import Asked
 from thriftgate.core.splice import Edit
 from thriftgate.core.state import State
-from thriftgate.core.usage import Tokens, Usage
+from thriftgate.core.usage import Usage
 
 # Members whose mere presence (other than null or false) makes an item end as errored (the page above, "what cannot be
 # batched").
@@ -47,9 +46,7 @@ class BatchDefer:
         edits = (Edit(("stream",), None),) if "stream" in request.members else ()
         return Proposal(deferral.reason, replace(draft, terms=replace(draft.terms, mode="batch")), edits)
 
-    def undo(
-        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
-    ) -> tuple[Usage, Terms]:
+    def undo(self, usage: Usage, terms: Terms, without: Without = NOTHING_ELSE) -> tuple[Usage, Terms]:
         return usage, replace(terms, mode="standard")
 
 

@@ -20,14 +20,13 @@ import msgspec
 from thriftgate.core.blocks import Block, Message, Section
 from thriftgate.core.cache import Breakpoint
 from thriftgate.core.placement import place, ratios_of
-from thriftgate.core.plan import Draft, Policy, Proposal, Refuse, Skip
+from thriftgate.core.plan import NOTHING_ELSE, Draft, Policy, Proposal, Refuse, Skip, Without
 from thriftgate.core.prefix import Prefix
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request, Ttl
-from thriftgate.core.routing.choice import Asked
 from thriftgate.core.splice import Edit
 from thriftgate.core.state import Shared, State
-from thriftgate.core.usage import Iteration, Tokens, Usage
+from thriftgate.core.usage import Iteration, Usage
 
 _SECTIONS: tuple[Section, ...] = ("tools", "system", "messages")
 _MARKS: dict[Ttl, bytes] = {"5m": b'{"type":"ephemeral"}', "1h": b'{"type":"ephemeral","ttl":"1h"}'}
@@ -89,11 +88,9 @@ class CacheBreakpoints:
             shared.reason, msgspec.structs.replace(draft, breakpoints=marks), _edits(request, state.prefix, marks)
         )
 
-    def undo(
-        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
-    ) -> tuple[Usage, Terms]:
-        if as_sent is not None:
-            total = msgspec.structs.replace(as_sent, output=usage.total.output, thinking=usage.total.thinking)
+    def undo(self, usage: Usage, terms: Terms, without: Without = NOTHING_ELSE) -> tuple[Usage, Terms]:
+        if without.as_sent is not None:
+            total = msgspec.structs.replace(without.as_sent, output=usage.total.output, thinking=usage.total.thinking)
             return msgspec.structs.replace(usage, total=total), terms
         # An advisor caches by its own setting; every other sub-call (compaction, fallback) sends the marked prompt again.
         iterations = tuple(

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from thriftgate.core.forecast import worst_case
 from thriftgate.core.money import usd_from_pico
-from thriftgate.core.plan import Draft, Policy, Proposal, Refuse, Skip
+from thriftgate.core.plan import NOTHING_ELSE, Draft, Policy, Proposal, Refuse, Skip, Without
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
-from thriftgate.core.routing.choice import Asked
 from thriftgate.core.state import State
-from thriftgate.core.usage import Tokens, Usage
+from thriftgate.core.usage import Usage
 
 
 class CountGuard:
@@ -41,7 +40,5 @@ class CountGuard:
         )
         return Proposal(message, draft, warns=True) if policy.on_cost_limit == "warn" else Refuse(message)
 
-    def undo(
-        self, usage: Usage, terms: Terms, as_sent: Tokens | None = None, asked: Asked | None = None
-    ) -> tuple[Usage, Terms]:
+    def undo(self, usage: Usage, terms: Terms, without: Without = NOTHING_ELSE) -> tuple[Usage, Terms]:
         return usage, terms

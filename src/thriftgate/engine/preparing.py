@@ -1,0 +1,179 @@
+"""From a call at the door to a planned one: what is done to it, in order, and what it is expected to cost."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from thriftgate.clock import Clock
+from thriftgate.core.errors import InputError, ThriftgateError
+from thriftgate.core.plan import Plan, Policy
+from thriftgate.core.request import Request, parse_request
+from thriftgate.core.rewrite import Rewritten, prepare, with_savings
+from thriftgate.core.splice import Edit, apply
+from thriftgate.core.stability.watch import StabilityWatch
+from thriftgate.engine.call import Call, WholeReply
+from thriftgate.engine.fanout import Fanout, Flight
+from thriftgate.engine.keepalive import KeepAlive
+from thriftgate.engine.reducing import Reducer
+from thriftgate.engine.routing import Router
+from thriftgate.engine.settle import Prepared
+from thriftgate.engine.snapshot import Knowledge, Snapshot
+from thriftgate.engine.unreduced import Unreduced, forecast_savings
+from thriftgate.engine.unsent import Books, Opened, as_refusal, refuse, refused
+from thriftgate.ledger.entries import Ledger
+from thriftgate.logs import log, where_raised
+from thriftgate.providers.transport import Headers
+from thriftgate.wire.anthropic_messages import count_body, read_count
+
+
+class Rooms(NamedTuple):
+    """What takes part in planning a call. `books` says what every entry says of where it comes from; `forward` sends a free
+    call, for which the provider has `count_path`, if any."""
+
+    knowledge: Knowledge
+    router: Router
+    reducer: Reducer
+    fanout: Fanout
+    stability: StabilityWatch
+    keepalive: KeepAlive | None
+    ledger: Ledger
+    clock: Clock
+    books: Callable[[], Books]
+    forward: Callable[[Call], Awaitable[WholeReply]]
+    count_path: str
+
+
+class Preparer:
+    """One per engine. `may_wait` says whether a call of that key, with those headers, may wait for another."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        *,
+        policy: Policy,
+        wait_s: Callable[[str, Headers], float],
+        new_id: Callable[[], str],
+        key_of: Callable[[str], str],
+    ) -> None:
+        self._rooms = rooms
+        self._knowledge = rooms.knowledge
+        self._policy = policy
+        self._wait_s = wait_s
+        self._new_id = new_id
+        self._key_of = key_of
+
+    async def prepare(self, call: Call) -> tuple[Prepared, Flight]:
+        """Plan a call. One that may not be made is booked as refused. Raises InputError, PolicyRefusal, UnknownPrice and
+        LedgerError."""
+        rooms, now_s = self._rooms, self._rooms.clock.now_s()
+        opened = Opened(self._new_id(), int(now_s * 1e6), call.key or self._key_of(call.credential), call.dialect.name)
+        model = ""
+        plan: Plan | None = None
+        try:
+            request = call.dialect.parse(call.body)
+            model = request.model
+            policy, route = rooms.router.enrol(request, opened.key, self._allowed(call))
+            rewritten = replace(prepare(request, self._knowledge.models[model], policy), route=route)
+            rewritten = rooms.reducer.reduce(rewritten, opened.key, policy, now_s)
+            rewritten = rooms.router.route(rewritten, call, opened.key, policy, now_s)
+            snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)
+            if plan.refusal is not None and rewritten.asked is not None:  # no lever shall forbid a call
+                rewritten = rewritten.unrouted("it would take this call over its limit")
+                snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)
+            wait_s = 0.0 if plan.refusal is not None or plan.held_out else self._wait_s(opened.key, call.headers)
+            if wait_s > 0:
+                snapshot, plan = await rooms.fanout.queue(
+                    snapshot,
+                    plan,
+                    wait_s=wait_s,
+                    planned=lambda: self._planned(rewritten, opened.key, policy),
+                    cost_pico=lambda state: rewritten.plan(state, policy).forecast.pico,
+                )
+            if plan.refusal is not None:
+                refuse(plan.refusal)
+        except Exception as raised:
+            error = as_refusal(raised)
+            error.call_id = opened.id
+            await rooms.ledger.settle(refused(opened, model, plan, error, rooms.books()))
+            if isinstance(error, InputError):
+                raise error from None
+            raise
+        self._watch(opened.key, request)
+        self._knowledge.observe(snapshot, opened.key)
+        if rooms.keepalive is not None:
+            rooms.keepalive.moved_on(snapshot.state.prefix.chain)
+        plan, unreduced = self._told(rewritten, opened.key, snapshot, plan)
+        prepared = Prepared(
+            opened.id,
+            opened.opened_us,
+            opened.key,
+            rewritten.request,
+            snapshot,
+            plan,
+            call.dialect,
+            call.parent,
+            rewritten.asked,
+            unreduced,
+        )
+        return prepared, rooms.fanout.depart(snapshot.state, plan)
+
+    def _planned(self, rewritten: Rewritten, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
+        snapshot = self._knowledge.snapshot(rewritten.request, key, self._rooms.clock.now_s())
+        return snapshot, rewritten.plan(snapshot.state, policy)
+
+    async def _permitted(self, call: Call, rewritten: Rewritten, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
+        """The plan; where it refuses a prompt by its estimate, the plan for its true length."""
+        snapshot, plan = self._planned(rewritten, key, policy)
+        if plan.refusal is not None and await self._counted(call, rewritten.request, snapshot):
+            snapshot, plan = self._planned(rewritten, key, policy)
+        return snapshot, plan
+
+    def _told(self, rewritten: Rewritten, key: str, snapshot: Snapshot, plan: Plan) -> tuple[Plan, Unreduced | None]:
+        """The plan with what the levers of the prompt are expected to save, and the prompt before they acted."""
+        original = rewritten.original
+        if original is None:
+            return plan, None
+        try:
+            if original.model != rewritten.request.model:  # as the model reads it that serves
+                model = Edit(("model",), b'"%b"' % rewritten.request.model.encode())
+                original = parse_request(apply(original.body, [model]), needs_max_tokens=False)
+            state = self._knowledge.snapshot(original, key, snapshot.state.now_s, outlook=not plan.breakpoints).state
+            unreduced = self._knowledge.shadows.expect(original, state, plan, snapshot.state.prefix, rewritten.changes)
+            return with_savings(plan, forecast_savings(unreduced, plan, self._knowledge.book)), unreduced
+        except Exception as error:  # noqa: BLE001  the call goes on; what was saved on it is not known then
+            log.error("prompt not priced as it came", error=type(error).__name__, at=where_raised(error))
+            return plan, None
+
+    def _watch(self, key: str, request: Request) -> None:
+        """Look what breaks prefixes in what clients send. Whatever goes wrong with that, the call goes on."""
+        rooms = self._rooms
+        try:
+            rooms.stability.see(key, request, self._knowledge.models[request.model].tokenizer, rooms.clock.now_s())
+        except Exception as error:  # noqa: BLE001  a call without a remark on it is better than none
+            log.error("prefix not examined", error=type(error).__name__, at=where_raised(error))
+
+    async def _counted(self, call: Call, request: Request, snapshot: Snapshot) -> bool:
+        """Have the provider count a prompt that our upper bound would refuse: free, and only worth a round trip here.
+
+        True when the count is known now. Any failure leaves the estimate standing: money fails closed.
+        """
+        if not self._rooms.count_path or not snapshot.state.prefix.chain:
+            return False
+        try:
+            body = count_body(request)
+            reply = await self._rooms.forward(replace(call, path=self._rooms.count_path, body=body))
+        except ThriftgateError:
+            return False
+        tokens = read_count(reply.body) if reply.status == 200 else None
+        if tokens is None:
+            return False
+        self._knowledge.tokens.learn(snapshot.state.capability.id, snapshot.state.prefix.chain[-1], tokens)
+        return True
+
+    def _allowed(self, call: Call) -> Policy:
+        """The policy under the limit that the caller has set."""
+        limits = [limit for limit in (self._policy.cost_limit_pico, call.cost_limit_pico) if limit is not None]
+        return replace(self._policy, cost_limit_pico=min(limits)) if call.cost_limit_pico is not None else self._policy
