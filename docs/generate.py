@@ -20,12 +20,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from cyclopts import App
 from docs.markdown import anchor, fenced, joined, prose, table
 from docs.meanings import KEYS, REPLY_HEADERS, REQUEST_HEADERS, SIZES, UNFORESEEN
-from pydantic import BaseModel, SecretStr
+from docs.types_told import default_text, item_of, table_of, type_text
+from pydantic import BaseModel
 from rich.console import Console
 
 from thriftgate.batch.queue import LetGo
@@ -41,7 +42,7 @@ from thriftgate.ledger.jobs import Fenced
 from thriftgate.pricing import overrides
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.settings import ENV_PREFIX, ENV_SEPARATOR, Settings
-from thriftgate.simulator import accuracy, control, opinions, tasks
+from thriftgate.simulator import accuracy, control, instructions, longwinded, opinions, tasks
 from thriftgate.simulator.config import BatchRules
 from thriftgate.simulator.faults import Faults
 
@@ -107,6 +108,7 @@ def settings_page() -> str:
                     f"`{ENV_PREFIX}{name.upper()}{ENV_SEPARATOR}{key.upper()}`",
                 )
                 for key, inner in kind.model_fields.items()
+                if table_of(inner.annotation) is None
             ]
             parts += [
                 f"## [{name}]",
@@ -126,10 +128,11 @@ def settings_page() -> str:
 
 
 def inner_tables(name: str, kind: type[BaseModel]) -> list[str]:
-    """The settings that are lists of tables, each with its keys."""
+    """The settings that are tables, or lists of tables, each with its keys."""
     parts = []
     for key, field in kind.model_fields.items():
-        item = item_of(field.annotation)
+        one = table_of(field.annotation)
+        item = one or item_of(field.annotation)
         if item is not None:
             rows = [
                 (
@@ -140,7 +143,8 @@ def inner_tables(name: str, kind: type[BaseModel]) -> list[str]:
                 )
                 for inner_key, inner in item.model_fields.items()
             ]
-            parts += [f"### [[{name}.{key}]]", table(("Key", "Type", "Default", "Meaning"), rows)]
+            heading = f"### [{name}.{key}]" if one is not None else f"### [[{name}.{key}]]"
+            parts += [heading, table(("Key", "Type", "Default", "Meaning"), rows)]
     return parts
 
 
@@ -312,8 +316,12 @@ def simulator_page() -> str:
                 "From the start on, in Python: `SimulatorConfig(accuracy_shift=…, accuracy_shifts=(AccuracyShift(model, "
                 "shift, task),), variety=…)`."
             ),
+            "## What a system prompt does",
+            prose(inspect.getdoc(instructions) or ""),
             "## Opinions about answers",
             prose(inspect.getdoc(opinions) or ""),
+            "## Long answers",
+            prose(inspect.getdoc(longwinded) or ""),
         ]
     )
 
@@ -377,33 +385,6 @@ def kind_of(lever: Any) -> str:
 
 def yes(value: object) -> str:
     return "yes" if value else "no"
-
-
-def item_of(kind: Any) -> type[BaseModel] | None:
-    """The table that a setting is a list of."""
-    item = get_args(kind)[0] if get_origin(kind) in (tuple, list) else None
-    return item if isinstance(item, type) and issubclass(item, BaseModel) else None
-
-
-def type_text(kind: Any) -> str:
-    """A setting's type in words."""
-    if item_of(kind) is not None:
-        return "list of tables"
-    if get_origin(kind) is Literal:
-        return " or ".join(f'`"{value}"`' for value in get_args(kind))
-    if get_origin(kind) in (tuple, list):
-        return "list of texts"
-    inner = [one for one in get_args(kind) if one is not type(None)]
-    names = {str: "text", SecretStr: "text", int: "whole number", float: "number", Decimal: "amount", bool: "yes or no"}
-    return names[inner[0] if inner else kind]
-
-
-def default_text(value: object) -> str:
-    if isinstance(value, SecretStr) or value is None or value in ("", ()):
-        return "none"
-    if isinstance(value, list | tuple):
-        return ", ".join(f"`{one}`" for one in value)
-    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
 def picture(readme: str, printed: str) -> str:

@@ -76,6 +76,10 @@ KEYS: dict[str, str] = {
     "eval run": "state, set, results, mode, items, repeats, estimate{calls, prompt_tokens, output_tokens, cost_usd, "
     "judging_usd, verifying_usd, worst_usd}, calls, cached, recorded, failed{reason: n}, ungraded{reason: n}, fell_short, "
     f"cost_usd, judging_usd, verifying_usd, arms[{{{_ARM_KEYS}}}], judging{{{_JUDGING_KEYS}}}, notes[]",
+    "prune": "state, prompt, model, tokens_before, tokens_after, tokens_method, calls_per_month, saved_usd_month, "
+    "saved_cached_usd_month, score_before, score_after, low, p, margin, confidence, cases{search, heldout, independent, "
+    "needed}, removed[{section, kind, line, tokens, effect, cases, reason}], kept[{section, …}], chance, prompts, calls, "
+    "cached, spent_usd, budget_usd, stopped, confirmed, why, written, copy, after, diff, ungraded{reason: n}, notes[]",
     "eval report": f"results, items, arms[{{{_ARM_KEYS}}}], tasks[{{task, items, arms[]}}], judging{{{_JUDGING_KEYS}}}, "
     "ungraded{reason: n}, fell_short, confidence",
     "eval compare": "results, a, b, items, quality{a, b, items, difference{value, low, high}}, wins, losses, ties, p, test, "
@@ -97,6 +101,7 @@ REQUEST_HEADERS = {
     "thriftgate-task": "What kind of call this is, in a word of yours: what `[[routing.rules]]`, artefacts and reports know "
     "it by, in place of its fingerprint. `[[batch.rules]]` can let some kinds wait.",
     "thriftgate-tenant": "On whose behalf you make this call, in a word of yours, for `[[routing.rules]]`.",
+    "thriftgate-run": "A name for an agent's run: all its calls count together towards the ceilings of `[guard]`.",
     "thriftgate-route": "`off`: the model that this call names serves it, whatever the rules say.",
     "thriftgate-idempotency-key": "A name for a call with a deadline: the same call sent again under it is given the same "
     "job, and not made twice.",
@@ -112,6 +117,8 @@ REPLY_HEADERS = {
     "are long gone; ask the ledger.",
     "thriftgate-saved-usd": "Baseline minus cost; negative when a cache entry was written that has not been read yet. Not "
     "on streams.",
+    "thriftgate-warning": "What you should know: a limit that is passed but only warned of, an agent that seems to be in a "
+    "loop, an answer that breaks its schema.",
     "thriftgate-usage-source": "`exact` (the provider's final word), `estimated` (an answer that broke off) or `none` "
     "(nothing was used). Not on streams.",
     "thriftgate-job": "The job that was made of a call with a deadline: `GET /thriftgate/jobs/ID` tells what became of it.",

@@ -105,8 +105,9 @@ def test_every_setting_is_documented() -> None:
     for name, field in Settings.model_fields.items():
         section = text.partition(f"\n## [{name}]\n")[2].partition("\n## ")[0]
         assert section
-        for key in getattr(field.annotation, "model_fields", {}):
-            assert f"| `{key}` |" in section
+        for key, inner in getattr(field.annotation, "model_fields", {}).items():
+            nested = hasattr(inner.annotation, "model_fields")
+            assert (f"\n### [{name}.{key}]\n" if nested else f"| `{key}` |") in section
 
 
 @pytest.mark.parametrize(
@@ -232,6 +233,7 @@ def test_the_keys_of_json_are_documented(
         "demo": demo_document(demo_done()),
         **_batch_documents(run),
         **_eval_documents(run),
+        "prune": _pruned(run),
     }
     assert documents.keys() == KEYS.keys()
     for verb, document in documents.items():
@@ -263,6 +265,8 @@ def test_the_keys_of_json_are_documented(
             "evidence",
             "families",
             "alarm",
+            "cases",
+            "removed",
         ):
             value = document.get(name)
             if value and isinstance(value, list | dict) and "…" not in member(keys, name):
@@ -307,6 +311,16 @@ def _eval_documents(run: Run) -> dict[str, Any]:
     }
     assert all(one.code == 0 for one in done.values()), done
     return {verb: one.json() for verb, one in done.items()}
+
+
+def _pruned(run: Run) -> Any:
+    """What is printed of a prompt with a part that may go, and too few cases to show it."""
+    Path("prompt.md").write_text("Reply with the number only.\n\nThe shop is old.\n", encoding="utf-8")
+    lines = [{"prompt": f"Compute {at} + 2. Reply with the number only.", "expected": str(at + 2)} for at in range(8)]
+    Path("cases.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in lines))
+    done = run("prune", "prompt.md", "--eval", "cases.jsonl", "--judge", "numeric", "--json")
+    assert done.code == 1, done
+    return done.json()
 
 
 # --- pages that follow the code ----------------------------------------------------------------------------------------

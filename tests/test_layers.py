@@ -19,7 +19,7 @@ CONFIG = ROOT / ".importlinter"
 BREACHES = {
     "rooms": ("providers/anthropic.py", "import thriftgate.ledger.entries"),
     "oracle": ("simulator/draws.py", "import thriftgate.core.money"),
-    "real-upstream": ("settings.py", "import thriftgate.simulator"),
+    "real-upstream": ("settings/load.py", "import thriftgate.simulator"),
     "pure": ("core/money.py", "import time"),
     "pure-batch": ("batch/waves.py", "import time"),
     "data-plane": ("gateway/asgi.py", "import starlette.responses"),

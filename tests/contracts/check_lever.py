@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from tests.core.planning import curve_of
 from tests.laws.traffic import Traffic
+from thriftgate.core.agents.limits import Guard, GuardLimits
 from thriftgate.core.cache import TTL_S, CacheRules, Resident, client_breakpoints
 from thriftgate.core.cost import day_of
 from thriftgate.core.deadline import Choice as Deferral
@@ -104,6 +105,7 @@ def _scene(request: Request, random: Random, lever_id: str) -> Scene:
         shared=_shared(random, prefix),
         route=_route(request, random),
         changes=_changes(lever_id, random),
+        guard=_guard(random),
     )
     choice = state.route.choice if state.route is not None else None
     model = choice.asked if choice is not None else request.model
@@ -150,6 +152,13 @@ def _changes(lever_id: str, random: Random) -> dict[str, Change]:
     """What was done before, by this lever and by another."""
     mine = random.choice((None, Change(False, "it would not get shorter"), Change(True, "200 tokens became 90", 200, 90)))
     return {"compress.json": Change(True, "9 tokens became 8", 9, 8)} | ({lever_id: mine} if mine is not None else {})
+
+
+def _guard(random: Random) -> Guard | None:
+    """A ceiling on single calls, or nothing that is guarded."""
+    if random.random() < 0.5:
+        return None
+    return Guard(GuardLimits(call_tokens=random.choice((0, 1, 10**7)), on_limit=random.choice(("stop", "warn"))))
 
 
 def _resident(random: Random, since_s: float) -> Resident:

@@ -21,7 +21,21 @@ from thriftgate.core.splice import Edit
 from thriftgate.core.state import State
 from thriftgate.core.usage import Usage
 
-IDS = ("route.rules", "route.learned", "route.cascade", "cache.breakpoints", "batch.defer", "compress.json", "count.guard")
+IDS = (
+    *("route.rules", "route.learned", "route.cascade", "cache.breakpoints", "batch.defer"),
+    *("compress.json", "compress.tables", "compress.markup", "compress.text", "compress.examples"),
+    *("context.select", "context.images", "context.trim_tools", "context.window", "context.compact"),
+    *(
+        "output.schema",
+        "output.prefill",
+        "output.brevity",
+        "output.effort",
+        "output.stop",
+        "output.early_stop",
+        "output.cap",
+    ),
+    *("agent.guard", "count.guard"),
+)
 """Accounts of the ledger: this list may grow, and nothing in it is ever renamed. In the order in which levers act."""
 
 

@@ -25,10 +25,14 @@ from tests.fixtures import (
 from tests.scripted import Provider, Say, say_error, say_stream, sse, sse_events
 from thriftgate.core.errors import BrokenReply, LedgerError, UpstreamTimeout
 from thriftgate.core.money import pico_from_usd
+from thriftgate.core.output.until import parse_until
 from thriftgate.engine.call import Reply
 from thriftgate.engine.engine import Engine
-from thriftgate.ledger.entries import BASELINE, UPSTREAM
+from thriftgate.engine.reply import StreamReply
+from thriftgate.engine.settle import Ending, entry_for, hold_of
+from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
 from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.wire.early_end import EarlyEnd
 
 EVENTS = sse_events()
 STREAM = message(stream=True)
@@ -323,3 +327,114 @@ async def test_stopping_the_engine_books_a_drain_that_is_under_way(tmp_path: Pat
         await assert_sound(ledger)
     assert (entry.outcome, entry.usage_source) == ("left", "estimated")
     assert "before thriftgate was stopped" in entry.note
+
+
+# --- the answer is ended early -----------------------------------------------------------------------------------------
+
+
+async def replying(engine: Engine, condition: str) -> StreamReply:
+    """A stream that is to be ended early, sent and held."""
+    call = call_of(STREAM)
+    prepared = engine.toucher.plan(call, "key_a")
+    await engine.ledger.hold(hold_of(prepared))
+    outgoing = engine.provider.prepare("POST", "/v1/messages", "", call.headers, prepared.plan.body)
+    incoming = await engine.transport.send(outgoing, engine.limits.timeouts)
+
+    async def settle(ending: Ending) -> Entry:
+        entry = entry_for(prepared, ending, "anthropic", 1, engine.knowledge)
+        await engine.ledger.settle(entry)
+        return entry
+
+    early = EarlyEnd(parse_until(condition), "claude47")
+    ending = Ending("answered", status=200)
+    return StreamReply(prepared, incoming, ending, settle=settle, tasks=engine.tasks, drain=engine.limits.drain, early=early)
+
+
+def say_lines(*more: bytes | asyncio.Event) -> Say:
+    lines = [sse("content_block_delta", index=0, delta={"type": "text_delta", "text": text}) for text in ("spam", "\nBut")]
+    return say_stream(*EVENTS[:2], *lines, *more)
+
+
+async def test_an_answer_that_is_complete_leaves_the_provider_at_once(tmp_path: Path) -> None:
+    """It is left before the books are written, and they are written before the end is shown."""
+    path = str(tmp_path / "books.db")
+    provider = Provider(say_lines(asyncio.Event()))
+    async with engine_on(provider, ledger={"path": path}) as engine:
+        reply = await replying(engine, "first_line")
+        for _ in range(3):
+            assert b"message_stop" not in await reply.read()
+        before = reply.ended
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("begin immediate")
+        last = asyncio.ensure_future(reply.read())
+        await until(lambda: is_gone(provider))
+        assert not last.done()
+        other.execute("rollback")
+        other.close()
+        assert (await last).endswith(EVENTS[-1])
+        assert (before, reply.ended) == (False, True)
+        assert await reply.read() == b""
+        await reply.leave()
+        entry = await only_entry(engine)
+    assert (entry.outcome, entry.usage_source, entry.note) == ("answered", "estimated", "ended early: first_line")
+    assert entry.usage.total.input == 10
+
+
+async def is_gone(provider: Provider) -> bool:
+    return provider.gone == 1
+
+
+async def test_an_end_that_cannot_be_booked_is_never_shown() -> None:
+    async with engine_on(Provider(say_lines())) as engine:
+        assert isinstance(engine.ledger, SqliteLedger)
+        reply = await replying(engine, "first_line")
+        for _ in range(3):
+            await reply.read()
+        engine.ledger._writer.execute("pragma query_only = on")
+        with pytest.raises(LedgerError, match="cannot write the ledger"):
+            await reply.read()
+        await reply.leave()
+
+
+async def test_what_is_held_back_comes_with_the_end_of_the_stream() -> None:
+    held = sse("content_block_delta", index=0, delta={"type": "text_delta", "text": "- one\n"})
+    for rest in ([], EVENTS[3:]):
+        async with engine_on(Provider(say_stream(*EVENTS[:2], held, *rest))) as engine:
+            reply = await replying(engine, "items:1")
+            assert await read_all(reply) == b"".join([*EVENTS[:2], held, *rest])
+            entry = await only_entry(engine)
+        assert (entry.outcome, entry.usage_source) == (("answered", "exact") if rest else ("cut", "estimated"))
+
+
+async def test_a_drain_goes_no_further_than_the_answer() -> None:
+    provider = Provider(say_lines(asyncio.Event()))
+    async with engine_on(provider) as engine:
+        reply = await replying(engine, "first_line")
+        await reply.read()
+        await reply.leave()
+        entry = await only_entry(engine)
+    assert provider.gone == 1
+    assert (entry.outcome, entry.usage_source) == ("left", "estimated")
+    assert entry.note == "the client left; ended early: first_line"
+
+
+async def test_one_that_is_ended_early_is_booked_once_wherever_it_is_cancelled() -> None:
+    cancel_at = 0
+    while True:
+        cancel_at += 1
+        async with engine_on(Provider(say_lines()), clock=TestClock()) as engine:
+            reply = await replying(engine, "first_line")
+            steps = Steps(relayed(reply), cancel_at)
+            await asyncio.gather(asyncio.ensure_future(waited(steps)), return_exceptions=True)
+            if steps.waits < cancel_at:
+                break
+            await entry_there(engine)
+            assert (await only_entry(engine)).outcome in ("answered", "left")
+    assert cancel_at > 2, "it never waited"
+
+
+async def relayed(reply: Reply) -> None:
+    try:
+        await read_all(reply)
+    finally:
+        await reply.leave()

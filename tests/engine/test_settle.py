@@ -14,6 +14,7 @@ from tests.scripted import MESSAGE, Provider, Say
 from thriftgate.core.errors import PolicyRefusal
 from thriftgate.core.plan import Policy
 from thriftgate.core.planner import make_plan
+from thriftgate.core.usage import Tokens, Usage
 from thriftgate.engine.settle import TOKENS_MAX, Ending, Prepared, entry_for
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
@@ -145,6 +146,19 @@ def test_a_broken_off_answer_is_estimated_by_its_length_and_never_over_its_limit
     assert booked(cut, outcome="cut", body=message(max_tokens=60)).usage.total.output == 60
     assert booked(msgspec.structs.replace(cut, output_bytes=0), outcome="cut").usage.total.output == 1
     assert booked(cut, outcome="cut").usage.total.input == 10
+
+
+def test_an_answer_that_was_ended_early_is_estimated_by_what_had_come() -> None:
+    told = usage(output_tokens=2)
+    left = Reading(complete=False, usage=told, model=MODEL, output_bytes=999, stopped_early=True, received_tokens=40)
+    assert booked(left).usage == Usage(Tokens(input=10, output=40))
+    assert booked(left).usage_source == "estimated"
+    thought = msgspec.structs.replace(left, received_thinking=30)
+    assert booked(thought).usage.total.thinking == 30
+    assert booked(thought, body=message(max_tokens=20)).usage.total == Tokens(input=10, output=20, thinking=20)
+    assert booked(msgspec.structs.replace(left, received_tokens=1)).usage.total.output == 2  # told at its beginning
+    unread = msgspec.structs.replace(left, usage=None)
+    assert booked(unread).usage.total.input == booked(None, outcome="timeout").usage.total.input
 
 
 def test_searches_made_before_the_break_are_paid_too() -> None:

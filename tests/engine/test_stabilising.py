@@ -181,13 +181,13 @@ async def test_what_is_settled_is_what_was_sent(monkeypatch: pytest.MonkeyPatch)
     """Else the client's breakpoints would be sought in another prompt than that of the snapshot."""
     settled: list[Prepared] = []
     async with scene(["split_volatile"]) as one:
-        settle = one.engine._settle
+        settle = one.engine.carrier.settle
 
         async def noted(prepared: Prepared, ending: Ending) -> Entry:
             settled.append(prepared)
             return await settle(prepared, ending)
 
-        monkeypatch.setattr(one.engine, "_settle", noted)
+        monkeypatch.setattr(one.engine.carrier, "settle", noted)
         content = [{"type": "text", "text": "parcel", "cache_control": {"type": "ephemeral"}}]
         await one.ask(dated(1, messages=[{"role": "user", "content": content}]))
         await one.checked()

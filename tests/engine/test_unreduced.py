@@ -17,6 +17,7 @@ from thriftgate.core.usage import Iteration, Tokens, Usage
 from thriftgate.engine.unreduced import Shadows, Unreduced, forecast_savings
 
 TURNS = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
+POLICY = Policy()
 CHANGES = {
     "compress.json": Change(True, "", 3_000, 1_000),
     "compress.text": Change(True, "", 1_500, 500),
@@ -34,7 +35,7 @@ def expected(shadows: Shadows, *, now_s: float = NOW_S) -> tuple[Unreduced, Plan
     request = request_of(body_of(messages=TURNS))
     plan, state = planned(request, 1_000, (Breakpoint(2, "5m"),))
     original = state_of(request, tokens=2_000, now_s=now_s)
-    return shadows.expect(request, original, plan, state.prefix, CHANGES), plan
+    return shadows.expect(request, original, plan, sent=state.prefix, changes=CHANGES, policy=POLICY), plan
 
 
 def test_the_same_breakpoints_on_the_longer_prompt() -> None:
@@ -58,10 +59,10 @@ def test_the_difference_is_told_apart_by_lever() -> None:
     unreduced, _ = expected(shadows)
     usage = Usage(Tokens(input=100, write_5m=3_000, output=70))
     without = shadows.without(unreduced, Tokens(write_5m=3_000), usage, Brake())
-    whole = without.prompts["compress.text"]  # undone last, when all is put back
+    whole = without.prompts["compress.json"]  # undone last, when all is put back
     assert whole.prompt == 3_100 + 3_000
-    assert list(without.prompts) == ["compress.json", "compress.text"]
-    assert without.prompts["compress.json"].prompt == pytest.approx(3_100 + 2_000, abs=2)
+    assert list(without.prompts) == ["compress.text", "compress.json"]
+    assert without.prompts["compress.text"].prompt == pytest.approx(3_100 + 1_000, abs=2)
     assert without.as_sent is None
 
 
@@ -79,10 +80,12 @@ def test_a_client_that_marks_has_its_own_prompt_billed_with_its_own_marks() -> N
     request = request_of(body_of(messages=messages))
     plan, state = planned(request, 2_000, (Breakpoint(0, "1h"),))
     shadows = Shadows()
-    unreduced = shadows.expect(request, state_of(request, tokens=3_000), plan, state.prefix, CHANGES)
+    unreduced = shadows.expect(
+        request, state_of(request, tokens=3_000), plan, sent=state.prefix, changes=CHANGES, policy=POLICY
+    )
     without = shadows.without(unreduced, Tokens(write_1h=2_000), Usage(Tokens(write_1h=2_000)), Brake())
     assert without.as_sent == Tokens(write_5m=3_000)
-    assert without.prompts["compress.text"] == Tokens(write_1h=3_000)
+    assert without.prompts["compress.json"] == Tokens(write_1h=3_000)
 
 
 def test_what_cannot_be_told_apart_saves_nothing() -> None:
@@ -98,5 +101,7 @@ def test_a_conversation_whose_beginning_was_left_out() -> None:
     request = request_of(body_of(messages=[*TURNS, *TURNS]))
     shorter = request_of(body_of(messages=TURNS))
     plan, state = planned(shorter, 1_000, (Breakpoint(0, "5m"), Breakpoint(2, "5m")))
-    unreduced = Shadows().expect(request, state_of(request, tokens=1_000), plan, state.prefix, CHANGES)
+    unreduced = Shadows().expect(
+        request, state_of(request, tokens=1_000), plan, sent=state.prefix, changes=CHANGES, policy=POLICY
+    )
     assert unreduced.breakpoints == (Breakpoint(3, "5m"), Breakpoint(5, "5m"))

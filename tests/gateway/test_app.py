@@ -231,15 +231,14 @@ async def test_a_closed_ledger_is_not_ready() -> None:
         assert (await exchange(gateway, "/readyz", b""))[0]["status"] == 503
 
 
-async def test_a_bug_is_an_error_without_its_words(capsys: pytest.CaptureFixture[str]) -> None:
-    class Broken(Provider):
-        name = count_path = ""
-
-        def prepare(self, *_arguments: object) -> Any:
-            raise RuntimeError("a secret prompt")
+async def test_a_bug_is_an_error_without_its_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(*_arguments: object) -> Any:
+        raise RuntimeError("a secret prompt")
 
     async with engine_on(Provider()) as engine:
-        engine.provider = Broken()
+        monkeypatch.setattr(type(engine.provider), "prepare", prepare)
         start, body = await exchange(Gateway(settings_of(), engine))
     assert start["status"] == 500
     assert msgspec.json.decode(body["body"])["error"]["type"] == "api_error"

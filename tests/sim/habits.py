@@ -88,11 +88,11 @@ class Settled:
 
     def __init__(self, engine: Engine) -> None:
         self.calls: list[tuple[Prepared, Entry]] = []
-        settle = engine._settle
+        settle = engine.carrier.settle
 
         async def settled(prepared: Prepared, ending: Ending) -> Entry:
             entry = await settle(prepared, ending)
             self.calls.append((prepared, entry))
             return entry
 
-        engine._settle = settled  # type: ignore[method-assign]
+        engine.carrier.settle = settled  # type: ignore[method-assign]

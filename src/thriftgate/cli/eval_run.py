@@ -72,7 +72,7 @@ def run_set(settings: Settings, asked: Asked, *, json: bool) -> int:
     with closing(Bench(rule, load_models())) as bench:
         bench.check(wanted.items)
         with trouble_only():
-            done = asyncio.run(_evaluated(_plainly(settings), asked, wanted, bench, credential))
+            done = asyncio.run(_evaluated(plainly(settings), asked, wanted, bench, credential))
     if isinstance(done, Estimate):
         if json:
             print_json(_refused(asked, wanted, done))
@@ -100,7 +100,7 @@ def _wanted(asked: Asked) -> tuple[Wanted, Rule | None]:
     if asked.sample is not None:
         items = sampled(items, asked.sample, asked.seed)
     limit = pico_from_usd(asked.max_cost) if asked.max_cost is not None else USUAL_LIMIT_PICO
-    return Wanted(items, arms, asked.repeat, limit, _verifier(asked.verifier, len(arms))), _rule(asked.judge)
+    return Wanted(items, arms, asked.repeat, limit, _verifier(asked.verifier, len(arms))), judge_of(asked.judge)
 
 
 def _verifier(model: str | None, arms: int) -> Capabilities | None:
@@ -114,7 +114,8 @@ def _verifier(model: str | None, arms: int) -> Capabilities | None:
     return found
 
 
-def _rule(text: str | None) -> Rule | None:
+def judge_of(text: str | None) -> Rule | None:
+    """The rule that `--judge` writes. Raises InputError."""
     if text is None:
         return None
     written: Any = text
@@ -129,7 +130,7 @@ def _rule(text: str | None) -> Rule | None:
         raise InputError(f"--judge: {error}") from None
 
 
-def _plainly(settings: Settings) -> Settings:
+def plainly(settings: Settings) -> Settings:
     """The settings with all off that could change what is asked or who answers: the arms themselves are to be measured."""
     safe = tuple(lever.id for lever in LEVERS if lever.safe)
     policy = settings.policy.model_copy(update={"levers": tuple(one for one in settings.policy.levers if one in safe)})
@@ -144,26 +145,28 @@ async def _evaluated(
     engine = await build_engine(settings, beside=True)
     try:
         pricer = Pricer(engine, credential, now=asked.now)
-        sender = _sender(settings, asked, engine, credential, pricer)
-        with Answers(_answers_path(settings, asked)) as answers:
+        sender = sender_for(settings, engine, credential, pricer, asked.results if not asked.now else None)
+        with Answers(answers_path(settings, asked.answers)) as answers:
             evaluation = Evaluation(wanted, bench, pricer, sender, answers)
             return await evaluation.run(lambda estimate: _may_start(estimate, asked, wanted.limit_pico or 0))
     finally:
         await engine.close()
 
 
-def _sender(settings: Settings, asked: Asked, engine: Engine, credential: str, pricer: Pricer) -> Sender:
+def sender_for(settings: Settings, engine: Engine, credential: str, pricer: Pricer, beside: Path | None) -> Sender:
+    """Calls at once, or, where a file is named that their jobs are kept beside, in batches."""
     table = settings.batch
-    if asked.now:
+    if beside is None:
         return Caller(engine, credential, parallel=table.parallel, worst_pico=pricer.worst_pico)
     reserve = Reserve(cancel_s=table.cancel_s, call_s=table.call_s, parallel=table.parallel)
     options = Options(queue_jobs=table.queue_jobs, reserve=reserve)
-    return Batcher(engine, credential, folder_beside(asked.results), options, batch_progress.working)
+    return Batcher(engine, credential, folder_beside(beside), options, batch_progress.working)
 
 
-def _answers_path(settings: Settings, asked: Asked) -> Path:
-    if asked.answers is not None:
-        return asked.answers
+def answers_path(settings: Settings, named: Path | None) -> Path:
+    """The file that answers are kept in: `named`, else beside the ledger. Raises ConfigError."""
+    if named is not None:
+        return named
     ledger = settings.ledger.path
     if ledger == ":memory:":
         raise ConfigError("the ledger is kept in memory: name a file for the answers with --answers")

@@ -2,7 +2,8 @@
 
 A conversation grows at its end: its next request repeats tools, system and all earlier messages byte for byte. Comparing
 those bytes runs at memory speed, ten times faster than hashing or parsing them, so a long conversation costs its new turns.
-The texts are kept for the comparison only, in memory, up to `bytes_max`; least recently used goes first.
+The texts are kept for the comparison only, in memory, up to `bytes_max`; least recently used goes first. The last body is
+held besides, if it is no longer than `LAST_BYTES`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from thriftgate.core.blocks import Block, Run, read_message
 from thriftgate.core.errors import InputError
 from thriftgate.core.models import TokenizerFamily
 
-RUN_BYTES = 300  # of a turn without its text, and of each block in it: measured on 200,000 one-word messages
-BLOCK_BYTES = 500
+RUN_BYTES = 650  # of a turn without its text, and of each block in it, with notes: measured on 200,000 one-word messages
+BLOCK_BYTES = 760
 _HEAD_BYTES = 64  # enough to tell most first messages apart
 _SIBLINGS_MAX = 16  # conversations with one beginning that are compared, the latest first
 _NEARLY_TURNS = 2  # one that agrees up to its last question and answer is as good as any
@@ -29,6 +30,7 @@ _COMMA = re.compile(rb"\s*,\s*")
 _SPACE = re.compile(rb"\s*")
 
 HEADS_MAX = 64
+LAST_BYTES = 1024 * 1024
 
 Reader = Callable[[bytes, TokenizerFamily], Run]
 Level = tuple[bytes, str, str, bool]  # what the digests of tools and system depend on besides: scope, model, mode, citations
@@ -44,14 +46,16 @@ class Head(NamedTuple):
 
 class Turn:
     """One message: its bytes, with the comma and white space (`lead` bytes) before it, and its blocks. Shared between
-    conversations."""
+    conversations that agree up to here. `said` and `made` are notes of who reads what the agent does (`core/agents`)."""
 
-    __slots__ = ("lead", "run", "text")
+    __slots__ = ("lead", "made", "run", "said", "text")
 
     def __init__(self, text: bytes, lead: int, run: Run) -> None:
         self.text = text
         self.lead = lead
         self.run = run
+        self.said: object = None
+        self.made = -1
 
 
 class Conversation:
@@ -75,6 +79,7 @@ class PartMemo:
         self._members: OrderedDict[tuple[int, TokenizerFamily], list[tuple[bytes, Run]]] = OrderedDict()
         self._conversations: OrderedDict[tuple[bytes, TokenizerFamily], list[Conversation]] = OrderedDict()
         self._heads: dict[tuple[int, int, Level], tuple[Run, Run, Head]] = {}
+        self._last: tuple[bytes, tuple[int, int, TokenizerFamily], Conversation] | None = None
 
     @property
     def bytes_held(self) -> int:
@@ -109,7 +114,18 @@ class PartMemo:
         return found[2]
 
     def conversation(self, body: bytes, start: int, end: int, family: TokenizerFamily) -> Conversation:
-        """The messages array at body[start:end]. Raises InputError where it is no list of messages."""
+        """The messages array at body[start:end]. Raises InputError where it is no list of messages. A body is looked at more
+        than once on its way: the second time in a row costs nothing."""
+        place = start, end, family
+        last, self._last = self._last, None
+        if last is not None and last[0] is body and last[1] == place:
+            return last[2]
+        found = self._conversation(body, start, end, family)
+        if len(body) <= LAST_BYTES:
+            self._last = body, place, found
+        return found
+
+    def _conversation(self, body: bytes, start: int, end: int, family: TokenizerFamily) -> Conversation:
         if body[start : start + 1] != b"[":
             raise InputError("messages: Input should be a valid list")
         key = (body[start + 1 : start + 1 + _HEAD_BYTES], family)

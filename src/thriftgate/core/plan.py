@@ -10,7 +10,7 @@ from msgspec import Struct
 from thriftgate.core.cache import Breakpoint
 from thriftgate.core.placement import CacheMode
 from thriftgate.core.prices import Terms
-from thriftgate.core.reduction.recipe import NO_RECIPE, Recipe
+from thriftgate.core.reduction.recipe import NO_HISTORY, NO_RECIPE, HistoryPolicy, Recipe
 from thriftgate.core.request import Request
 from thriftgate.core.routing.choice import Asked, Route
 from thriftgate.core.splice import Edit
@@ -32,6 +32,7 @@ class Policy(Struct, frozen=True):
     cache_mode: CacheMode = "ttl-only"
     stabilise: tuple[str, ...] = ()
     recipe: Recipe = NO_RECIPE
+    history: HistoryPolicy = NO_HISTORY
 
 
 class Draft(Struct, frozen=True):
@@ -77,13 +78,15 @@ class Without(Struct, frozen=True):
     `as_sent`: how the prompt would have been billed with the breakpoints that the client set itself; None where it set
     none. `asked`: the model that the client named, where another one served. `prompts`: by lever that took something out of
     the prompt, how the prompt would have been billed without it and those after it. `output`: how long answers like this
-    one are where nothing shortens them (tokens); None where that is not known.
+    one are where nothing shortens them (tokens); None where that is not known. `cut`: how long answers are that a cap has
+    cut, had it not (tokens); None where this one repeats none.
     """
 
     as_sent: Tokens | None = None
     asked: Asked | None = None
     prompts: Mapping[str, Tokens] = {}
     output: int | None = None
+    cut: int | None = None
 
 
 NOTHING_ELSE = Without()

@@ -21,6 +21,9 @@ from thriftgate.core.request import Request
 from thriftgate.core.splice import Edit, Known, apply
 from thriftgate.core.state import State
 
+OFF = "off in the policy"
+_OFF = {lever.id: Decision(lever.id, "skipped", OFF) for lever in LEVERS}
+
 
 def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[Lever] = LEVERS) -> Plan:
     """Plan one call. A request that is known only by its prefix, from a log, has no body: then the plan says what would be
@@ -39,6 +42,9 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
     choice = state.route.choice if state.route is not None else None
     chosen = choice.lever if choice is not None else ""  # it cannot stand aside here: the request is that model's already
     for lever in levers:
+        if lever.id not in policy.levers:
+            decisions.append(_OFF.get(lever.id) or Decision(lever.id, "skipped", OFF))
+            continue
         outcome, after = _ask(lever, request, draft, state, policy)
         if isinstance(outcome, Skip):
             decisions.append(Decision(lever.id, "skipped", outcome.reason))
@@ -95,8 +101,6 @@ def _ask(
     lever: Lever, request: Request, draft: Draft, state: State, policy: Policy
 ) -> tuple[Proposal | Skip | Refuse, Forecast | None]:
     """What the lever proposes, and the forecast for it where it changes the draft."""
-    if lever.id not in policy.levers:
-        return Skip("off in the policy"), None
     try:
         outcome = lever.propose(request, draft, state, policy)
         changed = outcome.draft if isinstance(outcome, Proposal) and outcome.draft is not draft else None

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
+from thriftgate.core.agents.limits import Guard
 from thriftgate.core.models import Capabilities
 from thriftgate.core.plan import Decision, Plan, Policy
 from thriftgate.core.planner import make_plan
@@ -25,7 +26,8 @@ class Rewritten(Struct, frozen=True):
     """The request to take a snapshot for: the client's own object where nothing was rewritten. `decisions` tell what was
     done and why. `route` is what was decided about the model; where it names another, `request` is that model's and
     `asked` the one that came in. `changes` tell, by lever, what was taken out of the prompt or asked of the answer;
-    `original` is the request before anything was taken out, None where nothing was."""
+    `original` is the request before anything was taken out, None where nothing was. `guard` is what is known of the
+    agent."""
 
     request: Request
     decisions: tuple[Decision, ...]
@@ -33,15 +35,22 @@ class Rewritten(Struct, frozen=True):
     asked: Request | None = None
     changes: Mapping[str, Change] = {}
     original: Request | None = None
+    guard: Guard | None = None
 
     def plan(self, state: State, policy: Policy) -> Plan:
         """Plan the call; `state` is that of `request`. Raises UnknownPrice."""
-        if self.route is not None or self.changes:
-            state = replace(state, route=self.route, changes=self.changes)
+        if self.route is not None or self.changes or self.guard is not None:
+            state = replace(state, route=self.route, changes=self.changes, guard=self.guard)
             acted = [lever for lever, change in self.changes.items() if change.applied and lever not in policy.levers]
             policy = replace(policy, levers=(*policy.levers, *acted)) if acted else policy  # begun before it was put off
         plan = make_plan(self.request, state, policy)
         return replace(plan, decisions=self.decisions + plan.decisions)
+
+    @property
+    def tries(self) -> bool:
+        """Whether the answer is a try, to be judged before the client sees it."""
+        choice = self.route.choice if self.route is not None else None
+        return choice is not None and choice.cascade
 
     def unrouted(self, reason: str) -> Rewritten:
         """The call for the model that was asked for; `reason` says why no other serves it."""
@@ -53,8 +62,8 @@ class Rewritten(Struct, frozen=True):
 
 
 def with_savings(plan: Plan, saved: Mapping[str, int]) -> Plan:
-    """The plan with what levers of the prompt are expected to save (pico-USD). Its own forecasts cannot tell: they are of the
-    prompt as it is sent."""
+    """The plan with what levers of the prompt are expected to save (pico-USD). Its own forecasts cannot tell: they are of
+    the prompt as it is sent."""
     decisions = tuple(
         replace(one, forecast_pico=saved[one.lever]) if one.lever in saved and one.decision == "applied" else one
         for one in plan.decisions

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from thriftgate.core.agents.limits import Guard
 from thriftgate.core.brake import Verdict
 from thriftgate.core.cache import CacheRules, Residency
 from thriftgate.core.deadline import Choice
@@ -35,7 +36,8 @@ class State(Struct, frozen=True):
     seen: the provider holds the rest. `output_tokens` is the expected length of the answer. `braked` says what this
     application's calls are to be left with, because our breakpoints have cost it more. `deferral` is what was found for
     a call whose caller has named a deadline; `shared` is set for jobs that are planned together; `route` is what was decided
-    about the model, None where nothing asks; `changes` tell, by lever, what was done to the call before it was planned.
+    about the model, None where nothing asks; `changes` tell, by lever, what was done to the call before it was planned;
+    `guard` is what is known of the agent that calls, None where nothing is guarded.
     """
 
     now_s: float
@@ -55,3 +57,4 @@ class State(Struct, frozen=True):
     shared: Shared | None = None
     route: Route | None = None
     changes: Mapping[str, Change] = {}
+    guard: Guard | None = None

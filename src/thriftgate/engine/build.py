@@ -11,12 +11,11 @@ from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.core.keepalive import Bounds, quiet_hours
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
-from thriftgate.core.reduction.recipe import Recipe
-from thriftgate.core.reduction.rewrites import REWRITES
-from thriftgate.engine.engine import Engine, Limits
+from thriftgate.engine.engine import Engine, GuardTable, Limits
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
 from thriftgate.engine.routing_table import routing_table
+from thriftgate.engine.shorter_tables import check_summarisers, guard_limits, history_policy, output_table, recipe_of
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteLedger
@@ -53,6 +52,9 @@ async def build_engine(
             ledger.claim()
         liveness = Liveness(ledger.path, token)
         key_salt = bytes.fromhex(await ledger.secret("key_salt", secrets.token_hex(32)))
+        output = output_table(settings)
+        policy = policy_of(settings)
+        check_summarisers(settings, knowledge.models)
         routing = routing_table(settings, knowledge.models, await artefact_secret(settings, ledger))
     except (LedgerError, ConfigError):
         await ledger.close()
@@ -64,7 +66,7 @@ async def build_engine(
         transport=transport or transport_of(upstream.transport),
         ledger=ledger,
         knowledge=knowledge,
-        policy=policy_of(settings),
+        policy=policy,
         limits=Limits(
             timeouts=Timeouts(upstream.connect_timeout_s, upstream.read_timeout_s),
             retry=RetryPolicy(upstream.retry, upstream.attempts_max, upstream.retry_wait_s_max),
@@ -80,6 +82,9 @@ async def build_engine(
         liveness=liveness,
         keeps=not beside,
         routing=routing,
+        guard=GuardTable(guard_limits(settings), settings.guard.days_kept * 86_400.0),
+        output=output,
+        keeps_summaries=settings.context.store_summaries,
     )
     await engine.recover()
     return engine
@@ -117,17 +122,7 @@ def policy_of(settings: Settings) -> Policy:
         cache_mode=settings.cache.mode,
         stabilise=settings.cache.stabilise,
         recipe=recipe_of(settings),
-    )
-
-
-def recipe_of(settings: Settings) -> Recipe:
-    """What may be taken out of prompts, as the tables `[policy]`, `[compress]` and `[context]` say."""
-    named = {*settings.policy.levers, *settings.experiment.levers}
-    return Recipe(
-        rewrites=tuple(lever for lever in REWRITES if lever in named),
-        json_drop_nulls=settings.compress.drop_nulls,
-        table_form=settings.compress.tables,
-        text_fillers=settings.compress.fillers,
+        history=history_policy(settings),
     )
 
 

@@ -10,11 +10,21 @@ from thriftgate.providers.transport import Headers
 from thriftgate.wire.dialect import Dialect
 
 
+class Cut(Struct, frozen=True):
+    """An answer that a cap has cut: its tokens, the cap, and how long such answers are without one (0: not known)."""
+
+    tokens: int
+    cap: int
+    beyond: int = 0
+
+
 class Call(Struct, frozen=True):
     """A request at the door. `headers` have lower-case names; `credential` is the caller's key, kept out of everything
     that is stored; `key` is the name of that key in the books, where it is known without it. `cost_limit_pico` is the most
-    the caller allows this call to cost. `unrouted` is why the model that it names must serve it; `parent` the call on whose
-    behalf it is made."""
+    the caller allows this call to cost. `unrouted` is why the model that it names must serve it; `plainly` why nothing is
+    asked of its answer but what its conversation has begun with; `unexamined` why its answer is not looked at before the
+    client gets it; `begun`: its conversation is taken to have begun with what is asked now; `refused` is the rule with which
+    the provider has refused it; `cut` what came of it under a cap; `parent` the call on whose behalf it is made."""
 
     method: str
     path: str
@@ -26,6 +36,11 @@ class Call(Struct, frozen=True):
     key: str = ""
     cost_limit_pico: int | None = None
     unrouted: str = ""
+    plainly: str = ""
+    unexamined: str = ""
+    begun: bool = False
+    refused: tuple[str, ...] = ()
+    cut: Cut | None = None
     parent: str = ""
 
 

@@ -28,6 +28,10 @@ class Sent(Struct, frozen=True):
     step: Step | None = None
 
 
+UNKNOWN = Sent("")
+"""Of one whose summary may not be written down: what stands deepest counts, and it must not be taken for what it was."""
+
+
 class _Kept(Struct, array_like=True):
     revision: int
     recipes: dict[str, Recipe]
@@ -35,22 +39,33 @@ class _Kept(Struct, array_like=True):
 
 
 class Conversations:
-    """By the digest of the prompt, as the client sent it, up to the latest request. `keeps_summaries`: they may be written
-    down."""
+    """By what was said in them up to the latest request, as the client sent it (`recognition.py`). `keeps_summaries`: they
+    may be written down."""
 
     def __init__(self, *, keeps_summaries: bool = False) -> None:
         self._keeps_summaries = keeps_summaries
         self._sent: Generations[bytes, Sent] = Generations(CONVERSATIONS)
         self._recipes: dict[str, Recipe] = {}
 
-    def of(self, chain: Sequence[bytes]) -> Sent | None:
+    def of(self, ends: Sequence[bytes]) -> Sent | None:
         """How the conversation that this prompt goes on with is sent. Its latest request stands deepest."""
-        found = self._sent.among(chain)
-        return next((found[digest] for digest in reversed(chain) if digest in found), None) if found else None
+        found = self._sent.among(ends)
+        sent = next((found[digest] for digest in reversed(ends) if digest in found), None) if found else None
+        return sent if sent != UNKNOWN else None
+
+    def latest(self, ends: Sequence[bytes]) -> int:
+        """Which message the latest known request of this conversation ended with, -1 for none."""
+        found = self._sent.among(ends)
+        return next((at for at in reversed(range(len(ends))) if ends[at] in found), -1)
 
     def note(self, digest: bytes, sent: Sent) -> None:
         """The conversation up to `digest` goes out so."""
         self._sent[digest] = sent
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any to recognise."""
+        return len(self._sent) > 0
 
     def recipe(self, name: str) -> Recipe | None:
         """The recipe of that digest."""
@@ -65,9 +80,8 @@ class Conversations:
     def kept(self) -> bytes:
         """The latest conversations, to be restored at the next start."""
         kept = [
-            (digest, sent)
+            (digest, sent if self._keeps_summaries or sent.step is None or not sent.step.text else UNKNOWN)
             for digest, sent in self._sent.recent(CONVERSATIONS)
-            if self._keeps_summaries or sent.step is None or not sent.step.text
         ]
         return msgspec.msgpack.encode(_Kept(REVISION, self._recipes, kept))
 

@@ -10,41 +10,53 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from thriftgate.clock import Clock
+from thriftgate.core.agents.limits import GuardLimits
 from thriftgate.core.errors import (
-    BrokenReply,
     LedgerError,
     ThriftgateError,
-    UpstreamError,
 )
 from thriftgate.core.generations import Generations
 from thriftgate.core.keepalive import Bounds
 from thriftgate.core.plan import Policy
+from thriftgate.core.reduction.further import Further
 from thriftgate.core.stability.watch import MEMORY as STABILITY
 from thriftgate.core.stability.watch import StabilityWatch
+from thriftgate.engine.again import BAD_REQUEST, Again, otherwise
 from thriftgate.engine.call import Call, Reply, WholeReply
+from thriftgate.engine.carrying import Carrier
 from thriftgate.engine.cascade import Cascading
 from thriftgate.engine.conversations import Conversations
+from thriftgate.engine.doubts import Doubts
 from thriftgate.engine.fanout import Fanout, Flight
-from thriftgate.engine.keepalive import KeepAlive, Watched
+from thriftgate.engine.guarding import Guarding
+from thriftgate.engine.history import Historian
+from thriftgate.engine.keepalive import KeepAlive
 from thriftgate.engine.keeping import Keepable, Keeper
+from thriftgate.engine.manners import Manners
 from thriftgate.engine.preparing import Preparer, Rooms
+from thriftgate.engine.provider_side import ProviderSide, with_betas
 from thriftgate.engine.reducing import Reducer
-from thriftgate.engine.reply import Drain, StreamReply, forwarded, reply_headers
+from thriftgate.engine.reply import Drain, forwarded
 from thriftgate.engine.retry import RetryPolicy, attempts_allowed
 from thriftgate.engine.routes import NO_ROUTING, RoutingTable
 from thriftgate.engine.routing import Router
+from thriftgate.engine.runs import KEPT_S, Runs
+from thriftgate.engine.runs import MEMORY as RUNS
 from thriftgate.engine.sending import Sender, Tries
-from thriftgate.engine.settle import Ending, Prepared, entry_for, hold_of, learn_residency, milliseconds, outcome_of
+from thriftgate.engine.settle import (
+    Prepared,
+)
+from thriftgate.engine.shaping import NOTHING_ASKED, OutputTable, Shaper
 from thriftgate.engine.snapshot import Knowledge
+from thriftgate.engine.talks import Talks
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.touch import Toucher
-from thriftgate.engine.unsent import Books, is_no_message, lost
+from thriftgate.engine.unsent import Books, lost
 from thriftgate.engine.witness import Witness
-from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger, Outcome
+from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger
 from thriftgate.ledger.liveness import Liveness, process_of
 from thriftgate.providers.provider import Provider
-from thriftgate.providers.transport import Headers, Incoming, Timeouts, Transport, header
-from thriftgate.wire.assemble import read_answer
+from thriftgate.providers.transport import Headers, Timeouts, Transport, header
 
 
 class Limits(Struct, frozen=True):
@@ -66,6 +78,16 @@ class Limits(Struct, frozen=True):
         return header(headers, b"thriftgate-latency") != "critical"
 
 
+class GuardTable(Struct, frozen=True):
+    """How far agents may go, and how long what they spent is remembered (seconds)."""
+
+    limits: GuardLimits = GuardLimits()
+    kept_s: float = KEPT_S
+
+
+NO_CEILINGS = GuardTable()
+
+
 class Engine:
     """One per process. Built by `build.build_engine`; everything it touches is handed in. `liveness` tells which processes
     that write these books are alive; one that `keeps` nothing leaves what was learned to another."""
@@ -85,6 +107,9 @@ class Engine:
         liveness: Liveness | None = None,
         keeps: bool = True,
         routing: RoutingTable = NO_ROUTING,
+        guard: GuardTable = NO_CEILINGS,
+        output: OutputTable = NOTHING_ASKED,
+        keeps_summaries: bool = False,
     ) -> None:
         self.provider = provider
         self.transport = transport
@@ -105,45 +130,90 @@ class Engine:
             new_id=new_id,
         )
         self._sender = Sender(transport, clock, limits.timeouts, limits.retry)
-        self._keepalive = None
-        if limits.keepalive is not None:
-            self._keepalive = KeepAlive(
-                bounds=limits.keepalive, clock=clock, tasks=self.tasks, knowledge=knowledge, toucher=self.toucher
-            )
+        self._keepalive = self._made_keepalive(limits.keepalive)
         self._liveness = liveness
         self._keeps = keeps
-        self.new_id = self._new_id = new_id
+        self.new_id = new_id
         self._key_salt = key_salt
         self._keys: Generations[str, str] = Generations(10_000)
         self._stability = StabilityWatch()
         self.router = Router(routing, knowledge, key_salt)
-        self.witness: Witness | None = None
-        conversations = Conversations()
+        conversations, runs, manners = Conversations(keeps_summaries=keeps_summaries), Runs(guard.kept_s), Manners()
+        talks, further = Talks(), Further()
+        self._shaper = Shaper(output, manners, self.router, knowledge)
+        self._historian = Historian(knowledge, self.toucher, talks, further)
+        self._guarding = Guarding(runs, guard.limits, knowledge)
+        self.toucher.booked = lambda entry: self._guarding.booked(entry, self.clock.now_s())
         memories: dict[str, Keepable] = {
             "conversations": conversations,
+            "manners": manners,
+            "talks": talks,
+            "further": further,
+            RUNS: runs,
             "routes": self.router.standings,
             "spending": self.router.spending,
             STABILITY: self._stability,
         }
         self._keeper = Keeper({**knowledge.memories, **memories}, ledger, clock, self.tasks)
+        self._again = Again(self.toucher)
+        self._provider_side = ProviderSide(knowledge)
+        self.carrier = self._made_carrier(output.cap_rate)
         self._cascade = Cascading(self.toucher, self.router, knowledge, clock)
-        self._preparer = Preparer(
+        self._preparer = self._made_preparer(conversations)
+
+    def _made_keepalive(self, bounds: Bounds | None) -> KeepAlive | None:
+        if bounds is None:
+            return None
+        return KeepAlive(bounds=bounds, clock=self.clock, tasks=self.tasks, knowledge=self.knowledge, toucher=self.toucher)
+
+    def _made_carrier(self, cap_rate: float) -> Carrier:
+        return Carrier(
+            provider=self.provider,
+            sender=self._sender,
+            ledger=self.ledger,
+            knowledge=self.knowledge,
+            clock=self.clock,
+            tasks=self.tasks,
+            fanout=self.fanout,
+            guarding=self._guarding,
+            historian=self._historian,
+            keepalive=self._keepalive,
+            retry=self.limits.retry,
+            drain=self.limits.drain,
+            cap_rate=cap_rate,
+            booked=self._booked,
+            provider_side=self._provider_side,
+        )
+
+    def _made_preparer(self, conversations: Conversations) -> Preparer:
+        reducer = Reducer(
+            self.knowledge,
+            conversations,
+            historian=self._historian,
+            doubts=Doubts(self.forward, self.provider.count_path),
+            provider_side=self._provider_side,
+            shaper=self._shaper,
+        )
+        return Preparer(
             Rooms(
-                knowledge=knowledge,
+                knowledge=self.knowledge,
                 router=self.router,
-                reducer=Reducer(knowledge, conversations),
+                reducer=reducer,
+                guarding=self._guarding,
+                shaper=self._shaper,
+                provider_side=self._provider_side,
                 fanout=self.fanout,
                 stability=self._stability,
                 keepalive=self._keepalive,
-                ledger=ledger,
-                clock=clock,
+                ledger=self.ledger,
+                clock=self.clock,
                 books=self._books,
                 forward=self.forward,
-                count_path=provider.count_path,
+                count_path=self.provider.count_path,
             ),
-            policy=policy,
+            policy=self.policy,
             wait_s=lambda key, headers: self.limits.fanout_wait_s if self.limits.may_wait(key, headers) else 0.0,
-            new_id=new_id,
+            new_id=self.new_id,
             key_of=self.key_of,
         )
 
@@ -153,27 +223,55 @@ class Engine:
         Raises PolicyRefusal, UnknownPrice (nothing sent, booked as refused), UpstreamError (booked as such) and
         LedgerError (nothing sent, or the answer is withheld because it could not be booked).
         """
-        prepared, flight = await self._preparer.prepare(call)
+        call, prepared, flight = await self._prepared(call)
         if prepared.plan.tries:
             tried = await self._tried(call, prepared, flight)
             if isinstance(tried, WholeReply):
                 return tried
-            prepared, flight = await self._preparer.prepare(tried)
+            call = tried
+            call, prepared, flight = await self._prepared(call)
             self.router.standings.escalated(prepared.snapshot.state.prefix.chain, prepared.request.model)
+        while True:
+            looks = self._again.wanted(prepared)
+            found = await (self._looked if looks else self._carried)(call, prepared, flight)
+            if not isinstance(found, Call):
+                break
+            call = found
+            call, prepared, flight = await self._prepared(call)
+        if call.refused and found.status < BAD_REQUEST:
+            self._shaper.refused(call.refused, self.clock.now_s())
+        return found
+
+    async def _carried(self, call: Call, prepared: Prepared, flight: Flight) -> Reply | Call:
+        """The answer on its way to the client, or the call to be made instead of one that was refused as it was shaped."""
         try:
-            return await self._held(call, prepared, flight)
+            reply = await self.carrier.send(call, prepared, flight)
         except ThriftgateError as error:
             error.call_id = prepared.id
+            self._guarding.runs.release(prepared.id)
+            raise
+        except BaseException:
+            self._guarding.runs.release(prepared.id)
             raise
         finally:
             self.fanout.land(flight)
+        return otherwise(call, prepared.wanted, reply.status) or reply
+
+    async def _prepared(self, call: Call) -> tuple[Call, Prepared, Flight]:
+        """The planned call, and the call as it is to be made."""
+        prepared, flight = await self._preparer.prepare(call)
+        return with_betas(call, prepared.added.betas), prepared, flight
 
     async def _tried(self, call: Call, prepared: Prepared, flight: Flight) -> WholeReply | Call:
         """A try of the cheap model: its answer if it is good enough, else the call for the model that was asked for."""
         try:
             reply, entry, answer = await self._cascade.run(call, prepared)
+        except BaseException:
+            self._guarding.runs.release(prepared.id)
+            raise
         finally:
             self.fanout.land(flight)
+        self._guarding.settled(entry, self.clock.now_s())
         self._booked(entry)
         if reply is None:
             return replace(call, unrouted=f"escalated from {entry.id}: {entry.note}")
@@ -181,57 +279,25 @@ class Engine:
             self.witness.heard(call, prepared, entry, answer)
         return reply
 
-    async def _held(self, call: Call, prepared: Prepared, flight: Flight) -> Reply:
-        """The call between its hold and its entry: whatever ends it, it is settled."""
-        started = self.clock.monotonic_s()
-        tries = Tries()
+    async def _looked(self, call: Call, prepared: Prepared, flight: Flight) -> WholeReply | Call:
+        """An answer that is looked at first: as the client gets it, or the call to be made instead."""
+        assert prepared.wanted is not None
         try:
-            await self.ledger.hold(hold_of(prepared))
-            outgoing = self.provider.prepare(call.method, call.path, call.query, call.headers, prepared.plan.body)
-            sent = await self._sender.send(outgoing, attempts_allowed(self.limits.retry, call.headers), tries)
-        except LedgerError:
-            raise  # there is no hold, and nothing was sent
-        except BaseException as error:  # a hold whose taker is cancelled is taken all the same
-            await self._settle(prepared, self._failed(error, started, tries))
+            found = await self._again.run(call, prepared, prepared.wanted)
+        except BaseException:
+            self._guarding.runs.release(prepared.id)
             raise
-        incoming = sent.incoming
-        if self._keepalive is not None:
-            self._keepalive.heard(prepared.key, prepared.request.model, incoming.headers, limited=tries.limited)
-        ending = Ending(
-            "answered",
-            status=incoming.status,
-            attempts=tries.n,
-            upstream_request_id=header(incoming.headers, b"request-id"),
-            ttfb_ms=milliseconds(sent.began_monotonic_s - started),
-        )
-        if sent.other_body is not None:
-            ending = ending._replace(outcome="failed", latency_ms=self._since(started))
-            entry = await self._settle(prepared, ending)
-            return WholeReply(incoming.status, reply_headers(incoming.headers, prepared, entry), sent.other_body)
-        learn_residency(prepared, self.clock.now_s(), self.knowledge)
-        self.fanout.land(flight)
-        wanted = self.witness is not None and self.witness.wants(call, prepared)
-        if header(incoming.headers, b"content-type").startswith("text/event-stream"):
-            keeps = self._keepalive is not None and bool(prepared.plan.breakpoints) and not prepared.plan.held_out
-            watched = Watched(incoming) if keeps or wanted else None
-
-            async def settle(end: Ending) -> Entry:
-                entry = await self._settle(prepared, end._replace(latency_ms=self._since(started)))
-                if self._keepalive is not None and keeps and watched is not None:
-                    self._keepalive.ended(call, prepared, entry, watched)
-                if wanted and self.witness is not None and watched is not None:
-                    self.witness.heard(call, prepared, entry, watched.answer())
-                return entry
-
-            return StreamReply(
-                prepared, watched or incoming, ending, settle=settle, tasks=self.tasks, drain=self.limits.drain
-            )
-        reply, entry = await self._whole(prepared, incoming, ending, started, tries)
-        if self._keepalive is not None and not prepared.plan.held_out:
-            self._keepalive.ended(call, prepared, entry, reply.body)
-        if wanted and self.witness is not None:
-            self.witness.heard(call, prepared, entry, read_answer(reply.body))
-        return reply
+        finally:
+            self.fanout.land(flight)
+        self._guarding.settled(found.entry, self.clock.now_s())
+        self._booked(found.entry)
+        if found.reply is None:
+            assert found.instead is not None
+            return found.instead
+        self.carrier.learn_length(prepared, found.entry)
+        self.carrier.keep_account(prepared, found.entry)
+        self.carrier.heard(call, prepared, found.entry, found.reply.body)
+        return found.reply
 
     async def forward(self, call: Call) -> WholeReply:
         """Send a free call (token counting, model list) on as it is. Raises UpstreamError."""
@@ -296,43 +362,14 @@ class Engine:
             self._keys[credential] = known
         return known
 
-    async def _whole(
-        self, prepared: Prepared, incoming: Incoming, ending: Ending, started: float, tries: Tries
-    ) -> tuple[WholeReply, Entry]:
-        try:
-            body = await incoming.read()
-        except BaseException as error:
-            failed = self._failed(error, started, tries, began=True)
-            await self._settle(prepared, failed._replace(status=ending.status, ttfb_ms=ending.ttfb_ms))
-            raise
-        finally:
-            incoming.close()
-        reading = prepared.dialect.read(body)
-        outcome: Outcome = "answered" if reading.complete else "garbage"
-        ending = ending._replace(outcome=outcome, reading=reading, latency_ms=self._since(started))
-        entry = await self._settle(prepared, ending)
-        if outcome == "garbage" and is_no_message(body, incoming.headers):
-            raise BrokenReply(
-                f"the provider answered {incoming.status} with {len(body)} bytes that are no message; "
-                f"the call may have been billed and is booked as {prepared.id}"
-            )
-        return WholeReply(incoming.status, reply_headers(incoming.headers, prepared, entry), body), entry
+    @property
+    def witness(self) -> Witness | None:
+        """Who hears answered calls."""
+        return self.carrier.witness
 
-    def _failed(self, error: BaseException, started: float, tries: Tries, *, began: bool = False) -> Ending:
-        outcome = outcome_of(error, began=began)
-        note = str(error) if isinstance(error, UpstreamError) else type(error).__name__
-        return Ending(outcome, note=note, attempts=tries.n, may_be_billed=tries.in_flight, latency_ms=self._since(started))
-
-    async def _settle(self, prepared: Prepared, ending: Ending) -> Entry:
-        """Book the call. Cancelling the caller does not undo it: the ledger has the rows before it first waits."""
-        entry = entry_for(prepared, ending, self.provider.name, self._now_us(), self.knowledge)
-        try:
-            await self.ledger.settle(entry)
-        except LedgerError as error:
-            error.after_answer = ending.outcome == "answered"
-            raise
-        self._booked(entry)
-        return entry
+    @witness.setter
+    def witness(self, witness: Witness | None) -> None:
+        self.carrier.witness = witness
 
     async def witnessed(self, name: str, witness: Witness, memory: Keepable) -> None:
         """Let `witness` hear answered calls. What it learns is kept as `name`, and taken up from there. Raises
@@ -354,6 +391,3 @@ class Engine:
 
     def _now_us(self) -> int:
         return int(self.clock.now_s() * 1e6)
-
-    def _since(self, started: float) -> int:
-        return milliseconds(self.clock.monotonic_s() - started)

@@ -8,7 +8,10 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from thriftgate.clock import Clock
+from thriftgate.core.agents.limits import Amount, judge
 from thriftgate.core.errors import InputError, ThriftgateError
+from thriftgate.core.levers.agent_guard import AgentGuard
+from thriftgate.core.levers.count_guard import CountGuard
 from thriftgate.core.plan import Plan, Policy
 from thriftgate.core.request import Request, parse_request
 from thriftgate.core.rewrite import Rewritten, prepare, with_savings
@@ -16,11 +19,15 @@ from thriftgate.core.splice import Edit, apply
 from thriftgate.core.stability.watch import StabilityWatch
 from thriftgate.engine.call import Call, WholeReply
 from thriftgate.engine.fanout import Fanout, Flight
+from thriftgate.engine.guarding import Guarding
 from thriftgate.engine.keepalive import KeepAlive
+from thriftgate.engine.provider_side import ProviderSide
 from thriftgate.engine.reducing import Reducer
 from thriftgate.engine.routing import Router
-from thriftgate.engine.settle import Prepared
+from thriftgate.engine.settle import Added, Prepared
+from thriftgate.engine.shaping import Shaper, Wanted
 from thriftgate.engine.snapshot import Knowledge, Snapshot
+from thriftgate.engine.talks import Talking
 from thriftgate.engine.unreduced import Unreduced, forecast_savings
 from thriftgate.engine.unsent import Books, Opened, as_refusal, refuse, refused
 from thriftgate.ledger.entries import Ledger
@@ -36,6 +43,9 @@ class Rooms(NamedTuple):
     knowledge: Knowledge
     router: Router
     reducer: Reducer
+    guarding: Guarding
+    shaper: Shaper
+    provider_side: ProviderSide
     fanout: Fanout
     stability: StabilityWatch
     keepalive: KeepAlive | None
@@ -44,6 +54,17 @@ class Rooms(NamedTuple):
     books: Callable[[], Books]
     forward: Callable[[Call], Awaitable[WholeReply]]
     count_path: str
+
+
+class Chosen(NamedTuple):
+    """What was chosen for a call."""
+
+    rewritten: Rewritten
+    snapshot: Snapshot
+    plan: Plan
+    wanted: Wanted | None
+    talking: Talking | None
+    added: Added
 
 
 class Preparer:
@@ -77,11 +98,18 @@ class Preparer:
             model = request.model
             policy, route = rooms.router.enrol(request, opened.key, self._allowed(call))
             rewritten = replace(prepare(request, self._knowledge.models[model], policy), route=route)
-            rewritten = rooms.reducer.reduce(rewritten, opened.key, policy, now_s)
+            guarded = rooms.guarding.look(call, request, opened.key, policy, now_s)
+            rewritten, talking = await rooms.reducer.reduce(rewritten, call, opened.key, policy, now_s)
             rewritten = rooms.router.route(rewritten, call, opened.key, policy, now_s)
+            rewritten = replace(rewritten, guard=guarded.guard if guarded is not None else None)
+            unshaped = rewritten
+            rewritten, wanted = rooms.shaper.shape(unshaped, call, opened.key, policy, now_s)
+            rewritten, added = rooms.provider_side.asked(rewritten, opened.key, policy, now_s)
             snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)
             if plan.refusal is not None and rewritten.asked is not None:  # no lever shall forbid a call
-                rewritten = rewritten.unrouted("it would take this call over its limit")
+                unshaped = unshaped.unrouted("it would take this call over its limit")
+                rewritten, wanted = rooms.shaper.shape(unshaped, call, opened.key, policy, now_s)
+                rewritten, added = rooms.provider_side.asked(rewritten, opened.key, policy, now_s)
                 snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)
             wait_s = 0.0 if plan.refusal is not None or plan.held_out else self._wait_s(opened.key, call.headers)
             if wait_s > 0:
@@ -92,8 +120,11 @@ class Preparer:
                     planned=lambda: self._planned(rewritten, opened.key, policy),
                     cost_pico=lambda state: rewritten.plan(state, policy).forecast.pico,
                 )
-            if plan.refusal is not None:
-                refuse(plan.refusal)
+            refusal = plan.refusal
+            if refusal is None and guarded is not None:  # nothing may wait between this and the call
+                refusal = rooms.guarding.take(opened.id, guarded, plan, rewritten.request.max_tokens, snapshot.state)
+            if refusal:
+                refuse(refusal)
         except Exception as raised:
             error = as_refusal(raised)
             error.call_id = opened.id
@@ -101,11 +132,23 @@ class Preparer:
             if isinstance(error, InputError):
                 raise error from None
             raise
+        try:
+            return self._prepared(call, opened, request, Chosen(rewritten, snapshot, plan, wanted, talking, added), policy)
+        except BaseException:
+            rooms.guarding.runs.release(opened.id)
+            raise
+
+    def _prepared(
+        self, call: Call, opened: Opened, request: Request, chosen: Chosen, policy: Policy
+    ) -> tuple[Prepared, Flight]:
+        """The call is going out: what is to be known of it by then."""
+        rooms = self._rooms
+        rewritten, snapshot, plan, wanted, talking, added = chosen
         self._watch(opened.key, request)
         self._knowledge.observe(snapshot, opened.key)
         if rooms.keepalive is not None:
             rooms.keepalive.moved_on(snapshot.state.prefix.chain)
-        plan, unreduced = self._told(rewritten, opened.key, snapshot, plan)
+        plan, unreduced = self._told(rewritten, opened.key, snapshot, plan, policy)
         prepared = Prepared(
             opened.id,
             opened.opened_us,
@@ -117,6 +160,10 @@ class Preparer:
             call.parent,
             rewritten.asked,
             unreduced,
+            wanted,
+            call.cut,
+            talking,
+            added,
         )
         return prepared, rooms.fanout.depart(snapshot.state, plan)
 
@@ -127,11 +174,13 @@ class Preparer:
     async def _permitted(self, call: Call, rewritten: Rewritten, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
         """The plan; where it refuses a prompt by its estimate, the plan for its true length."""
         snapshot, plan = self._planned(rewritten, key, policy)
-        if plan.refusal is not None and await self._counted(call, rewritten.request, snapshot):
+        if _rests_on_estimate(plan, rewritten) and await self._counted(call, rewritten.request, snapshot):
             snapshot, plan = self._planned(rewritten, key, policy)
         return snapshot, plan
 
-    def _told(self, rewritten: Rewritten, key: str, snapshot: Snapshot, plan: Plan) -> tuple[Plan, Unreduced | None]:
+    def _told(
+        self, rewritten: Rewritten, key: str, snapshot: Snapshot, plan: Plan, policy: Policy
+    ) -> tuple[Plan, Unreduced | None]:
         """The plan with what the levers of the prompt are expected to save, and the prompt before they acted."""
         original = rewritten.original
         if original is None:
@@ -140,8 +189,12 @@ class Preparer:
             if original.model != rewritten.request.model:  # as the model reads it that serves
                 model = Edit(("model",), b'"%b"' % rewritten.request.model.encode())
                 original = parse_request(apply(original.body, [model]), needs_max_tokens=False)
-            state = self._knowledge.snapshot(original, key, snapshot.state.now_s, outlook=not plan.breakpoints).state
-            unreduced = self._knowledge.shadows.expect(original, state, plan, snapshot.state.prefix, rewritten.changes)
+            state = self._knowledge.snapshot(
+                original, key, snapshot.state.now_s, outlook=not plan.breakpoints, supposed=True
+            ).state
+            unreduced = self._knowledge.shadows.expect(
+                original, state, plan, sent=snapshot.state.prefix, changes=rewritten.changes, policy=policy
+            )
             return with_savings(plan, forecast_savings(unreduced, plan, self._knowledge.book)), unreduced
         except Exception as error:  # noqa: BLE001  the call goes on; what was saved on it is not known then
             log.error("prompt not priced as it came", error=type(error).__name__, at=where_raised(error))
@@ -177,3 +230,11 @@ class Preparer:
         """The policy under the limit that the caller has set."""
         limits = [limit for limit in (self._policy.cost_limit_pico, call.cost_limit_pico) if limit is not None]
         return replace(self._policy, cost_limit_pico=min(limits)) if call.cost_limit_pico is not None else self._policy
+
+
+def _rests_on_estimate(plan: Plan, rewritten: Rewritten) -> bool:
+    """Whether a call is refused by how long its prompt is taken to be: counting it may show that it is shorter."""
+    refused = {one.lever for one in plan.decisions if one.decision == "refused"}
+    if AgentGuard.id in refused and rewritten.guard is not None:
+        return judge(rewritten.guard, Amount()).action != "stop"  # else it would be refused at any length
+    return CountGuard.id in refused

@@ -13,7 +13,8 @@ from thriftgate.engine.settle import Ending, Prepared
 from thriftgate.engine.tasks import Tasks
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry, Outcome
 from thriftgate.providers.transport import Headers, Incoming
-from thriftgate.wire.meter import Reading
+from thriftgate.wire.early_end import EarlyEnd
+from thriftgate.wire.prefilled import Beginning
 
 # Of the answer's headers, those that belong to one connection or that the server makes anew.
 _HOP = frozenset(b"connection keep-alive proxy-authenticate te trailer transfer-encoding upgrade content-length".split())
@@ -28,7 +29,9 @@ class Drain(Struct, frozen=True):
 
 class StreamReply:
     """A streamed answer. The bytes go out as they come; the last piece waits for the books, so that a reply the client has
-    received whole is in the ledger, whatever is killed when. `settle` must be safe against cancellation."""
+    received whole is in the ledger, whatever is killed when. `settle` must be safe against cancellation. With `early` the
+    answer is ended where that says so: the provider is left at once, and the piece that closes the message is the last.
+    `beginning` stands before its first text."""
 
     body: bytes | None = None
 
@@ -41,6 +44,8 @@ class StreamReply:
         settle: Callable[[Ending], Awaitable[Entry]],
         tasks: Tasks,
         drain: Drain,
+        early: EarlyEnd | None = None,
+        beginning: str = "",
     ) -> None:
         self.status = incoming.status
         self.headers = reply_headers(incoming.headers, prepared, None)
@@ -50,14 +55,34 @@ class StreamReply:
         self._book = settle
         self._tasks = tasks
         self._limits = drain
+        self._early = early
+        self._beginning = Beginning(beginning)
         self._meter = prepared.dialect.meter()
         self._source = incoming.chunks()
         self._settled = False
         self._draining: asyncio.Task[None] | None = None
 
     async def read(self) -> bytes:
+        while True:
+            chunk = await self._next()
+            piece = chunk if self._early is None else self._early.feed(chunk) or (b"" if chunk else self._early.rest())
+            piece = self._beginning.feed(piece) + (b"" if chunk else self._beginning.rest())
+            complete = self._meter.feed(chunk)
+            if self._stops():
+                await self._end("answered", "")
+            elif not chunk:
+                await self._end("cut", "the stream ended without message_stop")
+            elif complete and not self._settled:
+                await self._settle("answered")
+            if piece or not chunk:
+                return piece
+
+    async def _next(self) -> bytes:
+        """The next bytes of the provider, b"" at their end. A failure is settled before it is raised."""
+        if self._stops():
+            return b""
         try:
-            chunk = await anext(self._source, b"")
+            return await anext(self._source, b"")
         except UpstreamError as error:
             error.call_id = self._id
             await self._end("cut", str(error))
@@ -68,15 +93,14 @@ class StreamReply:
         except BaseException as error:
             await self._end("cut", type(error).__name__)
             raise
-        if not chunk:
-            await self._end("cut", "the stream ended without message_stop")
-        elif self._meter.feed(chunk) and not self._settled:
-            await self._settle("answered")
-        return chunk
+
+    def _stops(self) -> bool:
+        """Whether the answer was ended early: nothing more is read of it."""
+        return self._early is not None and self._early.met
 
     @property
     def ended(self) -> bool:
-        return self._settled and self._incoming.at_end()
+        return self._settled and (self._stops() or self._incoming.at_end())
 
     async def leave(self) -> None:
         """Read on in the background until the final usage came or a drain limit is reached, then settle."""
@@ -93,7 +117,9 @@ class StreamReply:
                 read = 0
                 async for chunk in self._source:
                     read += len(chunk)
-                    if self._meter.feed(chunk):
+                    if self._early is not None:
+                        self._early.feed(chunk)
+                    if self._meter.feed(chunk) or self._stops():
                         break
                     if read > self._limits.bytes_max:
                         note = f"the client left; not drained to the end within {self._limits.bytes_max} bytes"
@@ -114,7 +140,11 @@ class StreamReply:
 
     async def _settle(self, outcome: Outcome, note: str = "") -> None:
         self._settled = True
-        reading: Reading = self._meter.reading()
+        reading = self._meter.reading()
+        if self._early is not None:
+            reading = self._early.settled(reading)
+            if reading.stopped_early:
+                note = f"{note}; ended early: {self._early.until}".removeprefix("; ")
         if reading.error:
             note = f"{note}; the stream reported {reading.error}".removeprefix("; ")
         await self._book(self._ending._replace(outcome=outcome, reading=reading, note=note))
@@ -128,6 +158,9 @@ def reply_headers(headers: Headers, prepared: Prepared, entry: Entry | None) -> 
         (b"thriftgate-plan", (",".join(plan.applied()) or "none").encode()),
         (b"thriftgate-forecast-usd", usd_from_pico(plan.forecast.pico).encode()),
     ]
+    warned = "; ".join(one.reason for one in plan.decisions if one.decision == "warned")
+    if warned:
+        ours.append((b"thriftgate-warning", warned.encode("ascii", "replace")[:1000]))
     if entry is not None:
         paid = -entry.posted(UPSTREAM)
         ours.append((b"thriftgate-cost-usd", usd_from_pico(paid).encode()))

@@ -13,15 +13,20 @@ from thriftgate.core.attribution import Settlement
 from thriftgate.core.attribution import settle as attribute
 from thriftgate.core.cost import refusal_is_billed
 from thriftgate.core.errors import UnknownPrice, Unreachable, UpstreamTimeout
+from thriftgate.core.levers import LEVERS
 from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints
 from thriftgate.core.looks import Sent
 from thriftgate.core.misses import Billed, Miss, classify
+from thriftgate.core.output.lengths import Answer
 from thriftgate.core.plan import Plan, Without
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
 from thriftgate.core.routing.choice import Route
 from thriftgate.core.usage import Tokens, Usage
+from thriftgate.engine.call import Cut
+from thriftgate.engine.shaping import Wanted
 from thriftgate.engine.snapshot import Knowledge, Snapshot
+from thriftgate.engine.talks import Talking
 from thriftgate.engine.unreduced import Unreduced
 from thriftgate.ledger.entries import Entry, Hold, Outcome, Posting, Resolution, UsageSource, balanced
 from thriftgate.logs import log, where_raised
@@ -29,14 +34,27 @@ from thriftgate.wire.dialect import Dialect
 from thriftgate.wire.meter import Reading
 
 CACHE = CacheBreakpoints.id
+_KNOWN = tuple(lever.id for lever in LEVERS)
 BYTES_PER_OUTPUT_TOKEN = 3  # low on purpose: an estimate shall not undercount
 TOKENS_MAX = 10**9  # more in one call is no usage but nonsense, and would not fit into a ledger's 64 bits once priced
+
+
+class Added(NamedTuple):
+    """Of a call with a parameter of ours: the betas that it needs, and what tells its messages."""
+
+    betas: tuple[str, ...] = ()
+    said: bytes = b""
+
+
+NOTHING_ADDED = Added()
 
 
 class Prepared(Struct, frozen=True):
     """A planned call with its hold, on its way to the provider. `parent` is the call on whose behalf it is made, if
     any; `asked` the request as the client sent it, where another model is to serve it; `unreduced` the prompt before
-    anything was taken out of it."""
+    anything was taken out of it; `wanted` what is asked of the answer; `cut` what came of the call under a cap;
+    `talking` its place in its conversation, where that is kept account of; `added` what goes with a parameter that
+    we have added."""
 
     id: str
     opened_us: int
@@ -48,6 +66,10 @@ class Prepared(Struct, frozen=True):
     parent: str = ""
     asked: Request | None = None
     unreduced: Unreduced | None = None
+    wanted: Wanted | None = None
+    cut: Cut | None = None
+    talking: Talking | None = None
+    added: Added = NOTHING_ADDED
 
 
 class Ending(NamedTuple):
@@ -267,22 +289,32 @@ def _priced(
 
 def _without(prepared: Prepared, usage: Usage, as_sent: Tokens | None, knowledge: Knowledge) -> Without:
     """How the call would have gone without what was done to it. `as_sent` is of the prompt that was sent."""
-    plan, unreduced = prepared.plan, prepared.unreduced
-    if unreduced is None:
-        return Without(as_sent, plan.asked)
-    found = knowledge.shadows.without(unreduced, plan.forecast.tokens, usage, knowledge.brake)
-    return replace(found, as_sent=found.as_sent or as_sent, asked=plan.asked)
+    plan, unreduced, wanted = prepared.plan, prepared.unreduced, prepared.wanted
+    found = Without(as_sent)
+    if unreduced is not None:
+        found = knowledge.shadows.without(unreduced, plan.forecast.tokens, usage, knowledge.brake)
+    usual = knowledge.lengths.mean(wanted.plain) if wanted is not None and wanted.site != wanted.plain else None
+    return Without(
+        found.as_sent or as_sent,
+        plan.asked,
+        found.prompts,
+        output=round(max(0.0, usual.tokens - usual.error)) if usual is not None else None,  # rather too little
+        cut=prepared.cut.beyond or None if prepared.cut is not None else None,
+    )
 
 
 def _accounted(plan: Plan, usage: Usage, without: Without) -> tuple[str, ...]:
     """The levers that have a share in what the call cost. What an earlier call kept longer than the client asked for saves
     on this one, even if its own breakpoints are left as they are."""
     applied = plan.applied()
-    as_sent = without.as_sent
     whole = next(reversed(tuple(without.prompts.values())), usage.total)  # with all that was taken out put back
+    as_sent = without.as_sent
+    if as_sent is None and without.prompts:  # the client marked nothing
+        as_sent = whole.uncached()
     if as_sent is None or CACHE in applied or _prompt(as_sent) == _prompt(whole):
         return applied
-    return (*applied, CACHE)
+    others = tuple(lever for lever in applied if lever not in _KNOWN)
+    return (*others, *(lever for lever in _KNOWN if lever in applied or lever == CACHE))
 
 
 def _prompt(tokens: Tokens) -> Tokens:
@@ -346,6 +378,9 @@ def _learn(prepared: Prepared, usage: Usage, ending: Ending, reading: Reading, k
         knowledge.learn_cache(prepared.snapshot, prepared.plan.breakpoints, usage.total, began_s, split=split)
     if prepared.unreduced is not None:
         knowledge.shadows.sent(prepared.unreduced)
+        taken = prepared.unreduced.tokens.prompt - plan.forecast.tokens.prompt
+        if taken > 0:
+            knowledge.tokens.suppose(prepared.unreduced.state.prefix.chain[-1], usage.total.prompt + taken)
     return as_sent
 
 
@@ -373,3 +408,19 @@ def _outcome(prepared: Prepared, usable_s: float, residency: cache.Residency) ->
         cache_min_tokens=state.capability.cache_min_tokens,
         rules=state.rules,
     )
+
+
+def learn_length(knowledge: Knowledge, prepared: Prepared, entry: Entry, cap_rate: float) -> None:
+    """Book how long a whole answer was, for caps and for what shorter answers save. A repeat of one that a cap has cut
+    counts for it; of one whose call site nobody knows nothing is learned."""
+    tokens, cut = entry.usage.total.output, prepared.cut
+    wanted = prepared.wanted
+    site = wanted.site if wanted is not None else (entry.key, entry.model, entry.task, "")
+    if not site[2]:
+        return
+    if cut is not None:
+        knowledge.lengths.note(site, Answer(cut.tokens, ended=False, cap=cut.cap, rate=cap_rate, again=tokens))
+        return
+    cap = wanted.cap if wanted is not None else None
+    ended = entry.stop_reason != "max_tokens"
+    knowledge.lengths.note(site, Answer(tokens, ended, cap, cap_rate if cap is not None else 0.0))

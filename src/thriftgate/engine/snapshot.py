@@ -14,6 +14,7 @@ from thriftgate.core.evidence import Evidence
 from thriftgate.core.looks import Looks
 from thriftgate.core.memo import PartMemo
 from thriftgate.core.models import Capabilities, ModelTable
+from thriftgate.core.output.lengths import Lengths
 from thriftgate.core.placement import CacheMode, ratios_of
 from thriftgate.core.prefix import Prefix, read_prefix
 from thriftgate.core.prices import PriceBook, Rates
@@ -76,21 +77,31 @@ class Knowledge:
         self.parts = PartMemo()
         self.looks = Looks()
         self.shadows = Shadows()
+        self.lengths = Lengths()
         self.memories: dict[str, Keepable] = {
             "beliefs": self.beliefs,
             "reuse": self.reuse,
             "brake": self.brake,
             "residency": self.memory,
+            "lengths": self.lengths,
         }
         self._drifted: set[str] = set()
         self._quiet = quiet
         self.trails = Trails() if trails else None
 
     def snapshot(
-        self, request: Request, key: str, now_s: float, known: KnownPrompt | None = None, *, outlook: bool = True
+        self,
+        request: Request,
+        key: str,
+        now_s: float,
+        known: KnownPrompt | None = None,
+        *,
+        outlook: bool = True,
+        supposed: bool = False,
     ) -> Snapshot:
         """Read the request's prefix and freeze what is known about it; `known` is the prefix of one whose body is not at
-        hand. Without `outlook` nothing is expected of later calls. Raises InputError for malformed content."""
+        hand. Without `outlook` nothing is expected of later calls. `supposed`: of a prompt that is not sent as it is. Raises
+        InputError for malformed content."""
         capability = self._capability(request.model)
         prefix = known.prefix if known is not None else read_prefix(request, capability, self.parts, key.encode())
         added: Sequence[int] = ()
@@ -99,7 +110,7 @@ class Knowledge:
         else:
             added = known.framing or () if known is not None else framing(prefix, request, capability)
             parts = [block.part for block in prefix.blocks]
-            estimate = self.tokens.estimate(capability.id, prefix.chain, parts, added)
+            estimate = self.tokens.estimate(capability.id, prefix.chain, parts, added, supposed=supposed)
         self.reuse.pass_time(now_s)
         scope, minimum = _scope(key, capability), capability.cache_min_tokens
         ahead = self.reuse.look(scope, prefix, estimate.cumulative, now_s, minimum=minimum) if outlook else Outlook()

@@ -81,6 +81,7 @@ class Toucher:
         self._timeouts = timeouts
         self._clock = clock
         self._new_id = new_id
+        self.booked: Callable[[Entry], None] | None = None  # who is told of each entry
 
     def plan(self, call: Call, key: str) -> Prepared:
         """What the call will do, with its forecast. Raises InputError and UnknownPrice."""
@@ -138,6 +139,8 @@ class Toucher:
         """Settle it: as a cost of ours, or, without a purpose, as the client's own call. Raises LedgerError."""
         entry = self._entry(prepared, ending, purpose)
         await self._ledger.settle(entry)
+        if self.booked is not None:
+            self.booked(entry)
         return entry
 
     def _entry(self, prepared: Prepared, ending: Ending, purpose: Purpose | None) -> Entry:

@@ -24,13 +24,13 @@ from thriftgate.core.planner import make_plan
 from thriftgate.core.prefix import Prefix
 from thriftgate.core.prices import PriceBook
 from thriftgate.core.reduction.change import Change
-from thriftgate.core.request import Request
+from thriftgate.core.request import Request, Ttl
 from thriftgate.core.routing.choice import scaled
 from thriftgate.core.state import State
 from thriftgate.core.usage import Tokens, Usage
 
 ENTRIES = 50_000
-UNSHORTENED = Policy(levers=(CacheBreakpoints.id,))
+_BUCKETS = ("input", "write_5m", "write_1h", "read")
 _ORDER = {lever.id: at for at, lever in enumerate(LEVERS)}
 
 
@@ -51,18 +51,31 @@ class Shadows:
     def __init__(self) -> None:
         self._held: Generations[bytes, Resident] = Generations(ENTRIES)
 
-    def expect(self, original: Request, state: State, plan: Plan, sent: Prefix, changes: Mapping[str, Change]) -> Unreduced:
-        """The counterfactual of a plan. `state` is that of the original, `sent` the prefix of what goes out."""
+    def expect(
+        self, original: Request, state: State, plan: Plan, *, sent: Prefix, changes: Mapping[str, Change], policy: Policy
+    ) -> Unreduced:
+        """The counterfactual of a plan made under `policy`. `state` is that of the original, `sent` the prefix of what goes
+        out."""
         prefix = state.prefix
         marks = _mapped(plan.breakpoints, sent, prefix)
         if not marks:  # too short to be cached, which the original need not be
-            marks = make_plan(original, state, UNSHORTENED).breakpoints
+            cached = tuple(lever for lever in policy.levers if lever == CacheBreakpoints.id)
+            marks = make_plan(original, state, replace(policy, levers=cached)).breakpoints
         tokens = self._outcome(state, marks).tokens
         taken = {lever: one.before - one.after for lever, one in changes.items() if one.applied and one.before > one.after}
         total = sum(taken.values())
         shares = {lever: taken[lever] / total for lever in sorted(taken, key=lambda lever: _ORDER.get(lever, 0))}
         client = client_breakpoints(original, prefix)
         return Unreduced(state, marks, client, replace(tokens, output=plan.forecast.tokens.output), shares)
+
+    def warm(self, state: State, ttl: Ttl | None = None) -> int:
+        """Tokens of this prompt that the cache would hold (`ttl`: for that long)."""
+        held = {**self._held.among(state.prefix.chain), **state.residency}
+        for at in range(len(state.prefix.chain) - 1, -1, -1):
+            entry = held.get(state.prefix.chain[at])
+            if entry is not None and entry.live(state.now_s) and ttl in (None, entry.ttl):
+                return state.cumulative[at]
+        return 0
 
     def sent(self, unreduced: Unreduced) -> None:
         """The call was answered: from now on the cache would hold its prompt."""
@@ -77,7 +90,7 @@ class Shadows:
         if usage.iterations or taken <= 0:  # several prompts in one bill, or nothing gone of what the provider sees
             return Without()
         ratio = (usage.total.prompt + taken) / unreduced.tokens.prompt
-        whole = scaled(replace(unreduced.tokens, output=0, thinking=0), ratio)
+        whole = _put_back(usage.total, unreduced.tokens, expected) or scaled(replace(unreduced.tokens, output=0), ratio)
         as_sent: Tokens | None = None
         state = unreduced.state
         if unreduced.client:
@@ -107,6 +120,12 @@ class Shadows:
         )
 
 
+def _put_back(billed: Tokens, unreduced: Tokens, expected: Tokens) -> Tokens | None:
+    """What was billed, with what the two forecasts differ by, bucket by bucket; None where that cannot be."""
+    sums = [getattr(billed, name) + getattr(unreduced, name) - getattr(expected, name) for name in _BUCKETS]
+    return Tokens(*sums) if min(sums) >= 0 else None
+
+
 def forecast_savings(unreduced: Unreduced, plan: Plan, book: PriceBook) -> dict[str, int]:
     """What each lever is expected to save on this call (pico-USD). Raises UnknownPrice."""
     tokens = unreduced.tokens
@@ -126,8 +145,7 @@ def _between(billed: Tokens, whole: Tokens, shares: Mapping[str, float]) -> dict
 
 
 def _mixed(one: Tokens, other: Tokens, share: float) -> Tokens:
-    names = ("input", "write_5m", "write_1h", "read")
-    return Tokens(**{name: round((1 - share) * getattr(one, name) + share * getattr(other, name)) for name in names})
+    return Tokens(*(round((1 - share) * getattr(one, name) + share * getattr(other, name)) for name in _BUCKETS))
 
 
 def _mapped(marks: Sequence[Breakpoint], sent: Prefix, original: Prefix) -> tuple[Breakpoint, ...]:

@@ -91,9 +91,17 @@ class Accuracy:
         """
         if not self.variety:
             return ()
+        mark, number = self._count(model, key)
+        return (number,) if unit("variety", self._seed, mark, number) < self.variety else ()
+
+    def number(self, model: str, key: str) -> int:
+        """The number of this call among those of `model` about `key`, from 1."""
+        return self._count(model, key)[1]
+
+    def _count(self, model: str, key: str) -> tuple[bytes, int]:
         mark = digest("asked", model, key, size=8)
         number = self._asked[mark] = self._asked.get(mark, 0) + 1
-        return (number,) if unit("variety", self._seed, mark, number) < self.variety else ()
+        return mark, number
 
     def restart(self) -> None:
         """Counts the calls from the first again; shifts and variety stay."""

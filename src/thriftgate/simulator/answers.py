@@ -1,8 +1,9 @@
 """What the simulated model says: a pure function of seed, model and visible content (with `variety` 0).
 
-`cache_control`, metadata, headers, tool ids and signatures never matter. Order of ideas: a directive in the user's text, a
-refusal, a tool call, an opinion about answers, a known task (both also as a structured output), an echo that says plainly
-that it is simulated. Directives inside of what an opinion is asked about are no orders.
+What a system prompt does to a known task stands in `instructions`. `cache_control`, metadata, headers, tool ids and
+signatures never matter. Order of ideas: a directive in the user's text, a refusal, a tool call, an opinion about answers, a
+known task (both also as a structured output), an echo that says plainly that it is simulated. Directives inside of what an
+opinion is asked about are no orders. A `long=` mark is the one thing that is drawn anew for each call (`longwinded`).
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import msgspec
 from thriftgate.simulator.accuracy import Accuracy
 from thriftgate.simulator.directives import Directives, read_directives, strip_directives
 from thriftgate.simulator.draws import below, digest, digest_again, pick, unit
+from thriftgate.simulator.instructions import UNTOLD, in_form, is_told, system_text, told
+from thriftgate.simulator.longwinded import Spoken, drawn_from, spoken
 from thriftgate.simulator.models import Model
 from thriftgate.simulator.opinions import Asked, opinion, read_asked
 from thriftgate.simulator.render import Body, Placed, effort_of, identity, output_format, thinking_mode, visible_system
 from thriftgate.simulator.schema import instance
-from thriftgate.simulator.tasks import recognise, solve
+from thriftgate.simulator.tasks import solve
 from thriftgate.simulator.thinking import THINKING
 from thriftgate.simulator.tokens import TokenCounter
 
@@ -29,6 +32,7 @@ REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 FILLER = tuple("This text was written by a simulator and means nothing beyond its length.".split())  # noqa: SIM905  prose
 OPENINGS = ("Noted", "Understood", "Here is a simulated answer", "Simulated reply", "As a simulation I can say this")
 EFFORT_FACTOR = {"low": 0.3, "medium": 0.7, "high": 1.0, "xhigh": 1.6, "max": 2.5}
+CACHED_WORDS = 2_000
 REFUSALS = frozenset({"cyber", "bio", "frontier_llm", "reasoning_extraction", "general_harms"})
 
 
@@ -85,6 +89,7 @@ class Scene:
     orders: Directives
     chance: tuple[object, ...]
     asked: Asked | None
+    spoken: Spoken | None
 
 
 def compose(body: Body, placed: list[Placed], model: Model, author: Author, *, room: int) -> Answer:
@@ -95,7 +100,8 @@ def compose(body: Body, placed: list[Placed], model: Model, author: Author, *, r
     answer = Answer()
     if orders.refuse is not None:
         return _refuse(answer, orders.refuse)
-    scene = Scene(body, model, ask, orders, (author.seed, model.id, visible_key(body, placed)), asked)
+    chance = (author.seed, model.id, visible_key(body, placed))
+    scene = Scene(body, model, ask, orders, chance, asked, _spoken(body, model, ask, orders, author))
     _think(answer, scene, author)
     answer.search, answer.search_tool = _search(body, ask, orders)
     calls = [] if answer.search else _tool_calls(scene)
@@ -147,6 +153,18 @@ def _refuse(answer: Answer, category: str) -> Answer:
     return answer
 
 
+def _spoken(body: Body, model: Model, ask: Ask, orders: Directives, author: Author) -> Spoken | None:
+    """How long a long-winded answer gets. Counts the call."""
+    if orders.long is None:
+        return None
+    text = drawn_from(ask.text)
+    number = author.accuracy.number(model.id, f"long\n{text}")
+    asked, effort = f"{system_text(body)}\n{strip_directives(ask.text)}", effort_of(body, model)
+    return spoken(
+        orders.long, (author.seed, model.id, text), number, asked=asked, effort=effort, max_tokens=body["max_tokens"]
+    )
+
+
 def _think(answer: Answer, scene: Scene, author: Author) -> None:
     """Adds a thinking block. How much is thought, and when, is the simulator's own choice: adaptive thinks on 3
     prompts of 4."""
@@ -157,7 +175,8 @@ def _think(answer: Answer, scene: Scene, author: Author) -> None:
     if amount is None:
         if mode["type"] == "adaptive" and unit("whether", *chance) >= 0.75:
             return
-        amount = int((8 + below(56, "think", *chance)) * EFFORT_FACTOR.get(effort_of(scene.body, scene.model), 1.0))
+        amount = 8 + below(56, "think", *chance) if scene.spoken is None else scene.spoken.thinking
+        amount = int(amount * EFFORT_FACTOR.get(effort_of(scene.body, scene.model), 1.0))
     amount = min(amount, mode.get("budget_tokens", amount))
     display = (scene.body.get("thinking") or {}).get("display", "summarized")
     text = "" if display == "omitted" else "Simulated thinking: " + filler(author.counter, scene.model, min(amount, 40))
@@ -168,7 +187,8 @@ def _think(answer: Answer, scene: Scene, author: Author) -> None:
 def filler(counter: TokenCounter, model: Model, tokens: int) -> str:
     """A meaningless text of about so many tokens."""
     rate = max(0.2, counter.text(model.tokenizer, " ".join(FILLER)) / len(FILLER))
-    return _words(max(1, round(tokens / rate)))
+    words = max(1, round(tokens / rate))
+    return _words(words) if words <= CACHED_WORDS else _words.__wrapped__(words)
 
 
 @lru_cache(1000)
@@ -202,7 +222,7 @@ def _tool_calls(scene: Scene) -> list[dict[str, Any]]:
     if choice.get("type") == "any":
         return [_call(tools[fitting[0] if fitting else pick(sorted(tools), "any", *scene.chance)], scene)]
     rounds = 1 + below(3, "rounds", *scene.chance[:2], ask.text)
-    steered = orders.say is not None or orders.out is not None or orders.tools
+    steered = orders.say is not None or orders.out is not None or orders.long is not None or orders.tools
     if fitting and not steered and ask.results_since < rounds:
         return [_call(tools[fitting[0]], scene)]
     return []
@@ -239,7 +259,9 @@ def _say(answer: Answer, scene: Scene, author: Author) -> None:
     if orders.out is not None:
         text, tokens = filler(author.counter, model, orders.out), orders.out
     elif orders.say is not None:
-        text = orders.say
+        text = orders.say if is_told(scene.body, orders.needs) else UNTOLD
+    elif scene.spoken is not None:
+        text, tokens = filler(author.counter, model, scene.spoken.text), scene.spoken.text
     else:
         text = _free_text(scene, author)
     stops = [(text.find(stop), stop) for stop in scene.body.get("stop_sequences") or [] if stop in text]
@@ -259,6 +281,8 @@ def _free_text(scene: Scene, author: Author) -> str:
         return _structured(wanted.get("schema", {}), solved, digest(*scene.chance))
     if solved is not None:
         return solved
+    if not is_told(scene.body, scene.orders.needs):
+        return UNTOLD
     opening = pick(OPENINGS, "opening", *scene.chance)
     words = " ".join(strip_directives(scene.ask.text).split()[:12])
     length = 8 + below(40, "length", *scene.chance)
@@ -270,11 +294,13 @@ def _solved(scene: Scene, author: Author) -> str | None:
     model, accuracy = scene.model, author.accuracy
     if scene.asked is not None:
         return opinion(scene.asked, model, author.seed, accuracy)
-    known = recognise(scene.ask.text)
+    known = told(scene.body, scene.ask.text)
     if known is None:
         return None
-    tasks, item = known
-    return solve(
+    tasks, item = known.tasks, known.item
+    if not is_told(scene.body, scene.orders.needs):
+        return tasks.wrong(item, ("untold", author.seed, model.id, item.key))
+    answer = solve(
         tasks,
         item,
         seed=author.seed,
@@ -284,6 +310,7 @@ def _solved(scene: Scene, author: Author) -> str | None:
         shift=accuracy.shift(model.id, tasks.name),
         again=accuracy.draw(model.id, item.key),
     )
+    return in_form(known, answer)
 
 
 def _structured(schema: dict[str, Any], solved: str | None, chance: bytes) -> str:

@@ -2,11 +2,13 @@
 
     [[sim: tool=NAME input={…} times=2]]   call this tool (input: JSON, else built from the schema) so many rounds (1)
     [[sim: out=TOKENS]]                    answer with a text billed as exactly so many tokens
+    [[sim: long=MEDIAN,SIGMA,RUNAWAY]]     answer with a text of realistic length; see `longwinded`
     [[sim: say=TEXT]]                      answer with TEXT (it runs to the closing brackets)
     [[sim: refuse=CATEGORY]]               refuse; cyber, bio, frontier_llm, reasoning_extraction, general_harms or none
     [[sim: stop=max_tokens]]               end with this stop reason
     [[sim: think=N]]                       think exactly N tokens (0: not at all), where the model thinks
     [[sim: search=QUERY]]                  search the web, if a web search tool is offered
+    [[sim: needs=PHRASE]]                  answer right only where the system prompt holds PHRASE (it runs to the brackets)
 
 Marks are part of the prompt and counted as such. Several `tool=` marks in one message make parallel calls.
 """
@@ -19,8 +21,10 @@ from typing import Any
 
 import msgspec
 
+from thriftgate.simulator.longwinded import Long, read_long
+
 OPEN = re.compile(r"\[\[sim:\s*")
-KEY = re.compile(r"\s*(tool|input|times|out|say|refuse|stop|think|search)=")
+KEY = re.compile(r"\s*(tool|input|times|out|long|say|refuse|stop|think|search|needs)=")
 WORD = re.compile(r"[^\s\]]+")
 
 
@@ -39,11 +43,13 @@ class Directives:
     tools: list[ToolOrder] = field(default_factory=list)
     times: int = 1
     out: int | None = None
+    long: Long | None = None
     say: str | None = None
     refuse: str | None = None
     stop: str | None = None
     think: int | None = None
     search: str | None = None
+    needs: list[str] = field(default_factory=list)
 
 
 def read_directives(text: str) -> Directives:
@@ -60,10 +66,13 @@ def _read_one(text: str, at: int, found: Directives) -> int:
     given: dict[str, Any] | None = None
     while (key := KEY.match(text, at)) is not None:
         name, at = key.group(1), key.end()
-        if name in {"say", "search"}:
+        if name in {"say", "search", "needs"}:
             end = text.find("]]", at)
             end = len(text) if end < 0 else end
-            setattr(found, name, text[at:end])
+            if name == "needs":
+                found.needs.append(text[at:end].strip())
+            else:
+                setattr(found, name, text[at:end])
             at = end
         elif name == "input":
             given, at = _object_at(text, at)
@@ -84,6 +93,8 @@ def _read_one(text: str, at: int, found: Directives) -> int:
 def _set(found: Directives, name: str, value: str) -> None:
     if name in {"refuse", "stop"}:
         setattr(found, name, value)
+    elif name == "long":
+        found.long = read_long(value)
     elif value.isdecimal():
         setattr(found, name, int(value))
 

@@ -26,6 +26,8 @@ class Reading(Struct, frozen=True):
     `complete` says that the answer reached its end; only then is `usage` the final word. `output_bytes` is the length of
     the content seen so far, for an estimate where the final usage never came. `error` is the type of an error the provider
     reported, in the body or in the stream. `cache_miss` is the provider's own diagnosis, where the client asked for one.
+    `stopped_early`: we left the stream because the answer was complete (`early_end.py`); then `received_tokens` estimates
+    the output that had come, `received_thinking` the thinking in it, and the usage tells of the input side only.
     """
 
     complete: bool
@@ -37,6 +39,9 @@ class Reading(Struct, frozen=True):
     output_bytes: int = 0
     error: str = ""
     cache_miss: Told | None = None
+    stopped_early: bool = False
+    received_tokens: int = 0
+    received_thinking: int = 0
 
 
 class _Error(Struct):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -12,22 +14,37 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tests.core.planning import BOOK, MODELS, NOW_S, outlook_of, prefix_of, request_of, state_of
+from tests.fixtures import call_of
+from thriftgate.core.agents.limits import Guard
 from thriftgate.core.cache import TTL_S, Resident
 from thriftgate.core.deadline import Choice
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.money import pico_from_usd, usd_from_pico
+from thriftgate.core.output.directive import LEVERS as SHAPING
+from thriftgate.core.output.rules import OutputRule
 from thriftgate.core.placement import CacheMode
 from thriftgate.core.plan import Policy
 from thriftgate.core.planner import make_plan
-from thriftgate.core.reduction.recipe import Recipe
+from thriftgate.core.reduction.further import Further
+from thriftgate.core.reduction.recipe import HistoryPolicy, Recipe
+from thriftgate.core.reduction.recognition import ends_of
 from thriftgate.core.reduction.rewrites import REWRITES
+from thriftgate.core.reduction.steps import Step
 from thriftgate.core.request import Request, Ttl
 from thriftgate.core.rewrite import Rewritten
 from thriftgate.core.routing.choice import Route
 from thriftgate.core.state import Shared, State
-from thriftgate.engine.conversations import Conversations
+from thriftgate.engine.conversations import Conversations, Sent
+from thriftgate.engine.doubts import Doubts
+from thriftgate.engine.history import Historian
+from thriftgate.engine.manners import Manners
+from thriftgate.engine.provider_side import ProviderSide
 from thriftgate.engine.reducing import Reducer
+from thriftgate.engine.routes import NO_ROUTING
+from thriftgate.engine.routing import Router
+from thriftgate.engine.shaping import OutputTable, Shaper
 from thriftgate.engine.snapshot import Knowledge
+from thriftgate.engine.talks import Talks
 
 FOLDER = Path(__file__).parents[2] / "golden" / "levers"
 
@@ -73,6 +90,9 @@ class Known(Struct, frozen=True, forbid_unknown_fields=True):
     deferral: Deferred | None = None
     shared: SharedUpTo | None = None
     route: Route | None = None
+    guard: Guard | None = None
+    step: Step | None = None
+    """What was left out of the conversation before."""
 
     def told(self, state: State) -> State:
         """The state with what is known of a call that can wait, and of its model."""
@@ -82,6 +102,7 @@ class Known(Struct, frozen=True, forbid_unknown_fields=True):
             deferral=None if deferral is None else Choice(deferral.batch, NOW_S + 3600.0, 1.0, deferral.reason),
             shared=None if shared is None else Shared(shared.block, shared.ttl, shared.reason),
             route=self.route,
+            guard=self.guard,
         )
 
 
@@ -92,6 +113,12 @@ class Allowed(Struct, frozen=True, forbid_unknown_fields=True):
     on_cost_limit: Literal["refuse", "warn"] = "refuse"
     cache_mode: CacheMode = "ttl-only"
     recipe: dict[str, str | int | bool] = {}
+    output: dict[str, Any] = {}
+
+    def rule(self) -> OutputRule:
+        """The one rule of the table; its schema is written as text."""
+        schema = str(self.output.get("schema", "")).encode()
+        return replace(msgspec.convert({"name": "the rule", **self.output, "schema": b""}, OutputRule), schema=schema)
 
     def recipe_of(self, lever: str) -> Recipe:
         """The recipe with the one lever on."""
@@ -123,10 +150,54 @@ class Golden(Struct, frozen=True, forbid_unknown_fields=True):
     policy: Allowed = Allowed()
 
 
+STEPS = frozenset({"context.window", "context.compact"})
+NOBODY: Any = None  # no provider is asked for anything here
+
+
 def reduced(request: Request, policy: Policy) -> Rewritten:
     """The request as it is sent, by an engine that knows nothing yet."""
     knowledge = Knowledge(BOOK, MODELS)
-    return Reducer(knowledge, Conversations()).reduce(Rewritten(request, ()), "key_a", policy, NOW_S)
+    reducer = Reducer(
+        knowledge,
+        Conversations(),
+        historian=Historian(knowledge, NOBODY, NOBODY, NOBODY),
+        doubts=Doubts(NOBODY, ""),
+        provider_side=ProviderSide(knowledge),
+        shaper=Shaper(OutputTable(), Manners(), Router(NO_ROUTING, knowledge, b""), knowledge),
+    )
+    return asyncio.run(reducer.reduce(Rewritten(request, ()), call_of(request.body), "key_a", policy, NOW_S))[0]
+
+
+def gone_on(request: Request, policy: Policy, step: Step | None) -> Rewritten:
+    """The request as it is sent by an engine that has taken this step of its conversation, or none."""
+    knowledge, conversations = Knowledge(BOOK, MODELS), Conversations()
+    turns = knowledge.snapshot(request, "key_a", NOW_S, outlook=False).state.prefix.turns
+    if step is not None:
+        conversations.note(ends_of(turns, "key_a")[step.upto - 1], Sent(conversations.named(Recipe()), step=step))
+    reducer = Reducer(
+        knowledge,
+        conversations,
+        historian=Historian(knowledge, NOBODY, Talks(), Further()),
+        doubts=Doubts(NOBODY, ""),
+        provider_side=ProviderSide(knowledge),
+        shaper=Shaper(OutputTable(), Manners(), Router(NO_ROUTING, knowledge, b""), knowledge),
+    )
+    policy = replace(policy, history=HistoryPolicy(clears=True))
+    return asyncio.run(reducer.reduce(Rewritten(request, ()), call_of(request.body), "key_a", policy, NOW_S))[0]
+
+
+def shaped(request: Request, policy: Policy, rule: OutputRule, live: Sequence[Live]) -> Rewritten:
+    """The request with what the rule asks of its answer, by an engine that has seen none yet."""
+    knowledge = Knowledge(BOOK, MODELS)
+    chain = knowledge.snapshot(request, "key_a", NOW_S, outlook=False).state.prefix.chain
+    knowledge.memory.cached(held(chain, live))
+    shaper = Shaper(OutputTable((rule,)), Manners(), Router(NO_ROUTING, knowledge, b""), knowledge)
+    return shaper.shape(Rewritten(request, ()), call_of(request.body), "key_a", policy, NOW_S)[0]
+
+
+def held(chain: Sequence[bytes], live: Sequence[Live]) -> dict[bytes, Resident]:
+    """The entries, by the digest that the provider finds them by."""
+    return {chain[one.block]: Resident(one.ttl, NOW_S - one.ago_s, NOW_S - one.ago_s + TTL_S[one.ttl]) for one in live}
 
 
 FILES = sorted(FOLDER.glob("*/*.toml"))
@@ -147,9 +218,7 @@ def test_plan(path: Path) -> None:
         tokens=known.block_tokens,
         output_tokens=known.output_tokens,
         outlook=outlook_of(*((one.block, one.p5, one.p1) for one in known.expect)) if known.expect else None,
-        residency={
-            chain[one.block]: Resident(one.ttl, NOW_S - one.ago_s, NOW_S - one.ago_s + TTL_S[one.ttl]) for one in known.live
-        },
+        residency=held(chain, known.live),
     )
     limit = golden.policy.cost_limit_usd
     policy = Policy(
@@ -158,8 +227,16 @@ def test_plan(path: Path) -> None:
         on_cost_limit=golden.policy.on_cost_limit,
         cache_mode=golden.policy.cache_mode,
     )
-    if path.parent.name in REWRITES:
+    if known.step is not None or path.parent.name in STEPS:
+        rewritten = gone_on(request, policy, known.step)
+        state = state_of(rewritten.request, tokens=known.block_tokens, output_tokens=known.output_tokens)
+        plan = rewritten.plan(known.told(state), policy)
+    elif path.parent.name in REWRITES:
         rewritten = reduced(request, msgspec.structs.replace(policy, recipe=golden.policy.recipe_of(path.parent.name)))
+        plan = rewritten.plan(known.told(state), policy)
+    elif path.parent.name in SHAPING:
+        rewritten = shaped(request, policy, golden.policy.rule(), known.live)
+        state = state_of(rewritten.request, tokens=known.block_tokens, output_tokens=known.output_tokens)
         plan = rewritten.plan(known.told(state), policy)
     else:
         plan = make_plan(request, known.told(state), policy)

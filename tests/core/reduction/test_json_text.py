@@ -95,6 +95,34 @@ def test_a_message_that_asks_about_layout_is_left() -> None:
     assert done(within, "user") != within
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Reindent this with tabs.",
+        "Format this JSON.",
+        "Is this valid JSON?",
+        "Is the JSON valid?",
+        "Convert to YAML, please.",
+        "Write a JSON schema for it.",
+        "Which jq filter gives the ids?",
+        "Sort the keys by name.",
+        "On which line is the mistake?",
+        "Return the JSON with the tags filled in.",
+        "Give me back the corrected JSON.",
+    ],
+)
+def test_who_asks_for_the_text_itself_gets_it(asked: str) -> None:
+    assert rewrite((Piece("document", PRETTY), Piece("user", asked)), Recipe(), CAPABILITY) == {}
+    assert done(f"{asked}\n```json\n{PRETTY}\n```", "user") == f"{asked}\n```json\n{PRETTY}\n```"
+
+
+@pytest.mark.parametrize(
+    "asked", ["What does it cost?", "Return your answer as JSON.", "Here is the JSON of it. Is it late?"]
+)
+def test_other_questions_do_not_hold_it_back(asked: str) -> None:
+    assert rewrite((Piece("document", PRETTY), Piece("user", asked)), Recipe(), CAPABILITY) == {0: SMALL}
+
+
 @settings(max_examples=150, deadline=None)
 @given(values, st.sampled_from([None, 0, 1, 4, "\t"]), st.booleans())
 def test_values_stay_to_the_byte(value: Any, indent: int | str | None, escaped: bool) -> None:

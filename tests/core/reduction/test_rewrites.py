@@ -12,6 +12,8 @@ def test_each_is_a_lever_that_shortens_prompts() -> None:
     assert all(isinstance(levers[name], Shortened) for name in REWRITES)
 
 
-def test_images_come_last_and_trimming_sees_what_is_left() -> None:
+def test_what_is_selected_is_compressed_and_what_is_left_is_trimmed() -> None:
     names = list(REWRITES)
-    assert names.index("compress.json") >= 0
+    assert names[0] == "context.select"
+    assert names.index("compress.json") < names.index("context.trim_tools") < names.index("compress.text")
+    assert names.index("compress.markup") < names.index("compress.tables") < names.index("compress.json")

@@ -9,7 +9,7 @@ import msgspec
 from thriftgate.core.models import Capabilities
 from thriftgate.core.reduction.pieces import Piece
 from thriftgate.core.reduction.recipe import Recipe
-from thriftgate.core.reduction.rewriting import Done, Rewriter, Taken
+from thriftgate.core.reduction.rewriting import SAVED_TOKENS_LEAST, Done, Rewriter, Taken
 from thriftgate.pricing.load import load_models
 
 MODEL = load_models()["claude-opus-4-8"]
@@ -88,3 +88,12 @@ def test_an_image_counts_as_one() -> None:
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGVsbG8="}}
     assert done([image], "a.longer").taken == ()
     assert done([image], "a.longer").failed == (("a.longer", "DecodeError"),)
+
+
+def test_next_to_nothing_is_not_worth_touching_a_prompt() -> None:
+    words = " ".join(f"word{at}" for at in range(400))
+    assert done(f"{words} word1", "a.once").taken == ()  # a few tokens of a thousand
+    (taken,) = done(" ".join([words, *words.split()[:4]]), "a.once").taken
+    assert taken.before - taken.after >= SAVED_TOKENS_LEAST
+    (taken,) = done("one two two", "a.once").taken  # of a short text it is much
+    assert taken.before - taken.after < SAVED_TOKENS_LEAST

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thriftgate.core.reduction.steps import Step, cut_before, with_step
+from thriftgate.core.reduction.steps import Step, clearable, cut_before, next_step, with_step
 
 BARE = st.booleans()
 
@@ -76,10 +76,71 @@ def test_thinking_from_before_goes_and_later_thinking_stays() -> None:
     assert kinds == [["tool_use"], ["thinking", "tool_use"], ["thinking", "tool_use"]]
 
 
-def test_a_message_that_only_thought_goes() -> None:
+def test_a_message_that_only_thought_says_so() -> None:
+    """Were it left out, two messages of the user would become one."""
     only = raw("assistant", [{"type": "thinking", "thinking": "hm", "signature": "s"}])
     messages = [raw("user", "a"), only, raw("user", "b")]
-    assert with_step(messages, Step("clear", keep_from=0, upto=3, bare=True)) == [messages[0], messages[2]]
+    sent = decoded(with_step(messages, Step("clear", keep_from=0, upto=3, bare=True)))
+    assert sent[1]["content"] == [{"type": "text", "text": "[No answer was given here.]"}]
+    assert [sent[0], sent[2]] == decoded([messages[0], messages[2]])
+
+
+KINDS: tuple[Any, ...] = ("window", "compact", "clear")
+
+
+def test_what_is_worth_emptying() -> None:
+    long, short = {"type": "tool_result", "content": "x" * 300}, {"type": "tool_result", "content": "x"}
+    assert clearable(raw("user", [short, {"type": "text", "text": "y" * 300}, long])) == {2: 302}
+    assert clearable(raw("assistant", [long])) == clearable(raw("user", "tool_result")) == clearable(b"7") == {}
+
+
+def test_a_window_keeps_the_summary_before_it() -> None:
+    messages = agent(9)[:11]
+    first = next_step(None, "compact", 5, len(messages), text="all is well")
+    second = next_step(first, "window", 3, len(with_step(messages, first)))
+    assert second == Step("window", keep_from=7, upto=11, head=1, text="all is well")
+    sent = with_step(messages, second)
+    said = [one["content"] for one in decoded(sent)]
+    assert "all is well" in said[0]
+    assert said[1].startswith("[6 earlier messages")
+    assert sent[2:] == messages[7:]
+    third = next_step(second, "compact", 4, len(sent), text="new")
+    assert b"all is well" not in b"".join(with_step(messages, third))
+
+
+def test_emptying_does_not_bring_back_what_was_left_out() -> None:
+    messages = agent(9)
+    first = next_step(None, "window", 7, 11)
+    second = next_step(first, "clear", 4, len(with_step(messages, first)), bare=True)
+    assert second == Step("window", keep_from=7, upto=19, head=1, bare=True, cleared=9)
+    sent = with_step(messages, second)
+    assert sent[:2] == with_step(messages, first)[:2]
+    assert b"An old tool result" in sent[3]
+    assert sent[4:] == messages[9:]
+    assert next_step(second, "window", 6, len(sent)).cleared == 9
+
+
+@given(st.integers(2, 8), st.lists(st.tuples(st.sampled_from(KINDS), st.integers(1, 30), st.integers(0, 3)), max_size=5))
+def test_step_upon_step(rounds: int, plan: list[tuple[Any, int, int]]) -> None:
+    """Told by the messages as they are sent, each step leaves the newest as they are, calls with their results, and no
+    thinking from before any of them."""
+    step: Step | None = None
+    for kind, wanted, later in plan:
+        messages = agent(rounds, thinks=True)
+        sent = with_step(messages, step) if step is not None else messages
+        at = cut_before(sent, min(wanted, len(sent) - 2))
+        if at is None:
+            continue
+        step = next_step(step, kind, at, len(sent), text="so far" if kind == "compact" else "", bare=step is None)
+        now = with_step(messages, step)
+        assert len(messages) - len(now) == step.gone
+        assert step.upto == len(messages)
+        assert b"signature" not in b"".join(now)
+        blocks = [block for one in decoded(now) if isinstance(one["content"], list) for block in one["content"]]
+        calls = {block["id"] for block in blocks if block["type"] == "tool_use"}
+        assert {block["tool_use_id"] for block in blocks if block["type"] == "tool_result"} <= calls
+        rounds += later
+        assert with_step(agent(rounds, thinks=True), step)[: len(now)] == now
 
 
 @given(st.integers(1, 12), st.integers(1, 30), st.integers(0, 6), st.sampled_from(("window", "compact", "clear")), BARE)

@@ -23,7 +23,7 @@ ALL = "all-levers"
 SAFE_LEVERS = tuple(lever.id for lever in LEVERS if lever.safe)
 CACHE = "cache.breakpoints"
 GUARD = "count.guard"
-DEFER = "batch.defer"
+IDLE = ("batch.defer", "agent.guard")
 KEEPALIVE = "cache.keepalive"
 PINGS = Bounds(day_pico=10 * PICO_PER_USD, key_day_pico=5 * PICO_PER_USD)
 """How far pings go where `[keepalive]` only says `on = true`."""
@@ -51,11 +51,12 @@ class Candidate(Struct, frozen=True):
 
     @property
     def acts_as(self) -> object:
-        """Equal for candidates that do the same: a guard without a limit does nothing, and no call of a log can wait."""
+        """Equal for candidates that do the same: a guard without a limit does nothing, no call of a log can wait,
+        and no agent that is long done can be stopped."""
         policy = self.policy
         if policy is None:
             return self.name
-        idle = (DEFER, GUARD) if policy.cost_limit_pico is None else (DEFER,)
+        idle = (*IDLE, GUARD) if policy.cost_limit_pico is None else IDLE
         levers = tuple(lever for lever in policy.levers if lever not in idle)
         limits = policy.cost_limit_pico, policy.on_cost_limit
         return levers, *limits, policy.cache_mode, policy.stabilise, self.pings

@@ -3,9 +3,10 @@
 What: where a text is JSON, or JSON lines, or holds them as a fenced block or as lines of their own, spaces and line ends
 between its tokens go. Numbers, escapes, the order of members and repeated names stay byte for byte. With
 `Recipe.json_drop_nulls` members that are null go, too: lossy, so only by policy. In a system prompt only fenced blocks.
-Why it saves: indented JSON is a third to a half whitespace by tokens, `json.dumps` as it comes an eighth.
-When it must not: what a tool that reads or edits files gave back (an edit quotes it exactly); a message that asks about
-indentation or formatting; text that is not JSON to the last byte (comments, NaN, Python literals).
+Why it saves: whitespace is a sixth to a third of the tokens of indented JSON, a twelfth of `json.dumps` as it comes.
+When it must not: what a tool that reads or edits files gave back (an edit quotes it exactly); a message that asks for its
+layout (formatting, validity, line numbers, the order of keys) or for the JSON back; text that is not JSON to the last byte
+(comments, NaN, Python literals).
 Example: {\\n  "id": 7,\\n  "tags": [ ]\\n} -> {"id":7,"tags":[]}
 Source: RFC 8259, section 2 (insignificant whitespace), 2026-11; measured: benchmarks/README.md, "compress", 2026-11.
 """
@@ -30,7 +31,13 @@ _NOT_JSON = (msgspec.MsgspecError, RecursionError, UnicodeEncodeError)
 _FENCES = frozenset(("", "json", "jsonl", "ndjson", "json lines"))
 _LINE = re.compile(r"^[{\[].*$", re.MULTILINE)
 _ENDS = re.compile(r"^[}\]]+[ \t\r]*$", re.MULTILINE)
-_LAYOUT = re.compile(r"\b(?:pretty|indent\w*|reformat\w*|minif\w+|whitespace|beautif\w+|lint\w*)\b", re.IGNORECASE)
+LAYOUT = re.compile(
+    r"\b(?:pretty|(?:re-?)?indent\w*|re-?format\w*|minif\w+|whitespace|beautif\w+|lint\w*|jq|yaml|toml|json[- ]?schemas?"
+    r"|format(?:s|ted|ting)?\s+(?:\w+\s+){0,3}json|(?:in)?valid\w*\s+(?:\w+\s+){0,3}json"
+    r"|json\s+(?:\w+\s+){0,2}(?:in)?valid\w*|sort\w*\s+(?:\w+\s+){0,4}keys|(?:which|what)\s+lines?|line\s+(?:numbers?|\d+)"
+    r"|(?:return|give|send|print|output)\s+(?:\w+\s+){0,2}(?:the|this|that|same|full|whole|complete)\s+(?:\w+ed\s+)?json)\b",
+    re.IGNORECASE,
+)
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _WITHOUT_NULLS = re.compile(
     rf"(?:(?<=\{{)(?:{_STRING}:null,)*+{_STRING}:null(?=\}})"  # all members
@@ -66,20 +73,20 @@ def rewrite(pieces: tuple[Piece, ...], recipe: Recipe, capability: Capabilities)
     return shorter(pieces, texts, capability)
 
 
-def found_in(pieces: Sequence[Piece]) -> dict[int, list[Found]]:
-    """The JSON of a message, by the index of its piece: none where the message asks about layout."""
+def found_in(pieces: Sequence[Piece], asks: re.Pattern[str] = LAYOUT) -> dict[int, list[Found]]:
+    """The JSON of a message, by the index of its piece: none where what the user says himself `asks` for it as it is."""
     found = {at: list(_find(piece)) for at, piece in enumerate(pieces)}
     found = {at: each for at, each in found.items() if each}
-    if found and asked_about(_own_words(pieces, found), _LAYOUT):
+    if found and asked_about(_own_words(pieces, found), asks):
         return {}
     return found
 
 
 def _own_words(pieces: Sequence[Piece], found: Mapping[int, Sequence[Found]]) -> Iterator[str]:
-    """What the user says around the JSON."""
+    """What the user says around the JSON and its fence."""
     for at, piece in enumerate(pieces):
         if piece.kind == "user":
-            edges = [0, *(edge for each in found.get(at, ()) for edge in (each.start, each.end)), len(piece.text)]
+            edges = [0, *(edge for each in found.get(at, ()) for edge in (each.outer, each.outer_end)), len(piece.text)]
             yield from (piece.text[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))
 
 

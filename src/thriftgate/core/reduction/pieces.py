@@ -106,7 +106,7 @@ def _places_of(block: _Block, path: Path, tools: Mapping[str, str]) -> Iterator[
             tool = tools.get(block.tool_use_id, "")
             for text, at in _texts(block.content, (*path, "content")):
                 yield Place(Piece("tool_result", text, tool), at)
-            yield from _images(block.content, (*path, "content"))
+            yield from _images(block.content, (*path, "content"), tool)
         case "document" | "search_result" if not _cites(block.citations):
             for text, at in _document(block, path):
                 yield Place(Piece("document", text), at)
@@ -141,11 +141,11 @@ def _texts(raw: Raw, path: Path) -> Iterator[tuple[str, Path]]:
                     yield text, (*path, at, "text")
 
 
-def _images(raw: Raw, path: Path) -> Iterator[Place]:
+def _images(raw: Raw, path: Path, tool: str) -> Iterator[Place]:
     if b'"image"' in bytes(raw):
         for at, block in enumerate(lenient(raw, list[_Block]) or []):
             if block.type == "image" and bytes(block.source):
-                yield Place(Piece("image", bytes(block.source).decode()), (*path, at, "source"))
+                yield Place(Piece("image", bytes(block.source).decode(), tool), (*path, at, "source"))
 
 
 def _cites(raw: Raw) -> bool:

@@ -19,7 +19,8 @@ class Recipe(Struct, frozen=True):
     `json_drop_nulls`: members of JSON objects that are null may go. `table_form`: what uniform arrays become, "best" the
     shortest. `text_fillers`: filler phrases may go. `select_tokens`: documents of one message are cut down to so much
     together. `tool_result_tokens`: a longer tool result loses its middle; `tools` says it for single tools, by name.
-    `image_edge`: the longest edge an image keeps (pixels); 0 is the largest that the model makes use of.
+    `image_edge`: the longest edge an image keeps (pixels); with 0 images stay as they are, since the provider itself
+    scales them down to what a model makes use of.
     """
 
     rewrites: tuple[str, ...] = ()
@@ -33,3 +34,19 @@ class Recipe(Struct, frozen=True):
 
 
 NO_RECIPE = Recipe()
+
+
+class HistoryPolicy(Struct, frozen=True):
+    """How the older part of a conversation may be left out, where `context.window`, `context.compact` or
+    `context.trim_tools` is on. `keep_messages`: the newest that stay as they are. `summary_tokens`: how long a summary is
+    to be. `summarisers`: who may write it, the cheapest of them does; "own" is the model of the conversation. `clears`: old
+    tool results may be emptied. `by_provider`: the provider sums up, on its own side."""
+
+    keep_messages: int = 6
+    summary_tokens: int = 1_500
+    summarisers: tuple[str, ...] = ("own", "claude-haiku-5-5")
+    clears: bool = False
+    by_provider: bool = False
+
+
+NO_HISTORY = HistoryPolicy()

@@ -11,12 +11,15 @@ from msgspec import Raw, Struct
 from thriftgate.core.errors import InputError
 from thriftgate.core.generations import Generations
 from thriftgate.core.models import Capabilities
+from thriftgate.core.reduction.adopt import tokens_of
 from thriftgate.core.reduction.pieces import Piece, Place, Rewrite, message_places, system_places, tool_names
 from thriftgate.core.reduction.recipe import Recipe
 from thriftgate.core.splice import Edit, apply
-from thriftgate.core.tokens import estimate_text, image_size, image_tokens
+from thriftgate.core.tokens import image_size, image_tokens
 
 MESSAGES = 20_000  # whose rewriting is remembered
+SAVED_TOKENS_LEAST = 8  # by a rewrite, of one piece; a prompt is not touched for less,
+SAVED_SHARE_LEAST = 0.01  # unless it is so much of the piece: short messages add up
 BYTES_AN_ENTRY = 4_096  # a longer message counts as several
 _UNREADABLE = (InputError, ValueError, msgspec.MsgspecError, RecursionError)
 
@@ -87,10 +90,7 @@ class Rewriter:
             if now is not was
         ]
         try:
-            fresh = (
-                edits[0].value or raw if edits and not edits[0].path else apply(raw, edits)
-            )  # a system prompt may be a string
-            return Done(fresh, tuple(taken), tuple(failed)) if edits else Done(raw, (), tuple(failed))
+            return Done(_edited(raw, edits), tuple(taken), tuple(failed)) if edits else Done(raw, (), tuple(failed))
         except _UNREADABLE as error:
             return Done(raw, (), ((recipe.rewrites[-1], type(error).__name__),))
 
@@ -103,13 +103,13 @@ def _edited(raw: bytes, edits: Sequence[Edit]) -> bytes:
 def _adopted(
     pieces: tuple[Piece, ...], changed: Mapping[int, str], capability: Capabilities
 ) -> tuple[tuple[Piece, ...], tuple[int, int] | None]:
-    """The pieces with those of the new texts that are really shorter; their tokens before and after, None without any."""
+    """The pieces with those of the new texts that are worth it; their tokens before and after, None without any."""
     fresh = list(pieces)
     before = after = 0
     for at, text in changed.items():
         piece = pieces[at]
         was, now = _tokens(piece.kind, piece.text, capability), _tokens(piece.kind, text, capability)
-        if now < was and text.strip():
+        if was - now >= min(SAVED_TOKENS_LEAST, SAVED_SHARE_LEAST * was) and now < was and text.strip():
             fresh[at] = msgspec.structs.replace(piece, text=text)
             before, after = before + was, after + now
     return tuple(fresh), (before, after) if before else None
@@ -119,4 +119,4 @@ def _tokens(kind: str, text: str, capability: Capabilities) -> int:
     if kind == "image":
         size = image_size(memoryview(msgspec.json.decode(text, type=_Source).data)[1:-1])
         return image_tokens(*size, capability.image_tier) if size is not None else 0
-    return estimate_text(text.encode(), capability.tokenizer).tokens
+    return tokens_of(text, capability.tokenizer)

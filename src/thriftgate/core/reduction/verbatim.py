@@ -21,7 +21,7 @@ _FILE_TOOL = re.compile(
     re.IGNORECASE,
 )
 _SHELL_TOOL = re.compile(
-    r"(?:^|[_.\-])(?:bash|shell|terminal|exec|execute|execute_command|run_command|powershell|cmd|console|grep|python|repl|ssh)"
+    r"(?:^|[_.\-])(?:bash|shell|terminal|exec|execute|command|powershell|cmd|console|grep|python|repl|ssh)"
     r"(?:$|[_.\-])",
     re.IGNORECASE,
 )

@@ -77,10 +77,11 @@ class TokenMemory:
     """State owned by the engine, one per process. Deterministic; holds at most `entries_max` prefixes, about 200 bytes each,
     and `models_max` corrections. A prefix digest stands for its model too: equal texts count differently on another."""
 
-    __slots__ = ("_corrections", "_exact")
+    __slots__ = ("_corrections", "_exact", "_supposed")
 
     def __init__(self, entries_max: int = 50_000, models_max: int = 256) -> None:
         self._exact: Generations[bytes, int] = Generations(entries_max)
+        self._supposed: Generations[bytes, int] = Generations(entries_max)
         self._corrections: Generations[str, Correction] = Generations(models_max)
 
     def __len__(self) -> int:
@@ -93,14 +94,25 @@ class TokenMemory:
         """Exact total input tokens of this prefix, if a call told them."""
         return self._exact.get(prefix)
 
+    def suppose(self, prefix: bytes, total: int) -> None:
+        """Take in how long a prefix would have been that was never sent: what was sent, and an estimate of the rest."""
+        self._supposed[prefix] = total
+
     def estimate(
-        self, model: str, chain: Sequence[bytes], blocks: Iterable[Counted], framing: Sequence[int] | None = None
+        self,
+        model: str,
+        chain: Sequence[bytes],
+        blocks: Iterable[Counted],
+        framing: Sequence[int] | None = None,
+        *,
+        supposed: bool = False,
     ) -> PromptTokens:
         """Cumulative counts at each boundary of a prompt.
 
         `chain[i]` is the digest of everything up to and including block i, `blocks` the estimates block by block,
         `framing[i]` the structural tokens that come just before block i. Between two exact boundaries the known difference
         is spread in proportion to the guesses. Counts never fall along the prompt, and `upper` is never below `cumulative`.
+        `supposed`: of prompts that were never sent, what was taken to be their length counts as known.
         """
         counted = list(blocks)
         if len(counted) != len(chain):
@@ -108,7 +120,7 @@ class TokenMemory:
         added = framing if framing is not None else [0] * len(counted)
         guess = list(accumulate([block.tokens + extra for block, extra in zip(counted, added, strict=True)]))
         worst = list(accumulate([block.upper + extra for block, extra in zip(counted, added, strict=True)]))
-        totals = self._exact.among(chain)
+        totals = {**self._supposed.among(chain), **self._exact.among(chain)} if supposed else self._exact.among(chain)
         known = [(at, totals[digest]) for at, digest in enumerate(chain) if digest in totals] if totals else []
         return _combine(guess, worst, known, self.correction(model))
 

@@ -1,0 +1,1 @@
+"""What shortening answers saves, and whether it keeps to what it promises."""

@@ -1,0 +1,27 @@
+"""Settings: parsed once, frozen. `load.py` reads them; the others are their tables.
+
+May import: core, and what names the provider's own address.
+"""
+
+from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings, RuleRow, TaskRow
+from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
+from thriftgate.settings.serving import BatchSettings, CacheSettings, DeferRule, LedgerSettings, Upstream
+from thriftgate.settings.shorter import OutputTaskRow
+
+__all__ = [
+    "ENV_PREFIX",
+    "ENV_SEPARATOR",
+    "BatchSettings",
+    "CacheSettings",
+    "DeferRule",
+    "ExperimentSettings",
+    "LedgerSettings",
+    "OutputTaskRow",
+    "ProofSettings",
+    "RoutingSettings",
+    "RuleRow",
+    "Settings",
+    "TaskRow",
+    "Upstream",
+    "load",
+]
