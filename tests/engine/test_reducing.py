@@ -168,3 +168,26 @@ async def test_a_client_that_marks_is_held_against_its_own_bill() -> None:
     assert baseline == pytest.approx(dearer, rel=0.05)
     assert paid < dearer
     assert claimed == pytest.approx(baseline, rel=0.2), (usd_from_pico(claimed), usd_from_pico(baseline))
+
+
+@pytest.mark.parametrize("model", [PLAIN, BOUND])
+async def test_tokens_are_counted_of_the_prompt_as_it_is_sent(model: str) -> None:
+    async with scene(policy=ON) as one:
+        for text in (JSON, "[[sim: think=50 out=20]] and?"):
+            entry = await one.say(text, model=model)
+        body = {"model": model, "messages": one.messages[:-1]}
+        reply = await one.engine.count(call_of(body, path="/v1/messages/count_tokens"))
+        counted = msgspec.json.decode(reply.body)["input_tokens"]
+        assert counted == entry.usage.total.prompt
+        plain = await one.engine.forward(call_of(body, path="/v1/messages/count_tokens"))
+        if model == BOUND:  # the thinking answered the shorter prompt
+            assert plain.status == 400
+        else:
+            assert counted < msgspec.json.decode(plain.body)["input_tokens"] * 0.8
+
+
+async def test_what_cannot_be_read_is_counted_as_it_came() -> None:
+    async with scene(policy=ON) as one:
+        for body in (b"no json", {"model": "claude-unheard-of", "messages": []}):
+            reply = await one.engine.count(call_of(body, path="/v1/messages/count_tokens"))
+            assert reply.status in (400, 404)

@@ -121,8 +121,8 @@ class Law:
         body = self.talker.body(asked)
         kept = {name: body[name] for name in ("model", "messages", "system", "tools", "thinking") if name in body}
         call = call_of(msgspec.json.encode(kept), headers=HEADERS | BETAS, path="/v1/messages/count_tokens")
-        reply = await engine.forward(call)
-        self.found["uncounted"] += reply.status != 200
+        reply = await engine.count(call)
+        assert reply.status == 200, (self.where, reply.body)
 
     async def _ask(self, engine: Engine, asked: Messages) -> None:
         self._calls += 1

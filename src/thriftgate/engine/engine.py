@@ -299,8 +299,13 @@ class Engine:
         self.carrier.heard(call, prepared, found.entry, found.reply.body)
         return found.reply
 
+    async def count(self, call: Call) -> WholeReply:
+        """How many tokens a prompt has, free: of the prompt as it would be sent, in a conversation that was made shorter
+        the short one. Raises UpstreamError."""
+        return await self.forward(replace(call, body=await self._preparer.as_sent(call)))
+
     async def forward(self, call: Call) -> WholeReply:
-        """Send a free call (token counting, model list) on as it is. Raises UpstreamError."""
+        """Send a free call (model list, batches) on as it is. Raises UpstreamError."""
         outgoing = self.provider.prepare(call.method, call.path, call.query, call.headers, call.body)
         sent = await self._sender.send(outgoing, attempts_allowed(self.limits.retry, call.headers), Tries())
         body = sent.other_body

@@ -138,6 +138,22 @@ class Preparer:
             rooms.guarding.runs.release(opened.id)
             raise
 
+    async def as_sent(self, call: Call) -> bytes:
+        """The body of a question about a prompt, with the prompt as it would go out now: thinking that answered a shortened
+        conversation fits no other. As it came where it cannot be read: the provider says what is wrong with it."""
+        rooms = self._rooms
+        try:
+            request = parse_request(call.body, needs_max_tokens=False)
+            rewritten = prepare(request, self._knowledge.models[request.model], self._policy)
+            key = call.key or self._key_of(call.credential)
+            sent = await rooms.reducer.as_sent(rewritten, call, key, self._policy, rooms.clock.now_s())
+        except ThriftgateError:
+            return call.body
+        except Exception as error:  # noqa: BLE001  law 4: savings fail open
+            log.error("prompt not counted as it is sent", error=type(error).__name__, at=where_raised(error))
+            return call.body
+        return sent.request.body
+
     def _prepared(
         self, call: Call, opened: Opened, request: Request, chosen: Chosen, policy: Policy
     ) -> tuple[Prepared, Flight]:

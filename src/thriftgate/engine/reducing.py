@@ -107,6 +107,21 @@ class Reducer:
             told = Change(False, f"failed with {type(error).__name__}")
             return replace(rewritten, changes=dict.fromkeys(policy.recipe.rewrites, told)), None
 
+    async def as_sent(self, rewritten: Rewritten, call: Call, key: str, policy: Policy, now_s: float) -> Rewritten:
+        """The prompt as it would go out now, if nothing more were left out of its conversation. Nothing is noted."""
+        if rewritten.request.in_thread or not (self._shortens(policy) or self._may_be_bound(rewritten.request)):
+            return rewritten
+        state = self.knowledge.snapshot(rewritten.request, key, now_s, outlook=False).state
+        ends = ends_of(state.prefix.turns, key)
+        if not ends:
+            return rewritten
+        sent = self._going(state, ends, policy)
+        if sent is None:
+            if not (self._shortens(policy) or thinks(state.prefix.turns)):
+                return rewritten
+            sent = await self._doubted(rewritten, Place(state, ends, Sent("")), policy, replace(call, key=key))
+        return self._reduced(rewritten, state, ends, sent)
+
     async def _shortened(
         self, rewritten: Rewritten, reduced: Rewritten, place: Place, call: Call, policy: Policy
     ) -> tuple[Rewritten, Talking]:

@@ -14,7 +14,7 @@ from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, s
 from thriftgate.gateway.batches import batches, is_batch_call, open_clients
 from thriftgate.gateway.deferral import open_queue
 from thriftgate.gateway.jobs import JOBS, job
-from thriftgate.gateway.messages import forward, messages
+from thriftgate.gateway.messages import count, forward, messages
 from thriftgate.gateway.metrics import metrics
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms
@@ -134,7 +134,7 @@ async def _ready(rooms: Rooms, _scope: Scope, _receive: Receive, send: Send) -> 
 
 ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/messages"): messages,
-    ("POST", "/v1/messages/count_tokens"): forward,
+    ("POST", "/v1/messages/count_tokens"): count,
     ("GET", "/v1/models"): forward,
     ("HEAD", "/"): _alive,
     ("GET", "/"): _alive,

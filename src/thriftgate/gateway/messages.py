@@ -37,8 +37,14 @@ async def messages(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> 
         await _stream(engine, reply, receive, send, added)
 
 
+async def count(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
+    """Token counting, of the prompt as it would be sent."""
+    reply = await rooms.engine.count(await _call(scope, receive, rooms.settings))
+    await send_whole(send, reply.status, reply.headers, reply.body)
+
+
 async def forward(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
-    """A call that costs nothing: token counting, the model list."""
+    """A call that costs nothing: the model list."""
     reply = await rooms.engine.forward(await _call(scope, receive, rooms.settings))
     await send_whole(send, reply.status, reply.headers, reply.body)
 
