@@ -28,6 +28,7 @@ from tests.engine.asking import (
     executed,
     tables,
 )
+from tests.engine.test_reducing import scene
 from tests.fixtures import TestClock, call_of, engine_on, simulator
 from thriftgate.core.money import pico_from_usd
 from thriftgate.engine.engine import Engine
@@ -271,3 +272,15 @@ async def test_a_hold_out_is_what_it_is_learned_from() -> None:
     assert saved[-1] == pytest.approx((long - last.usage.total.output) * rate, rel=0.15)
     assert not any(entry.posted(f"saved:{BREVITY}") for entry in held)
     assert -sum(entry.posted(UPSTREAM) for entry in run.entries) == run.billed
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-8", "claude-opus-5-5"])
+async def test_tokens_are_counted_with_what_is_asked_of_the_answer(model: str) -> None:
+    async with scene(**tables((CACHE, BREVITY), {"brevity": "line"})) as one:
+        for text in ("[[sim: think=50 out=200]] hello", "[[sim: think=50 out=20]] and?"):
+            entry = await one.say(text, model=model)
+        call = call_of({"model": model, "messages": one.messages[:-1]}, path="/v1/messages/count_tokens")
+        for _ in range(2):  # counting changes nothing
+            reply = await one.engine.count(call)
+            assert msgspec.json.decode(reply.body) == {"input_tokens": entry.usage.total.prompt}
+        assert (await one.say("[[sim: think=50 out=20]] go on", model=model)).status == 200

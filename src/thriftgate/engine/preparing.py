@@ -146,13 +146,15 @@ class Preparer:
             request = parse_request(call.body, needs_max_tokens=False)
             rewritten = prepare(request, self._knowledge.models[request.model], self._policy)
             key = call.key or self._key_of(call.credential)
-            sent = await rooms.reducer.as_sent(rewritten, call, key, self._policy, rooms.clock.now_s())
+            now_s = rooms.clock.now_s()
+            sent = await rooms.reducer.as_sent(rewritten, call, key, self._policy, now_s)
+            sent, _ = rooms.shaper.shape(sent, call, key, self._policy, now_s)
+            return call.body if sent.request is request else count_body(sent.request)
         except ThriftgateError:
             return call.body
         except Exception as error:  # noqa: BLE001  law 4: savings fail open
             log.error("prompt not counted as it is sent", error=type(error).__name__, at=where_raised(error))
             return call.body
-        return sent.request.body
 
     def _prepared(
         self, call: Call, opened: Opened, request: Request, chosen: Chosen, policy: Policy

@@ -96,10 +96,12 @@ class Shaper:
     def shape(
         self, rewritten: Rewritten, call: Call, key: str, policy: Policy, now_s: float
     ) -> tuple[Rewritten, Wanted | None]:
-        """The call with what its rule asks of the answer. Whatever fails, the call goes out as it is."""
+        """The call with what its rule asks of the answer; one without max_tokens, whose tokens are counted, as it would be
+        asked. Whatever fails, the call goes out as it is."""
         levers = tuple(lever for lever in LEVERS if lever in policy.levers)
         request = rewritten.request
-        if not request.max_tokens or not (self.table.rules or self._may_be_bound(request)):
+        warms = not request.max_tokens and "max_tokens" in request.members
+        if warms or not (self.table.rules or self._may_be_bound(request)):
             return rewritten, None
         if rewritten.tries:
             return _aside(rewritten, levers, "the answer is a try, which is judged as it comes"), None
@@ -127,6 +129,7 @@ class Shaper:
         original = rewritten.original  # a history that was shortened is known by what the client sent
         prefix = read_prefix(original, state.capability, self._knowledge.parts, key.encode()) if original else state.prefix
         ends = places(prefix, key, state.capability.id)
+        noted = ends if request.max_tokens else []  # a prompt that is only counted goes nowhere
         asked = self._asked(state, request, site, levers, call, before=self._manners.of(ends[:-1]))
         manner = asked.manner
         if asked.aside:
@@ -135,7 +138,7 @@ class Shaper:
             missing = tuple(lever for lever in levers if lever not in manner.levers)
             rewritten = _aside(rewritten, missing, "the conversation began without it")
         if manner is None:
-            self._note(ends, None)
+            self._note(noted, None)
             return rewritten, Wanted(UNSHAPED, site, site)
         rule, on, aside = _possible(manner, request, call)
         learned = CAP in on and rule.cap == "learned"
@@ -152,7 +155,7 @@ class Shaper:
         if why and CAP in changes and not changes[CAP].applied:
             changes[CAP] = Change(False, why)
         began = asked.noted or manner.as_acting(shaped.told, state.capability)
-        self._note(ends, began if shaped.in_prompt else None)
+        self._note(noted, began if shaped.in_prompt else None)
         fresh = parse_request(apply(request.body, shaped.edits), needs_max_tokens=False) if shaped.edits else request
         wanted = Wanted(
             shaped,
