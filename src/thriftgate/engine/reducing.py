@@ -78,30 +78,17 @@ class Reducer:
     ) -> tuple[Rewritten, Talking | None]:
         """The call with a shorter prompt, and its place in its conversation where that matters. Whatever fails, the prompt
         goes out as it came."""
-        if policy.history.by_provider:  # it sums up on its own side (`provider_side.py`)
-            policy = replace(policy, levers=tuple(lever for lever in policy.levers if lever != COMPACT))
-        history = self.historian.wanted(policy)
-        if rewritten.request.in_thread or not (history or policy.recipe.rewrites or self._may_be_bound(rewritten.request)):
-            return rewritten, None
+        policy = _on_our_side(policy)
         try:
-            state = self.knowledge.snapshot(rewritten.request, key, now_s, outlook=False).state
-            ends = ends_of(state.prefix.turns, key)
-            if not ends:
+            place = await self._place(rewritten, call, key, policy, now_s)
+            if place is None:
                 return rewritten, None
-            before, sent = self.conversations.of(ends[-1:]), self._going(state, ends, policy)
-            if sent is None and not (history or policy.recipe.rewrites or thinks(state.prefix.turns)):
-                return rewritten, None
-            if sent is None:
-                sent = await self._doubted(rewritten, Place(state, ends, Sent("")), policy, replace(call, key=key))
-            await self._look_ahead(state, ends, sent)
-            meanwhile = self.conversations.of(ends[-1:])
-            if meanwhile is not None and meanwhile != before:  # the same request came twice, and the other was quicker
-                sent = meanwhile
+            state, ends, sent = place
             reduced = self._reduced(rewritten, state, ends, sent)
             self.conversations.note(ends[-1], sent)
-            if not history or not rewritten.request.max_tokens:
+            if not self.historian.wanted(policy) or not rewritten.request.max_tokens:
                 return reduced, None
-            return await self._shortened(rewritten, reduced, Place(state, ends, sent), replace(call, key=key), policy)
+            return await self._shortened(rewritten, reduced, place, replace(call, key=key), policy)
         except Exception as error:  # noqa: BLE001  law 4: savings fail open
             log.error("prompt not shortened", error=type(error).__name__, at=where_raised(error))
             told = Change(False, f"failed with {type(error).__name__}")
@@ -109,18 +96,28 @@ class Reducer:
 
     async def as_sent(self, rewritten: Rewritten, call: Call, key: str, policy: Policy, now_s: float) -> Rewritten:
         """The prompt as it would go out now, if nothing more were left out of its conversation. Nothing is noted."""
-        if rewritten.request.in_thread or not (self._shortens(policy) or self._may_be_bound(rewritten.request)):
-            return rewritten
-        state = self.knowledge.snapshot(rewritten.request, key, now_s, outlook=False).state
+        place = await self._place(rewritten, call, key, _on_our_side(policy), now_s)
+        return rewritten if place is None else self._reduced(rewritten, *place)
+
+    async def _place(self, rewritten: Rewritten, call: Call, key: str, policy: Policy, now_s: float) -> Place | None:
+        """Where the call stands in its conversation, and how that is sent; None where the prompt goes out as it came."""
+        request, shortens = rewritten.request, self._shortens(policy)
+        if request.in_thread or not (shortens or self._may_be_bound(request)):
+            return None
+        state = self.knowledge.snapshot(request, key, now_s, outlook=False).state
         ends = ends_of(state.prefix.turns, key)
         if not ends:
-            return rewritten
-        sent = self._going(state, ends, policy)
+            return None
+        before, sent = self.conversations.of(ends[-1:]), self._going(state, ends, policy)
+        if sent is None and not (shortens or thinks(state.prefix.turns)):
+            return None
         if sent is None:
-            if not (self._shortens(policy) or thinks(state.prefix.turns)):
-                return rewritten
             sent = await self._doubted(rewritten, Place(state, ends, Sent("")), policy, replace(call, key=key))
-        return self._reduced(rewritten, state, ends, sent)
+        await self._look_ahead(state, ends, sent)
+        meanwhile = self.conversations.of(ends[-1:])
+        if meanwhile is not None and meanwhile != before:  # the same request came twice, and the other was quicker
+            sent = meanwhile
+        return Place(state, ends, sent)
 
     async def _shortened(
         self, rewritten: Rewritten, reduced: Rewritten, place: Place, call: Call, policy: Policy
@@ -239,6 +236,13 @@ class Reducer:
             else Done(raw)
             for at, raw in enumerate(raws)
         ]
+
+
+def _on_our_side(policy: Policy) -> Policy:
+    """Without the summary that the provider makes on its own side (`provider_side.py`)."""
+    if not policy.history.by_provider:
+        return policy
+    return replace(policy, levers=tuple(lever for lever in policy.levers if lever != COMPACT))
 
 
 def _thinks_behind(state: State, latest: int) -> bool:
