@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import msgspec
-
 from benchmarks.audit import goals, report
 from benchmarks.audit.month import CALLS
 from benchmarks.audit.run import OURS, Asked, Figures, run
-from benchmarks.cache.report import goals_document, goals_table, rounded
+from benchmarks.cache.report import conclude, goals_table
+from benchmarks.options import positive
 
 PARTS = ("import", "replay", "traps")
 QUICK_CALLS = 50_000
@@ -43,12 +42,10 @@ def _print(asked: argparse.Namespace, figures: Figures) -> int:
     judged = goals.judge(figures)
     print("\n\n".join([report.tables(figures), goals_table(judged)]))
     missing = OURS in figures.skipped or "replay" in figures.skipped
-    failed = not asked.quick and (missing or any(goal.must and goal.passed is False for goal in judged))
+    document: dict[str, object] | None = None
     if asked.json:
         document = {"benchmark": "audit", "quick": asked.quick, "seed": asked.seed, **report.document(figures)}
-        document |= {"goals": goals_document(judged), "failed": failed}
-        print(msgspec.json.encode(rounded(document)).decode())
-    return 1 if failed else 0
+    return conclude(judged, document, wrong=missing, judges=not asked.quick)
 
 
 def _refuse(why: str) -> int:
@@ -63,19 +60,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help=f"{QUICK_CALLS:,} calls, one round; goals are shown, never failed"
     )
-    parser.add_argument("--calls", type=_positive, help=f"size of the generated month ({CALLS:,}: about 2.7 GB on disk)")
+    parser.add_argument("--calls", type=positive, help=f"size of the generated month ({CALLS:,}: about 2.7 GB on disk)")
     parser.add_argument("--seed", type=int, default=1, help="the month is generated from it")
-    parser.add_argument("--rounds", type=_positive, help="how often import is measured (3; medians are shown)")
+    parser.add_argument("--rounds", type=positive, help="how often import is measured (3; medians are shown)")
     parser.add_argument("--work", type=Path, help="keep the generated month in this folder for the next run")
     parser.add_argument("--parts", type=_parts, default=PARTS, help=f"of {','.join(PARTS)}")
     return parser.parse_args(arguments)
-
-
-def _positive(text: str) -> int:
-    value = int(text.replace("_", "").replace(",", ""))
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: at least 1")
-    return value
 
 
 def _parts(text: str) -> tuple[str, ...]:

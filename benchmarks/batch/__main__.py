@@ -16,12 +16,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import msgspec
-
 from benchmarks.audit.run import Failed
 from benchmarks.batch import deadlines, kill, memory, speed, waves
 from benchmarks.cache.goals import Goal
-from benchmarks.cache.report import goals_document, goals_table, machine, rounded
+from benchmarks.cache.report import conclude, goals_table, machine
+from benchmarks.options import positive
 
 
 class Found(NamedTuple):
@@ -45,12 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     print("\n\n".join([found.table, *([goals_table(found.goals)] if found.goals else [])]))
-    failed = found.wrong or any(goal.must and goal.passed is False for goal in found.goals)
+    document: dict[str, object] | None = None
     if asked.json:
-        document = {"benchmark": f"batch {asked.part}", "seed": asked.seed, "versions": machine()}
-        document |= {"figures": found.figures, "goals": goals_document(found.goals), "failed": failed}
-        print(msgspec.json.encode(rounded(document)).decode())
-    return 1 if failed else 0
+        document = {"benchmark": f"batch {asked.part}", "seed": asked.seed, "versions": machine(), "figures": found.figures}
+    return conclude(found.goals, document, wrong=found.wrong)
 
 
 def _speed(asked: argparse.Namespace) -> Found:
@@ -98,19 +95,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.add_argument("--seed", type=int, default=1, help="jobs, provider and kills are drawn from it")
-    parser.add_argument("--jobs", type=_positive, help="how many; each part has its own default")
-    parser.add_argument("--rounds", type=_positive, default=3, help="of speed, whose medians are shown")
+    parser.add_argument("--jobs", type=positive, help="how many; each part has its own default")
+    parser.add_argument("--rounds", type=positive, default=3, help="of speed, whose medians are shown")
     parser.add_argument("--quick", action="store_true", help="of waves: one shared prefix alone")
-    parser.add_argument("--kills", type=_positive, default=kill.KILLS, help="of kill")
+    parser.add_argument("--kills", type=positive, default=kill.KILLS, help="of kill")
     parser.add_argument("--faults", action="store_true", help="of kill: the provider loses answers, fails and cuts off")
     return parser.parse_args(arguments)
-
-
-def _positive(text: str) -> int:
-    value = int(text.replace("_", "").replace(",", ""))
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: at least 1")
-    return value
 
 
 if __name__ == "__main__":

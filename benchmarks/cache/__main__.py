@@ -139,7 +139,7 @@ def _print(
     parts += [report.left_out_table(left_out)] if left_out else []
     parts += [report.goals_table(judged)] if judged else []
     print("\n\n".join(parts))
-    failed = any(goal.must and goal.passed is False for goal in judged) and not asked.quick
+    document: dict[str, object] | None = None
     if asked.json:
         document = {
             "benchmark": "cache",
@@ -149,11 +149,8 @@ def _print(
             "skipped": {str(path): reason for path, reason in skipped.items()},
             "figures": report.figures_document(figures),
             "left_out": [msgspec.to_builtins(one) for one in left_out],
-            "goals": report.goals_document(judged),
-            "failed": failed,
         }
-        print(msgspec.json.encode(report.rounded(document)).decode())
-    return 1 if failed else 0
+    return report.conclude(judged, document, judges=not asked.quick)
 
 
 def _watched(jobs: list[Job], processes: int) -> list[Done]:

@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from benchmarks.cache.adversarial import PREFIX
@@ -150,6 +151,18 @@ def goals_document(goals: Sequence[Goal]) -> list[dict[str, object]]:
         | {"passed": goal.passed}
         for goal in goals
     ]
+
+
+def conclude(
+    goals: Sequence[Goal], document: Mapping[str, object] | None, *, wrong: bool = False, judges: bool = True
+) -> int:
+    """The exit status: 1 where a goal that must be met is missed, or anything else is `wrong`; 0 where nothing is judged.
+    A document is completed with the goals and that verdict, and printed as one line of JSON."""
+    failed = judges and (wrong or any(goal.must and goal.passed is False for goal in goals))
+    if document is not None:
+        whole = {**document, "goals": goals_document(goals), "failed": failed}
+        print(msgspec.json.encode(rounded(whole)).decode())
+    return 1 if failed else 0
 
 
 def machine() -> dict[str, object]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.cache.goals import Goal
-from benchmarks.cache.report import align, goals_document, goals_table, machine, rounded
+from benchmarks.cache.report import align, conclude, goals_table, machine
 from benchmarks.compress.corpus import Message, from_paths, made_up
 from benchmarks.compress.measure import Figures, Tokens, levers, measure
 from thriftgate.core.models import Capabilities
@@ -44,16 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures = _measured(messages, Tokens(counter, asked.family), asked.family)
     goals = _goals(figures)
     print(f"{_table(figures)}\n\n{goals_table(goals)}")
-    failed = any(goal.must and goal.passed is False for goal in goals)
+    document: dict[str, object] | None = None
     if asked.json:
         versions = machine() | {name: metadata.version(name) for name in _LIBRARIES if find_spec(name.replace("-", "_"))}
         document = {"benchmark": "compress", "seed": asked.seed, "versions": versions, "tokens": counter.method}
         rows = [
             msgspec.to_builtins(one) | {"saved_touched": one.saved_touched, "saved_all": one.saved_all} for one in figures
         ]
-        document |= {"family": asked.family, "figures": rows, "goals": goals_document(goals), "failed": failed}
-        print(msgspec.json.encode(rounded(document)).decode())
-    return 1 if failed else 0
+        document |= {"family": asked.family, "figures": rows}
+    return conclude(goals, document)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

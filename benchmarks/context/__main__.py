@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-import msgspec
-
-from benchmarks.cache.report import goals_document, goals_table, machine, rounded
+from benchmarks.cache.report import conclude, goals_table, machine
 from benchmarks.context import compaction
 
 PARTS = ("compaction",)
@@ -39,13 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     goals = compaction.goals(figures)
     took = perf_counter() - began
     print("\n\n".join([compaction.table(figures), goals_table(goals), f"{took:,.0f} s in all"]))
-    failed = any(goal.must and goal.passed is False for goal in goals)
+    document: dict[str, object] | None = None
     if asked.json:
         document = {"benchmark": "context compaction", "seed": asked.seed, "share": asked.share, "versions": machine()}
         document |= {"took_s": took, "figures": compaction.document(figures)}
-        document |= {"goals": goals_document(goals), "failed": failed}
-        print(msgspec.json.encode(rounded(document)).decode())
-    return 1 if failed else 0
+    return conclude(goals, document)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

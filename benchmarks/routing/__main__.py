@@ -20,9 +20,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import msgspec
-
-from benchmarks.cache.report import goals_document, goals_table, machine, rounded
+from benchmarks.cache.report import conclude, goals_table, machine
+from benchmarks.options import positive
 from benchmarks.routing.data import DataSet, data_sets
 
 # What each part needs to be told besides the seed; it is only imported when it is asked for.
@@ -55,12 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     goals = part.goals(figures)
     took = perf_counter() - began
     print("\n\n".join([part.table(figures), goals_table(goals), f"{took:,.0f} s in all"]))
-    failed = any(goal.must and goal.passed is False for goal in goals)
+    document: dict[str, object] | None = None
     if asked.json:
         document = {"benchmark": f"routing {asked.part}", "seed": asked.seed, "versions": machine(), "took_s": took}
-        document |= {"figures": part.document(figures), "goals": goals_document(goals), "failed": failed}
-        print(msgspec.json.encode(rounded(document)).decode())
-    return 1 if failed else 0
+        document |= {"figures": part.document(figures)}
+    return conclude(goals, document)
 
 
 def _sets(asked: argparse.Namespace) -> list[DataSet]:
@@ -86,16 +84,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("data", nargs="?", type=Path, help="folder of public outcomes")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.add_argument("--seed", type=int, default=1, help="splits and simulations are drawn from it")
-    parser.add_argument("--splits", type=_positive, help="fewer make it shorter; each part has its own default")
+    parser.add_argument("--splits", type=positive, help="fewer make it shorter; each part has its own default")
     parser.add_argument("--only", action="append", default=[], help="a data set by its name; may be given again")
     return parser.parse_args(arguments)
-
-
-def _positive(text: str) -> int:
-    value = int(text.replace("_", "").replace(",", ""))
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: at least 1")
-    return value
 
 
 if __name__ == "__main__":
