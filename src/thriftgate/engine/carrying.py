@@ -103,7 +103,7 @@ class Carrier:
         tries = Tries()
         early = early_end(prepared)
         try:
-            await self._ledger.hold(hold_of(prepared))
+            await self._ledger.hold(hold_of(prepared, self._provider.name))
             body = prepared.plan.body if early is None or prepared.request.stream else as_stream(prepared.plan.body)
             outgoing = self._provider.prepare(call.method, call.path, call.query, call.headers, body)
             sent = await self._sender.send(outgoing, attempts_allowed(self._retry, call.headers), tries)

@@ -90,7 +90,9 @@ class Preparer:
         """Plan a call. One that may not be made is booked as refused. Raises InputError, PolicyRefusal, UnknownPrice and
         LedgerError."""
         rooms, now_s = self._rooms, self._rooms.clock.now_s()
-        opened = Opened(self._new_id(), int(now_s * 1e6), call.key or self._key_of(call.credential), call.dialect.name)
+        opened = Opened(
+            self._new_id(), int(now_s * 1e6), call.key or self._key_of(call.credential), call.dialect.name, call.whose
+        )
         model = ""
         plan: Plan | None = None
         try:
@@ -182,6 +184,7 @@ class Preparer:
             call.cut,
             talking,
             added,
+            call.whose,
         )
         return prepared, rooms.fanout.depart(snapshot.state, plan)
 

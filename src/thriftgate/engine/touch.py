@@ -89,7 +89,9 @@ class Toucher:
         now_s = self._clock.now_s()
         snapshot = self._knowledge.snapshot(request, key, now_s)
         plan = make_plan(request, snapshot.state, UNTOUCHED)
-        return Prepared(self._new_id(), int(now_s * 1e6), key, request, snapshot, plan, call.dialect, call.parent)
+        return Prepared(
+            self._new_id(), int(now_s * 1e6), key, request, snapshot, plan, call.dialect, call.parent, whose=call.whose
+        )
 
     async def send(self, call: Call, prepared: Prepared, purpose: Purpose) -> Touched:
         """Raises LedgerError (nothing was sent, or it could not be booked) and UpstreamError (booked)."""
@@ -101,7 +103,7 @@ class Toucher:
 
     async def exchange(self, call: Call, prepared: Prepared) -> Exchange:
         """Hold and send; whoever calls it must `book` what came of it. Raises LedgerError, with nothing sent."""
-        await self._ledger.hold(hold_of(prepared))
+        await self._ledger.hold(hold_of(prepared, self._provider.name))
         started = self._clock.monotonic_s()
         ending = Ending("answered")
         headers: Headers = ()

@@ -50,9 +50,11 @@ from thriftgate.ledger.rows import (
     Row,
     entry_from_row,
     entry_row,
+    hold_from_row,
     hold_row,
     posting_rows,
 )
+from thriftgate.logs import log, where_raised
 
 ROWS_PER_STATEMENT = 64  # × 36 columns stays far under SQLite's 32,766 parameters (sqlite.org/limits.html, 2026-08)
 BUSY_TIMEOUT_MS = 10_000
@@ -73,6 +75,7 @@ class SqliteLedger:
     def __init__(self, path: str, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
         self.path = path
         self.counters = Counters()
+        self.heard: list[Callable[[Entry], None]] = []
         self._writer = writer
         self._reader = reader
         self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
@@ -127,10 +130,17 @@ class SqliteLedger:
         if entry.balance():
             raise LedgerError(f"entry {entry.id} does not balance: off by {entry.balance()} pico-USD")
         written = self._write((("entries", entry_row(entry)), *(("postings", row) for row in posting_rows(entry))))
-        written.add_done_callback(
-            lambda done: self.counters.count(entry) if done.cancelled() or not done.exception() else None
-        )
+        written.add_done_callback(lambda done: self.settled(entry) if done.cancelled() or not done.exception() else None)
         await written
+
+    def settled(self, entry: Entry) -> None:
+        """Tell of an entry that is durable now. Whatever a listener makes of it, the call is booked."""
+        self.counters.count(entry)
+        for listener in self.heard:
+            try:
+                listener(entry)
+            except Exception as error:  # noqa: BLE001  whoever listens must not hurt the call
+                log.error("entry not heard", call=entry.id, error=type(error).__name__, at=where_raised(error))
 
     async def entry(self, entry_id: str) -> Entry | None:
         def find(connection: sqlite3.Connection) -> Entry | None:
@@ -149,7 +159,7 @@ class SqliteLedger:
         return await self.ask(page)
 
     async def open_holds(self) -> Sequence[Hold]:
-        return await self.ask(lambda connection: [Hold(*row) for row in connection.execute(queries.OPEN_HOLDS)])
+        return await self.ask(lambda connection: [hold_from_row(row) for row in connection.execute(queries.OPEN_HOLDS)])
 
     async def report(self, *, since_us: int = 0, until_us: int = 2**62) -> Report:
         return await self.ask(lambda connection: _report(connection, (since_us, until_us)))

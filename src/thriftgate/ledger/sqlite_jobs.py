@@ -281,7 +281,7 @@ class SqliteJobs:
 
         await self._write(lease, now_us, work)
         for entry in entries:
-            self._ledger.counters.count(entry)
+            self._ledger.settled(entry)
 
     async def hurry(self, lease: Lease, now_us: int, before_us: int) -> int:
         question = (
