@@ -75,7 +75,7 @@ class Workers:
     def end(self) -> None:
         if self._running is not None:
             self._running.kill()
-            self._running.wait()
+            self._running.communicate()  # closes the pipes
             self._running = None
 
 

@@ -147,7 +147,9 @@ def answer(text: str) -> bytes:
     """A whole message."""
     content = [{"type": "text", "text": text}]
     usage = {"input_tokens": 1, "output_tokens": 1}
-    return msgspec.json.encode({"id": "msg_1", "type": "message", "content": content, "usage": usage, "stop_reason": "end_turn"})
+    return msgspec.json.encode(
+        {"id": "msg_1", "type": "message", "content": content, "usage": usage, "stop_reason": "end_turn"}
+    )
 
 
 def chunks(data: bytes, size: int) -> list[bytes]:
@@ -235,10 +237,7 @@ PLACES: dict[str, Place] = {
     "judged": _judged,
     "whole answer": _whole,
     "message of a stream": lambda text: partial(message_of, begun() + delta(text) + ended()),
-    **{
-        f"until {until} by {size}": _matched(until, size)
-        for until, size in itertools.product(UNTIL, (1, CHUNK))
-    },
+    **{f"until {until} by {size}": _matched(until, size) for until, size in itertools.product(UNTIL, (1, CHUNK))},
     **{
         f"{reader}, a text in a delta by {size}": streamed(reader, lambda text: begun() + delta(text) + ended(), size)
         for reader in READERS

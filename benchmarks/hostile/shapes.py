@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from benchmarks.hostile.places import (
     MODEL,
     RECIPE,
@@ -26,9 +28,8 @@ from thriftgate.core.reduction.rewriting import Rewriter
 from thriftgate.wire.prefilled import Beginning
 from thriftgate.wire.whole_message import message_of
 
-import msgspec
-
 Shape = Callable[[int], Work]
+DEPTH_MAX = 150  # as deep as it is written here; what is deeper is refused by the decoder
 
 
 def text_block(text: str) -> dict[str, Any]:
@@ -85,13 +86,13 @@ def rewritten(make: Callable[[int], dict[str, Any]], *, each: int) -> Shape:
 
 
 def rounds(calls: Callable[[int], int], *, each: int = 80) -> Shape:
-    """An agent's conversation: with so many calls in each round, the same ones with the same results."""
+    """An agent's conversation: with so many calls in each round, the same ones with the same results, but for one."""
 
     def shape(size: int) -> Work:
         at_once = calls(size // each)
         messages: list[dict[str, Any]] = [user("go")]
         for one in range(max(1, size // each // at_once)):
-            said = [use(one * at_once + at) | {"input": {"n": at}} for at in range(at_once)]
+            said = [use(one * at_once + at) | {"input": {"n": at or -one}} for at in range(at_once)]
             messages += [{"role": "assistant", "content": said}, user([result(one * at_once + at) for at in range(at_once)])]
         body = msgspec.json.encode(messages)
         turns = tuple(PartMemo().conversation(body, 0, len(body), MODEL.tokenizer).turns)
@@ -124,6 +125,27 @@ def _beginning(size: int) -> Work:
     return lambda: Beginning("x").feed(data)
 
 
+def _questions(size: int) -> Work:
+    many = size // 20
+    given = (*[Piece("user", f"abc {at}") for at in range(many)], *[Piece("document", "abc")] * many)
+    return lambda: REWRITES["context.select"](given, RECIPE, MODEL)
+
+
+def of_message(data: Callable[[int], bytes]) -> Shape:
+    """A stream put together to a whole message."""
+
+    def shape(size: int) -> Work:
+        raw = data(size)
+        return lambda: message_of(raw)
+
+    return shape
+
+
+def deep(kind: str) -> Shape:
+    """A long text below many levels of one kind."""
+    return lambda size: read(messages=[user([result(1, within(min(size // 50, DEPTH_MAX), kind, "x" * size))])])
+
+
 STREAMS: dict[str, Callable[[int], bytes]] = {
     "deltas of one character": _deltas,
     "inputs of one character": _inputs,
@@ -136,10 +158,12 @@ STREAMS: dict[str, Callable[[int], bytes]] = {
     "an event without an end": lambda size: begun() + b"event: content_block_delta\ndata: " + b"x" * size,
     "names of wanted events in a line": lambda size: b"x: " + b"event: message_start" * (size // 20),
     "wanted lines without an end": lambda size: b"event: message_start\n" * (size // 21),
-    "blocks": lambda size: begun()
-    + b"".join(
-        event("content_block_start", index=at, content_block=text_block("")) + event("content_block_stop", index=at)
-        for at in range(1, size // 60)
+    "blocks": lambda size: (
+        begun()
+        + b"".join(
+            event("content_block_start", index=at, content_block=text_block("")) + event("content_block_stop", index=at)
+            for at in range(1, size // 60)
+        )
     ),
 }
 
@@ -162,12 +186,7 @@ SHAPES: dict[str, Shape] = {
     "result of marked blocks": lambda size: read(
         messages=[user([result(1, [text_block("x") | {"cache_control": {"type": "ephemeral"}}] * (size // 20))])]
     ),
-    **{
-        f"request of {kind} in {kind}": lambda size, kind=kind: read(  # type: ignore[misc]
-            messages=[user([result(1, within(min(size // 50, 150), kind, "x" * size))])]
-        )
-        for kind in ("list", "object", "result", "document")
-    },
+    **{f"request of {kind} in {kind}": deep(kind) for kind in ("list", "object", "result", "document")},
     "rewriting of text blocks": rewritten(lambda at: text_block(f"x {at}"), each=20),
     "rewriting of json blocks": rewritten(lambda at: text_block('{"a": 1,   "b":   [1,   2,  3,   4,  5,   6]}'), each=40),
     "rewriting of results": rewritten(lambda at: result(at, '{"a": 1,   "b":   [1,   2,  3,   4,   5,   6]}'), each=40),
@@ -176,18 +195,15 @@ SHAPES: dict[str, Shape] = {
     "context.select of documents": pieces(
         "context.select", lambda at: Piece("document", f"abc {at}"), Piece("user", "what is abc?"), each=20
     ),
-    "context.select of questions": lambda size: (
-        lambda given: lambda: REWRITES["context.select"](given, RECIPE, MODEL)
-    )((*[Piece("user", f"abc {at}") for at in range(size // 20)], *[Piece("document", "abc")] * (size // 20))),
+    "context.select of questions": _questions,
     "one call a round": rounds(lambda _: 1),
     "seven rounds of calls": rounds(lambda number: max(1, number // 7)),
     "forty rounds of calls": rounds(lambda number: max(1, number // 40)),
     "one round of calls": rounds(lambda number: number),
     **{f"{reader}, {name}": of_stream(reader, data) for reader in READ_BY for name, data in STREAMS.items()},
     **{f"{reader}, {name} by 7": of_stream(reader, data, 7) for reader in READ_BY for name, data in STREAMS.items()},
-    **{
-        f"message of {name}": lambda size, data=data: (lambda raw: lambda: message_of(raw))(data(size))  # type: ignore[misc]
-        for name, data in (("deltas", _deltas), ("inputs", _inputs), ("citations", _citations))
-    },
+    "message of deltas": of_message(_deltas),
+    "message of inputs": of_message(_inputs),
+    "message of citations": of_message(_citations),
     "beginning of comments": _beginning,
 }

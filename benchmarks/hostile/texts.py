@@ -37,15 +37,18 @@ def nested(opens: str, closes: str, *, middle: str = "x", before: str = "", afte
 TEXTS: dict[str, Text] = {
     # one character, and a few
     **{f"runs of {unit!r}": again(unit) for unit in ("a", "<", ">", "[", "(", "{", '"', "'", "\\", "|", "*", "_", "`", "~")},
-    **{f"runs of {unit!r}, then x": again(unit, after="x") for unit in (" ", "\n", "\t", "\r", "\r\n", " \n", "\n ", "\u00a0")},
+    **{f"runs of {unit!r}, then x": again(unit, after="x")
+       for unit in (" ", "\n", "\t", "\r", "\r\n", " \n", "\n ", "\u00a0")},
     **{f"{unit!r} between": again(unit, before="x", after="x") for unit in (" ", "\n", "\t", "-", "=", "#", "*", ".")},
-    **{f"a line of {unit!r}": again(unit) for unit in ("# ", "## x ", "- ", "-- ", "* ", "> ", "1. ", "a) ", "| ", ", ", "; ", "A. ")},
-    **{f"lines of {unit!r}": again(unit + "\n") for unit in ("# a", "#", "---", "- a", "* a", "| a |", "> a", "1. a", "a:", "  a")},
+    **{f"a line of {unit!r}": again(unit)
+       for unit in ("# ", "## x ", "- ", "-- ", "* ", "> ", "1. ", "a) ", "| ", ", ", "; ", "A. ")},
+    **{f"lines of {unit!r}": again(unit + "\n")
+       for unit in ("# a", "#", "---", "- a", "* a", "| a |", "> a", "1. a", "a:", "  a")},
     # words that patterns look for
     "labels": again("Input: a\n"),
     "two labels": again("Q: a\nA: b\n"),
     "many runs of examples": again("Q: a b c\nA: d e f\n" * 5 + "\n\n"),
-    "runs of examples without a blank line": again("".join(f"Q: a b c\nA: d e f\n" * 5 + f"R: a b c\nS: d e f\n" * 5)),
+    "runs of examples without a blank line": again("".join("Q: a b c\nA: d e f\n" * 5 + "R: a b c\nS: d e f\n" * 5)),
     "runs of examples with a gap": again("Q: a b c\nA: d e f\n" * 5 + "Note: z\n"),
     "transcript": again("User: a\nAssistant: b\n"),
     "context label and spaces": again(" ", before="Context:\n", after="x"),
@@ -68,9 +71,12 @@ TEXTS: dict[str, Text] = {
     **{
         f"tags {unit!r}": again(unit)
         for unit in (
-            "<div>", "</div>", "<p ", '<p a="b" ', "<a href='", "<!--", "<!-- -->", "<script>", "<script", "<style>x", "<br>",
-            "<table>", "<table><tr><td>x</td></tr></table>", "<p hidden>", "<p style='display:none'>x", "<td hidden><li hidden>",
-            "<title>", "<source>", "<source>x</title>", "<b><i>", "<h1>", "<![CDATA[", "<?", "<!doctype html>", "<html><body>",
+            "<div>", "</div>", "<p ", '<p a="b" ', "<a href='", "<!--", "<!-- -->", "<script>", "<script", "<style>x",
+            "<br>",
+            "<table>", "<table><tr><td>x</td></tr></table>", "<p hidden>", "<p style='display:none'>x",
+            "<td hidden><li hidden>",
+            "<title>", "<source>", "<source>x</title>", "<b><i>", "<h1>", "<![CDATA[", "<?",
+            "<!doctype html>", "<html><body>",
             "<article>x</article>", "</", "&amp;", "&", "<a>", "<x:y>", "<ul><li>", "<select><option>", "<pre>", "<svg>",
         )
     },
@@ -98,12 +104,14 @@ TEXTS: dict[str, Text] = {
     "document of tags in a heading": again("<", before="<document>\n# ", after="\ntext\n</document> what is it?"),
     "document of sentences": again("Abc def. ", before="<document>", after="</document> what is abc?"),
     # fences
-    **{f"fences {unit!r}": again(unit) for unit in ("```\n", "```", "~~~\n", "```json\n", "``` ", "```\n~~~\n", "> ```\n", "```a\n```\n")},
+    **{f"fences {unit!r}": again(unit)
+       for unit in ("```\n", "```", "~~~\n", "```json\n", "``` ", "```\n~~~\n", "> ```\n", "```a\n```\n")},
     "fence and blank lines": again("\n", before="```\n", after="x"),
     "fence and spaces": again(" ", before="```json\n{", after="x"),
     "fence of fences": again("\n```", before="```json\n", after="x"),
     # JSON
-    **{f"json {unit!r}": again(unit) for unit in ('{"a":', '{"a": ', "{}", "[]", "{\n", "[\n", "},\n", "{},\n", "{}\n", '{"a":1}\n', "[1]\n")},
+    **{f"json {unit!r}": again(unit)
+       for unit in ('{"a":', '{"a": ', "{}", "[]", "{\n", "[\n", "},\n", "{},\n", "{}\n", '{"a":1}\n', "[1]\n")},
     "json lists in lists": nested("[", "]", middle="1"),
     "json objects in objects": nested('{"a":', "}", middle="1"),
     "json deep, indented": nested("[\n", "\n]", middle="1"),

@@ -73,9 +73,7 @@ def _merged(usage: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _continue(
-    block: dict[str, Any], index: int, delta: dict[str, Any], inputs: dict[int, list[str]], grown: _Grown
-) -> None:
+def _continue(block: dict[str, Any], index: int, delta: dict[str, Any], inputs: dict[int, list[str]], grown: _Grown) -> None:
     """What continues a text is gathered and put together once, at the end."""
     if delta["type"] == "input_json_delta":
         if not isinstance(delta["partial_json"], str):

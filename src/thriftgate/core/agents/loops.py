@@ -152,12 +152,13 @@ def _may_be_often(rounds: Rounds, called: Sequence[int], counted: dict[bytes, in
     if not limits.often or max(counted.get(call.digest, 0) for call in newest.calls) < limits.often:
         return False
     last = [dict(zip(one.calls, one.results, strict=True)) for one in rounds.first(limits.window)]
+    fresh: list[bool] = []
     for call, result in zip(newest.calls, newest.results, strict=True):
         alike = [at for at, made in enumerate(last) if made.get(call) == result]
         if called[0] < len(alike) >= limits.often:
             span = alike[-1] + 1
-            fresh = (1 for one in islice(_fresh(rounds, counted), span) if one)
-            if sum(islice(fresh, span // ROUNDS_PER_NEWS + 1)) * ROUNDS_PER_NEWS <= span:
+            fresh = fresh or list(islice(_fresh(rounds, counted), limits.window))
+            if sum(fresh[:span]) * ROUNDS_PER_NEWS <= span:
                 return True
     return False
 
