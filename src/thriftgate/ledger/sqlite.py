@@ -125,6 +125,7 @@ class SqliteLedger:
 
     async def hold(self, hold: Hold) -> None:
         await self._commit((("holds", hold_row(hold)),))
+        self.counters.open_holds.add(hold.id)
 
     async def settle(self, entry: Entry) -> None:
         if entry.balance():
