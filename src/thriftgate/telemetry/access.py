@@ -5,7 +5,7 @@ from __future__ import annotations
 from thriftgate.core.money import usd_from_pico
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
 from thriftgate.logs import log
-from thriftgate.telemetry.busiest import label_text
+from thriftgate.telemetry.busiest import label_text, model_text
 
 EVENT = "call"
 
@@ -16,8 +16,8 @@ def log_call(entry: Entry) -> None:
     fields: dict[str, object] = {
         "call": entry.id,
         "key": entry.key,
-        "model": label_text(entry.model),
-        "asked_model": label_text(entry.asked_model),
+        "model": model_text(entry.model),
+        "asked_model": model_text(entry.asked_model),
         "endpoint": entry.endpoint,
         "outcome": entry.outcome,
         "status": entry.status,

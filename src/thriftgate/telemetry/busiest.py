@@ -7,9 +7,13 @@ place of the quietest once it is clearly busier. What came before stays counted 
 
 from __future__ import annotations
 
+import re
+
 OTHER = "other"
 NONE = "none"
+UNREADABLE = "unreadable"
 CHARS_MAX = 64
+_MODEL = re.compile(r"(?!sk-)[A-Za-z0-9._:/@-]{1,128}")
 _WAITING = 4  # names without a place are counted, so many for each place
 _LEAD = 2  # so many times as busy takes the place ...
 _CALLS_MIN = 10  # ... once it was there as often
@@ -63,6 +67,12 @@ class Busiest:
             self._calls = 0
             self._named = {name: calls // 2 for name, calls in self._named.items()}
             self._waiting = {name: calls // 2 for name, calls in self._waiting.items() if calls > 1}
+
+
+def model_text(name: str) -> str:
+    """The name of a model as it may be told. Calls that were refused name what their client wrote, and that may be anything:
+    what does not look like a model's name is not repeated, and a key put in the wrong place does look like one."""
+    return name if not name or _MODEL.fullmatch(name) else UNREADABLE
 
 
 def label_text(name: str) -> str:

@@ -151,19 +151,12 @@ def _budgets(budgets: Sequence[BudgetStanding], places: int) -> Iterator[Metric]
         yield _gauge(f"budget_{name}_usd", meaning, labels, samples)
     used = "Spent and held, as a share of the limit."
     yield _gauge("budget_used_share", used, labels, [(label, one.share) for label, one in shown.items()])
-    scopes = sorted({label_text(one.scope) for one in budgets})
-    yield _gauge(
-        "budgets",
-        "Budgets by what they are on.",
-        ("scope",),
-        [((scope,), sum(label_text(one.scope) == scope for one in budgets)) for scope in scopes],
-    )
-    yield _gauge(
-        "budget_fullest_share",
-        "How much of the fullest budget is gone, by what it is on.",
-        ("scope",),
-        [((scope,), max(one.share for one in budgets if label_text(one.scope) == scope)) for scope in scopes],
-    )
+    scopes: dict[str, list[float]] = {}
+    for one in budgets:
+        scopes.setdefault(label_text(one.scope), []).append(one.share)
+    yield _gauge("budgets", "Budgets by what they are on.", ("scope",), _by({on: len(of) for on, of in scopes.items()}))
+    fullest = "How much of the fullest budget is gone, by what it is on."
+    yield _gauge("budget_fullest_share", fullest, ("scope",), _by({on: max(of) for on, of in scopes.items()}))
 
 
 def _audits(quality: Mapping[str, Verdicts], places: int) -> Metric:

@@ -7,7 +7,7 @@ from opentelemetry.metrics import Meter
 from thriftgate.core.money import PICO_PER_USD
 from thriftgate.ledger.entries import SAVED, UPSTREAM, Entry
 from thriftgate.telemetry import names
-from thriftgate.telemetry.busiest import Busiest
+from thriftgate.telemetry.busiest import Busiest, model_text
 from thriftgate.telemetry.spans import error_type, input_tokens
 
 
@@ -41,7 +41,7 @@ class Instruments:
         ways: dict[str, str] = {
             names.OPERATION: names.CHAT,
             names.PROVIDER: entry.provider,
-            names.REQUEST_MODEL: self._models.label(entry.model)[0],
+            names.REQUEST_MODEL: self._models.label(model_text(entry.model))[0],
         }
         self._calls.add(1, {**ways, names.ENDPOINT: entry.endpoint, names.OUTCOME: entry.outcome})
         if entry.outcome == "refused":

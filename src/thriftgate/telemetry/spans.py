@@ -14,6 +14,7 @@ from opentelemetry.util.types import AttributeValue
 from thriftgate.core.money import PICO_PER_USD
 from thriftgate.ledger.entries import BASELINE, SAVED, UPSTREAM, Entry
 from thriftgate.telemetry import names
+from thriftgate.telemetry.busiest import model_text
 from thriftgate.telemetry.told import ToldCall, ToldRequest
 
 _FINE = frozenset({"answered", "left"})
@@ -48,7 +49,7 @@ def call_span(told: ToldCall, server: tuple[str, int]) -> Span:
     ended_us = max(told.heard_us, entry.opened_us)
     attributes = {name: value for name, value in _attributes(entry, server) if value not in ("", None)}
     error = error_type(entry)
-    name = f"{names.CHAT} {entry.model}".strip()
+    name = f"{names.CHAT} {model_text(entry.model)}".strip()
     return Span(name, "CLIENT", entry.opened_us, ended_us, told.place.span_id, attributes, error)
 
 
@@ -81,7 +82,7 @@ def input_tokens(entry: Entry) -> int:
 def _attributes(entry: Entry, server: tuple[str, int]) -> Iterator[tuple[str, AttributeValue | None]]:
     yield names.OPERATION, names.CHAT
     yield names.PROVIDER, entry.provider
-    yield names.REQUEST_MODEL, entry.model
+    yield names.REQUEST_MODEL, model_text(entry.model)
     yield names.RESPONSE_MODEL, entry.served_model
     yield names.RESPONSE_ID, entry.message_id
     yield names.CONVERSATION, entry.conversation
@@ -101,7 +102,7 @@ def _attributes(entry: Entry, server: tuple[str, int]) -> Iterator[tuple[str, At
     yield names.ENDPOINT, entry.endpoint
     yield names.OUTCOME, entry.outcome
     yield names.USAGE_SOURCE, entry.usage_source
-    yield names.ASKED_MODEL, entry.asked_model
+    yield names.ASKED_MODEL, model_text(entry.asked_model)
     if entry.usage_source != "none":
         yield from _usage(entry)
     yield from _money(entry)

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from thriftgate.batch.booking import ENDPOINT as BATCHES
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
-from thriftgate.telemetry.busiest import Busiest
+from thriftgate.telemetry.busiest import Busiest, model_text
 from thriftgate.wire import DIALECTS
 
 # Upper bounds of buckets: seconds until an answer began or was there, and dollars a call.
@@ -65,7 +65,7 @@ class Tally:
         self.latency_ms = Distribution(_SECONDS_MS)
 
 
-_T = TypeVar("_T", ModelTally, Tally)
+_T = TypeVar("_T")
 
 
 class Named(Generic[_T]):
@@ -114,7 +114,7 @@ class Tallies:
             self.cost_pico.add(paid)
 
     def _model(self, entry: Entry, paid: int, baseline: int, *, quick: bool) -> None:
-        model = self.models.of(entry.model)
+        model = self.models.of(model_text(entry.model))
         way = (entry.endpoint or "unknown", entry.outcome)
         model.calls[way] = model.calls.get(way, 0) + 1
         model.paid_pico += paid
