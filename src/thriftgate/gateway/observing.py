@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from msgspec.structs import astuple
+
 from thriftgate.batch.queue import Queue
 from thriftgate.core.errors import ConfigError
 from thriftgate.engine.engine import Engine
@@ -15,6 +17,7 @@ from thriftgate.gateway.tracing import Tracing
 from thriftgate.ledger.entries import Entry
 from thriftgate.providers.urls import place_of
 from thriftgate.quality.proof import Proof
+from thriftgate.quality.watch import by_task
 from thriftgate.settings import Settings, TelemetrySettings
 from thriftgate.telemetry.access import log_call
 from thriftgate.telemetry.outbox import Outbox
@@ -24,7 +27,6 @@ from thriftgate.telemetry.tallies import Tallies
 from thriftgate.telemetry.told import Told, ToldCall
 
 CLOSING_S = 3.0
-NO_VERDICTS = Verdicts(0, 0, 0, 0)
 
 
 class Observer:
@@ -83,13 +85,8 @@ def standings_of(queue: Queue | None, proof: Proof | None) -> Standings:
         return QueueStanding(queue.open_jobs, queue.open_batches) if queue is not None else None
 
     def audited() -> Mapping[str, Verdicts]:
-        found: dict[str, Verdicts] = {}
-        for watch in proof.watches.values() if proof is not None else ():
-            for task, tally in watch.tallies.items():
-                if task:  # "" is all of them together
-                    told = (tally.same, tally.different, tally.cheap_better, tally.strong_better)
-                    found[task] = Verdicts(*map(sum, zip(found.get(task, NO_VERDICTS), told, strict=True)))
-        return found
+        watches = proof.watches.values() if proof is not None else ()
+        return {task: Verdicts(*astuple(tally)) for task, tally in by_task(watch.tallies for watch in watches).items()}
 
     return Standings(queue=waiting, quality=audited)
 
