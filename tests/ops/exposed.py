@@ -22,7 +22,7 @@ def exposed() -> Mapping[str, Set[str]]:
     tallies.hear(entry)
     asked = Standings(
         queue=lambda: QueueStanding(1, 1),
-        budgets=lambda: [BudgetStanding("shop", "team", 1, 1, 9)],
+        budgets=lambda: [BudgetStanding("shop", ("team",), 1, 1, 9)],
         governor=lambda: GovernorStanding(1, False),
         alerts=lambda: {"forecast": 1},
         quality=lambda: {"tickets": Verdicts(1, 1, 1, 1)},

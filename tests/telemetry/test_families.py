@@ -55,9 +55,9 @@ def test_how_things_stand() -> None:
         queue=lambda: QueueStanding(7, 2),
         governor=lambda: GovernorStanding(3, True),
         budgets=lambda: [
-            BudgetStanding("shop", "team", 40 * 10**12, 10 * 10**12, 100 * 10**12),
-            BudgetStanding("key_0123456789ab", "key", 9 * 10**12, 0, 10 * 10**12),
-            BudgetStanding("none left", "tag", 0, 0, 0),
+            BudgetStanding("shop", ("team",), 40 * 10**12, 10 * 10**12, 100 * 10**12),
+            BudgetStanding("key_0123456789ab", ("key",), 9 * 10**12, 0, 10 * 10**12),
+            BudgetStanding("none left", ("tag", "task"), 0, 0, 0),
         ],
         alerts=lambda: {"forecast": 2},
         quality=lambda: {"tickets": Verdicts(90, 5, 2, 3)},
@@ -72,7 +72,7 @@ def test_how_things_stand() -> None:
     assert value(found, "budget_held_usd", **shop) == 10
     assert value(found, "budget_limit_usd", **shop) == 100
     assert value(found, "budget_used_share", **shop) == 0.5
-    assert value(found, "budget_used_share", scope="tag", budget="none left") == 1
+    assert value(found, "budget_used_share", scope="tag+task", budget="none left") == 1
     assert value(found, "budget_fullest_share", scope="key") == 0.9
     assert value(found, "budgets", scope="key") == 1
     assert "key_" not in page, "a budget on a key is counted, not named"
@@ -106,7 +106,7 @@ def test_bounded_whatever_comes(accept: str) -> None:
         tallies.hear(entry)
         counters.count(entry)
     asked = Standings(
-        budgets=lambda: [BudgetStanding(f"{HOSTILE[at % 7]}{at}", "team", at, 0, 5_000) for at in range(5_000)],
+        budgets=lambda: [BudgetStanding(f"{HOSTILE[at % 7]}{at}", ("team",), at, 0, 5_000) for at in range(5_000)],
         alerts=lambda: {f"{HOSTILE[at % 7]}{at}": at for at in range(5_000)},
         quality=lambda: {f"{HOSTILE[at % 7]}{at}": Verdicts(at, 0, 0, 0) for at in range(5_000)},
     )

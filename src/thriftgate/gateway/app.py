@@ -105,7 +105,7 @@ class Gateway:
         if self._clients is None:
             self._clients = open_clients(engine, self.settings)
         if self._observer is None:
-            self._observer = Observer(engine, self.settings, standings_of(self._queue, self._proof))
+            self._observer = Observer(engine, self.settings, standings_of(engine, self._queue, self._proof))
         return Rooms(engine, self.settings, self._clients, self._observer, self._queue)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import astuple
 
 from thriftgate.batch.queue import Queue
+from thriftgate.core.control.budgets import Standing
 from thriftgate.core.errors import ConfigError
 from thriftgate.engine.engine import Engine
 from thriftgate.engine.tracing import TRACE
@@ -22,7 +23,7 @@ from thriftgate.settings import Settings, TelemetrySettings
 from thriftgate.telemetry.access import log_call
 from thriftgate.telemetry.outbox import Outbox
 from thriftgate.telemetry.page import MetricsPage
-from thriftgate.telemetry.standings import QueueStanding, Standings, Verdicts
+from thriftgate.telemetry.standings import BudgetStanding, QueueStanding, Standings, Verdicts
 from thriftgate.telemetry.tallies import Tallies
 from thriftgate.telemetry.told import Told, ToldCall
 
@@ -78,7 +79,7 @@ class Observer:
         return {"calls": lost, "metrics": delivery.metrics_undelivered()}
 
 
-def standings_of(queue: Queue | None, proof: Proof | None) -> Standings:
+def standings_of(engine: Engine, queue: Queue | None, proof: Proof | None) -> Standings:
     """What the gateway itself knows of how things stand."""
 
     def waiting() -> QueueStanding | None:
@@ -88,7 +89,15 @@ def standings_of(queue: Queue | None, proof: Proof | None) -> Standings:
         watches = proof.watches.values() if proof is not None else ()
         return {task: Verdicts(*astuple(tally)) for task, tally in by_task(watch.tallies for watch in watches).items()}
 
-    return Standings(queue=waiting, quality=audited)
+    def budgets() -> Sequence[BudgetStanding]:
+        return [_budget(one) for one in engine.budgeting.standings()]
+
+    return Standings(queue=waiting, quality=audited, budgets=budgets)
+
+
+def _budget(one: Standing) -> BudgetStanding:
+    scope = tuple(condition.partition("=")[0] for condition in one.budget.scope)
+    return BudgetStanding(one.whose, scope, one.used_pico, one.held_pico, one.budget.limit_pico)
 
 
 class _Delivery(NamedTuple):

@@ -138,9 +138,9 @@ def _queue(queue: QueueStanding) -> Iterator[Metric]:
 
 def _budgets(budgets: Sequence[BudgetStanding], places: int) -> Iterator[Metric]:
     """The fullest by name; of those on keys and users only how many there are, and how full the fullest is."""
-    named = [one for one in budgets if one.scope not in _UNNAMED]
-    named.sort(key=lambda one: (-one.share, one.scope, one.name))
-    shown = {(label_text(one.scope), label_text(one.name)): one for one in reversed(named[:places])}
+    named = [one for one in budgets if _UNNAMED.isdisjoint(one.scope)]
+    named.sort(key=lambda one: (-one.share, one.on, one.name))
+    shown = {(label_text(one.on), label_text(one.name)): one for one in reversed(named[:places])}
     labels = ("scope", "budget")
     for name, meaning, amount in (
         ("limit", "The most that may be spent in the budget's window.", "limit_pico"),
@@ -153,7 +153,7 @@ def _budgets(budgets: Sequence[BudgetStanding], places: int) -> Iterator[Metric]
     yield _gauge("budget_used_share", used, labels, [(label, one.share) for label, one in shown.items()])
     scopes: dict[str, list[float]] = {}
     for one in budgets:
-        scopes.setdefault(label_text(one.scope), []).append(one.share)
+        scopes.setdefault(label_text(one.on), []).append(one.share)
     yield _gauge("budgets", "Budgets by what they are on.", ("scope",), _by({on: len(of) for on, of in scopes.items()}))
     fullest = "How much of the fullest budget is gone, by what it is on."
     yield _gauge("budget_fullest_share", fullest, ("scope",), _by({on: max(of) for on, of in scopes.items()}))

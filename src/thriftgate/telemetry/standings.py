@@ -14,14 +14,19 @@ class QueueStanding(NamedTuple):
 
 
 class BudgetStanding(NamedTuple):
-    """One budget in its present window (pico-USD). `scope` is what it is on, such as team or key; the `name` of one that is
-    on a key or a user is not shown."""
+    """One budget in its present window (pico-USD). `scope` is what it is on, such as team, or team and task; the `name` of
+    one that is on keys or users is not shown. What may have been spent counts as spent."""
 
     name: str
-    scope: str
+    scope: tuple[str, ...]
     spent_pico: int
     held_pico: int
     limit_pico: int
+
+    @property
+    def on(self) -> str:
+        """What it is on, as a label."""
+        return "+".join(self.scope) or "all"
 
     @property
     def share(self) -> float:
