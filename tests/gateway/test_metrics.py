@@ -7,9 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.fixtures import HEADERS, MODEL, client, message, serving, settings_of, simulator
+from tests.fixtures import HEADERS, MODEL, books, client, message, serving, settings_of, simulator
 from tests.telemetry.pages import samples, value
+from thriftgate.core.control.budgets import Budget
 from thriftgate.gateway.app import Gateway
+from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
 
 SECRET = "the combination is 4711"
 MARKED = {"type": "text", "text": SECRET + " and more words" * 2_000, "cache_control": {"type": "ephemeral"}}
@@ -70,3 +72,28 @@ async def test_the_format_that_is_asked_for() -> None:
                 page = await response.text()
     assert page.endswith("# EOF\n")
     assert value(samples(page, openmetrics=True), "calls_total", outcome="answered") == 0
+
+
+async def test_budgets_as_they_stand(tmp_path: Path) -> None:
+    """Of all calls one by name; of each key one without."""
+    path = tmp_path / "b.db"
+    async with books(path) as ledger:
+        for budget in (Budget("b1", "everybody", 10**12), Budget("b2", "agents", 10**11, ("key=*",))):
+            await SqliteBudgetBook(ledger).put(budget)
+    app = simulator()
+    settings = {"ledger": {"path": str(path)}}
+    with serving(app) as url, serving(Gateway(settings_of(upstream={"url": url}, **settings))) as at:
+        async with client() as session:
+            for key in (HEADERS["x-api-key"], "sk-ant-sim-other-1"):
+                async with session.post(f"{at}/v1/messages", data=BODY, headers={**HEADERS, "x-api-key": key}) as response:
+                    assert response.status == 200
+
+            page = await (await session.get(f"{at}/thriftgate/metrics")).text()
+    found = samples(page)
+    spent = value(found, "budget_spent_usd", scope="all", budget="everybody")
+    assert spent == pytest.approx(float(app.bill.total))
+    assert value(found, "budget_used_share", scope="all", budget="everybody") == pytest.approx(spent), "of one dollar"
+    assert value(found, "budget_held_usd", scope="all", budget="everybody") == 0
+    assert value(found, "budgets", scope="key") == 2
+    assert 0 < value(found, "budget_fullest_share", scope="key") < 1
+    assert "key_" not in page

@@ -7,7 +7,9 @@ Formats: prometheus.io/docs/instrumenting/exposition_formats and /specs/om/open_
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
+from thriftgate.core.errors import LedgerError
 from thriftgate.gateway.asgi import Receive, Scope, Send, send_whole
 from thriftgate.gateway.rooms import Rooms
 from thriftgate.providers.transport import header
@@ -15,7 +17,10 @@ from thriftgate.telemetry.page import page_text
 
 
 async def metrics(rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> None:
-    """The page. It is written in a thread: with many labels that takes tens of milliseconds, and answers are streaming."""
+    """The page. Budgets are read anew, or told as they were; it is written in a thread: with many labels that takes tens of
+    milliseconds, and answers are streaming."""
+    with suppress(LedgerError):
+        await rooms.engine.budgeting.refresh()
     families = rooms.observer.page.families()
     content_type, page = await asyncio.to_thread(page_text, families, header(tuple(scope["headers"]), b"accept"))
     await send_whole(send, 200, ((b"content-type", content_type.encode()),), page)

@@ -27,7 +27,7 @@ from thriftgate.telemetry.standings import BudgetStanding, QueueStanding, Standi
 from thriftgate.telemetry.tallies import Tallies
 from thriftgate.telemetry.told import Told, ToldCall
 
-CLOSING_S = 3.0
+CLOSING_S = 2.0
 
 
 class Observer:

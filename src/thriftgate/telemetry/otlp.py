@@ -29,7 +29,7 @@ from thriftgate.telemetry.spans import Span, call_span, request_span, stage_span
 from thriftgate.telemetry.told import Told, ToldCall
 
 SCOPE = "thriftgate"
-DELIVERY_S = 5.0  # the longest that one delivery is tried for
+DELIVERY_S = 3.0  # the longest that one delivery is tried for
 _LIBRARIES = ("opentelemetry", "urllib3")  # they tell of failed deliveries themselves, each time and not in JSON
 
 
@@ -75,7 +75,7 @@ class Otlp:
         return sum(one.place.sampled for one in told)
 
     def close(self) -> None:
-        """Deliver the last metrics and let go. Blocks, for twice `DELIVERY_S` at most."""
+        """Deliver the last metrics and let go. Blocks, for `DELIVERY_S` at most."""
         self._meters.shutdown(DELIVERY_S * 1000)
         self._spans.shutdown()  # type: ignore[no-untyped-call]
 
