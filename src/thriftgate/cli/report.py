@@ -11,7 +11,6 @@ from thriftgate.cli.books import ask_books
 from thriftgate.cli.moments import span_from_text
 from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 from thriftgate.cli.output import dollars, note, percent, print_json, print_table
-from thriftgate.cli.report_tasks import print_tasks, task_figures, tasks_document
 from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import usd_from_pico
 from thriftgate.core.sequential.intervals import Interval
@@ -40,6 +39,8 @@ def report(
     since_us, until_us = span_from_text(since, until)
     path = settings_for(config, ledger__path=ledger).ledger.path
     if by == "task":
+        from thriftgate.cli.report_tasks import print_tasks, task_figures, tasks_document  # noqa: PLC0415  seldom asked
+
         told = ask_books(path, lambda books: task_figures(books, (since_us, until_us)))
         if json:
             print_json({**_span(since_us if since else None, until_us if until else None), "by_task": tasks_document(*told)})
