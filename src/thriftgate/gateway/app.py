@@ -10,6 +10,7 @@ from thriftgate.batch.queue import Queue
 from thriftgate.core.errors import LedgerError, ThriftgateError
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
+from thriftgate.gateway.access import Access
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
 from thriftgate.gateway.batches import batches, is_batch_call, open_clients
 from thriftgate.gateway.deferral import open_queue
@@ -43,6 +44,7 @@ class Gateway:
         self._engine = engine
         self._queue: Queue | None = None
         self._clients: ClientBatches | None = None
+        self._access: Access | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -94,13 +96,19 @@ class Gateway:
         engine = self._ready_engine()
         if self._clients is None:
             self._clients = open_clients(engine, self.settings)
-        return Rooms(engine, self.settings, self._clients, self._queue)
+        return Rooms(engine, self.settings, self._clients, self._ready_access(), self._queue)
+
+    def _ready_access(self) -> Access:
+        if self._access is None:
+            self._access = Access(self._ready_engine(), self.settings)
+        return self._access
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
             if self._engine is None:
                 self._engine = await build_engine(self.settings)
+            await self._ready_access().start(self.settings.server.host)
             self._queue = await open_queue(self._engine, self.settings)
             await open_proof(self._engine, self.settings, self._queue)
             await self._rooms().clients.start()
@@ -115,6 +123,7 @@ class Gateway:
         self._rooms().clients.stop()
         if self._queue is not None:
             await self._queue.close()
+        await self._ready_access().close()
         await self._ready_engine().close()
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from thriftgate.batch.client_batches import ClientBatches
 from thriftgate.batch.queue import Queue
 from thriftgate.engine.engine import Engine
+from thriftgate.gateway.access import Access
 from thriftgate.gateway.asgi import Receive, Scope, Send
 from thriftgate.settings import Settings
 
@@ -15,11 +16,13 @@ from thriftgate.settings import Settings
 @dataclass(frozen=True)
 class Rooms:
     """The engine that makes calls, the settings it was built from, and the queue of calls that can wait (None: there is
-    none, because no key of the gateway's own is set or the lever is off); `clients` are the batches that clients create."""
+    none, because no key of the provider's is there or the lever is off); `clients` are the batches that clients create,
+    `access` knows who may call."""
 
     engine: Engine
     settings: Settings
     clients: ClientBatches
+    access: Access
     queue: Queue | None = None
 
 

@@ -16,3 +16,10 @@ class Whose(Struct, frozen=True):
 
 
 NOBODY = Whose()
+
+
+class Payer(Struct, frozen=True):
+    """Whom a call is booked to: the name of its key in the books ("": of the key that it is sent with), and whose it is."""
+
+    key: str = ""
+    whose: Whose = NOBODY
