@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,14 +12,9 @@ import aiohttp
 import msgspec
 import pytest
 
-from tests.fixtures import KEY, MODEL, books, client, message, serving, settings_of, simulator
+from tests.fixtures import KEY, books, client, message, serving, settings_of, simulator
 from thriftgate.cli import main
-from thriftgate.core.errors import ConfigError
-from thriftgate.gateway.access import is_loopback
 from thriftgate.gateway.app import Gateway
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
-from thriftgate.ledger.tenants import Key
 
 PLAIN = {"anthropic-version": "2023-06-01", "content-type": "application/json"}
 
@@ -76,7 +70,9 @@ async def staged(folder: Path, *, own: str = KEY, **access: Any) -> AsyncIterato
     upstream = Upstream()
     ledger = str(folder / "books.db")
     with serving(upstream) as url:
-        settings = settings_of(upstream={"url": url, "api_key": own}, ledger={"path": ledger}, access={"recheck_s": 0.0} | access)
+        settings = settings_of(
+            upstream={"url": url, "api_key": own}, ledger={"path": ledger}, access={"recheck_s": 0.0} | access
+        )
         with serving(Gateway(settings)) as gateway:
             async with client() as session:
                 yield Stage(gateway, ledger, upstream, session)

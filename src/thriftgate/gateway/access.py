@@ -106,15 +106,15 @@ class Access:
         """Whether a call without a virtual key is turned away."""
         return self._mode == "required" or (self._mode == "auto" and self.roster.any_key)
 
-    async def caller(self, scope: Request, may: Scope) -> Caller:
-        """Who calls. Raises Unauthenticated, NotAllowed without the scope `may`, InputError for headers that cannot be read,
-        LedgerError where the keys cannot be."""
+    async def caller(self, scope: Request, may: Scope, *, must: bool = False) -> Caller:
+        """Who calls; with `must` a virtual key is needed whatever the mode. Raises Unauthenticated, NotAllowed without the
+        scope `may`, InputError for headers that cannot be read, LedgerError where the keys cannot be."""
         if self.roster.is_due:
             await self.roster.refresh()
         headers: Headers = scope["headers"]
         text = virtual_key_of(headers)
         if not text:
-            if not self.needs_key:
+            if not self.needs_key and not must:
                 return Caller(None, _named(headers))
             text = credential_of(headers)  # searched for like any other: no answer comes sooner
         key = self.roster.find(text)

@@ -11,14 +11,17 @@ from thriftgate.core.errors import LedgerError, ThriftgateError
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.access import Access
+from thriftgate.gateway.admin.routes import admin, is_admin_call
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
 from thriftgate.gateway.batches import batches, is_batch_call, open_clients
 from thriftgate.gateway.deferral import open_queue
 from thriftgate.gateway.jobs import JOBS, job
+from thriftgate.gateway.logins import login, logout
 from thriftgate.gateway.messages import count, forward, messages
 from thriftgate.gateway.metrics import metrics
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms
+from thriftgate.gateway.sessions import Sessions
 from thriftgate.logs import log, where_raised
 from thriftgate.settings import Settings
 from thriftgate.wire import DIALECTS
@@ -45,6 +48,7 @@ class Gateway:
         self._queue: Queue | None = None
         self._clients: ClientBatches | None = None
         self._access: Access | None = None
+        self._sessions: Sessions | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -96,7 +100,10 @@ class Gateway:
         engine = self._ready_engine()
         if self._clients is None:
             self._clients = open_clients(engine, self.settings)
-        return Rooms(engine, self.settings, self._clients, self._ready_access(), self._queue)
+        access = self._ready_access()
+        if self._sessions is None:
+            self._sessions = Sessions(engine, access, self.settings.access)
+        return Rooms(engine, self.settings, self._clients, access, self._sessions, self._queue)
 
     def _ready_access(self) -> Access:
         if self._access is None:
@@ -151,12 +158,16 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("HEAD", "/healthz"): _alive,
     ("GET", "/readyz"): _ready,
     ("GET", "/thriftgate/metrics"): metrics,
+    ("POST", "/thriftgate/login"): login,
+    ("POST", "/thriftgate/logout"): logout,
 }
 
 
 def _by_prefix(scope: Scope) -> Handler:
     if scope["method"] == "GET" and scope["path"].startswith(JOBS):
         return job
+    if is_admin_call(scope):
+        return admin
     if is_batch_call(scope):
         return batches
     if scope["method"] == "GET" and scope["path"].startswith("/v1/models/"):

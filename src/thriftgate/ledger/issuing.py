@@ -298,15 +298,14 @@ class Issuer:
 def _scopes(draft: KeyDraft) -> tuple[Scope, ...]:
     """The scopes of a key: of a role those that it needs, and nothing else unless it was named; of a caller's key the usual
     ones."""
-    needed: tuple[Scope, ...] = ()
-    if draft.role:
-        needed = ("admin:read",) if draft.role == "viewer" else ("admin:read", "admin")
     named = draft.scopes or (() if draft.role else CALLER)
-    if not draft.role and {"admin", "admin:read"} & set(named):
-        raise InputError("role: a key with the scope admin or admin:read must have a role")
-    if draft.role and {"admin", "admin:read"} & set(named):  # an owner's key that only looks
-        needed = ()
-    return tuple(dict.fromkeys((*named, *needed)))
+    rights = {"admin", "admin:read"} & set(named)
+    if not draft.role:
+        if rights:
+            raise InputError("role: a key with the scope admin or admin:read must have a role")
+        return tuple(dict.fromkeys(named))
+    only_looks = draft.role == "viewer" or rights == {"admin:read"}
+    return tuple(dict.fromkeys((*named, *(("admin:read",) if only_looks else ("admin:read", "admin")))))
 
 
 def _fresh(kind: type[Thing]) -> str:

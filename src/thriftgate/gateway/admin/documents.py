@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thriftgate.core.moments import text_from_micros
+from thriftgate.ledger.issuing import Actor
 from thriftgate.ledger.tenants import Deed, Key, Org, ProviderKey, Team, Thing, User
 
 Document = dict[str, object]
@@ -65,3 +66,16 @@ def kind_words(kind: type[Org | Team | User | Key | ProviderKey]) -> str:
 
 def _moment(us: int) -> str | None:
     return text_from_micros(us) if us else None
+
+
+def told_actor(actor: Actor) -> Document:
+    """Who acts."""
+    return {
+        "who": actor.who,
+        "name": actor.name,
+        "via": actor.via,
+        "role": actor.role,
+        "writes": actor.writes,
+        "team": actor.team,
+        "org": actor.org,
+    }
