@@ -19,6 +19,8 @@ from thriftgate.gateway.jobs import JOBS, job
 from thriftgate.gateway.logins import login, logout
 from thriftgate.gateway.messages import count, forward, messages
 from thriftgate.gateway.metrics import metrics
+from thriftgate.gateway.oidc import Oidc
+from thriftgate.gateway.oidc_logins import oidc_callback, oidc_login
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms
 from thriftgate.gateway.sessions import Sessions
@@ -49,6 +51,7 @@ class Gateway:
         self._clients: ClientBatches | None = None
         self._access: Access | None = None
         self._sessions: Sessions | None = None
+        self._oidc: Oidc | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -103,7 +106,7 @@ class Gateway:
         access = self._ready_access()
         if self._sessions is None:
             self._sessions = Sessions(engine, access, self.settings.access)
-        return Rooms(engine, self.settings, self._clients, access, self._sessions, self._queue)
+        return Rooms(engine, self.settings, self._clients, access, self._sessions, self._queue, self._oidc)
 
     def _ready_access(self) -> Access:
         if self._access is None:
@@ -116,6 +119,8 @@ class Gateway:
             if self._engine is None:
                 self._engine = await build_engine(self.settings)
             await self._ready_access().start(self.settings.server.host)
+            if self.settings.access.oidc.issuer:
+                self._oidc = Oidc(self.settings.access.oidc, self._engine.transport, self._engine.clock)
             self._queue = await open_queue(self._engine, self.settings)
             await open_proof(self._engine, self.settings, self._queue)
             await self._rooms().clients.start()
@@ -160,6 +165,8 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "/thriftgate/metrics"): metrics,
     ("POST", "/thriftgate/login"): login,
     ("POST", "/thriftgate/logout"): logout,
+    ("GET", "/thriftgate/oidc/login"): oidc_login,
+    ("GET", "/thriftgate/oidc/callback"): oidc_callback,
 }
 
 
