@@ -44,7 +44,7 @@ def test_every_verb_has_its_file_and_its_help(verb: str, capsys: pytest.CaptureF
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert f"thriftgate {verb}" in out
-    assert ("--json" in out) == (verb not in ("serve", "simulate", "cache", "batch", "eval", "keys", "route"))
+    assert ("--json" in out) == (verb not in ("serve", "simulate", "cache", "batch", "eval", "keys", "route", "teams"))
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,7 @@ def test_every_verb_has_its_file_and_its_help(verb: str, capsys: pytest.CaptureF
         "cache doctor",
         "cache report",
         *(f"keys {one}" for one in ("create", "rotate", "provider add")),
+        *(f"teams {one}" for one in ("list", "add", "add-user")),
         *(f"batch {one}" for one in ("run", "resume", "status", "list", "results", "cancel")),
     ],
 )

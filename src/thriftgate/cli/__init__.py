@@ -32,6 +32,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("calibrate", "Which calls a cheaper model may serve, with a guarantee, from graded examples."),
     ("route", "Which model serves which calls, and why."),
     ("keys", "Who may call: virtual keys, and the provider's own."),
+    ("teams", "Who they are: organisations, teams and users."),
     ("cache", "The prompt cache: what was missed and why, what breaks it."),
     ("warm", "Write prefixes into the provider's cache before they are needed."),
     ("doctor", "Check the installation, the settings and the ledger."),

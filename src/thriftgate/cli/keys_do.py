@@ -78,9 +78,9 @@ def show_list(settings: Settings, team: str, *, gone: bool, json: bool) -> None:
         print_json({"keys": documents})
         return
     print_table(
-        ("key", "name", "state", "role", "team", "scopes", "last used"),
-        [[_cell(one[name]) for name in ("id", "name", "state", "role", "team", "scopes", "last_used")] for one in documents],
-        left=7,
+        ("key", "name", "state", "role", "team", "last used"),
+        [[_cell(one[name]) for name in ("id", "name", "state", "role", "team", "last_used")] for one in documents],
+        left=6,
     )
 
 

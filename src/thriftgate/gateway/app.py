@@ -94,6 +94,11 @@ class Gateway:
         if self._queue is not None:
             self._queue.let_go("the gateway is stopping")
 
+    @property
+    def needs_key(self) -> bool:
+        """Whether a call without a virtual key is turned away."""
+        return self._access is not None and self._access.needs_key
+
     def _ready_engine(self) -> Engine:
         if self._engine is None:
             raise LedgerError("the gateway is not ready")

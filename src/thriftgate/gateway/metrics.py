@@ -17,8 +17,9 @@ from thriftgate.ledger.entries import Counters, Missed, Outcome
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
-async def metrics(rooms: Rooms, _scope: Scope, _receive: Receive, send: Send) -> None:
-    """The page."""
+async def metrics(rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> None:
+    """The page. Where calls need a key, so does this: one with the scope admin:read."""
+    await rooms.access.caller(scope, "admin:read")
     page = metrics_text(rooms.engine.ledger.counters)
     if rooms.queue is not None:
         page += queue_text(rooms.queue.open_jobs, rooms.queue.open_batches)

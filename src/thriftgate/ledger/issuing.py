@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -41,6 +41,7 @@ _PREFIXES: dict[type[Thing], str] = {Org: "org_", Team: "team_", User: "user_", 
 _WORDS: dict[type[Thing], str] = {
     Org: "organisation", Team: "team", User: "user", Key: "key", ProviderKey: "key of the provider",
 }  # fmt: skip
+_Group = TypeVar("_Group", Org, Team, User)
 
 
 class Actor(Struct, frozen=True):
@@ -123,14 +124,16 @@ class Issuer:
         await self._check_free(User, user.name)
         return await self._added(user)
 
-    async def remove(self, thing: Org | Team | User) -> None:
+    async def remove(self, thing: _Group) -> _Group:
         """Gone, with all that belongs to it: its keys are revoked."""
         self._check("admin")
         if isinstance(thing, User):
             self._check_gives(thing.role)
         for key in await self._keys_of(thing):
             self._check_reach(key)
-        await self._tenants.remove(thing, self._deed("remove", thing))
+        deed = self._deed("remove", thing)
+        await self._tenants.remove(thing, deed)
+        return replace(thing, gone_us=deed.at_us)
 
     # --- keys --------------------------------------------------------------------------------------------------------------
 
