@@ -20,7 +20,32 @@ from thriftgate.ledger.rows import ENTRY_COLUMNS, entry_row, posting_rows
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_jobs import SqliteJobs
 
-TABLES = {"meta", "holds", "entries", "postings", "memories", "runs", "batches", "jobs", "groups", "bodies", "answers"}
+TABLES = {
+    "meta",
+    "budgets",
+    "budget_slots",
+    "claims",
+    "holds",
+    "entries",
+    "postings",
+    "memories",
+    "runs",
+    "batches",
+    "jobs",
+    "groups",
+    "bodies",
+    "answers",
+    "access_version",
+    "orgs",
+    "teams",
+    "users",
+    "virtual_keys",
+    "key_secrets",
+    "provider_keys",
+    "sealed",
+    "sessions",
+    "deeds",
+}
 
 ROUTED: dict[str, Any] = {
     "asked_model": "strong",

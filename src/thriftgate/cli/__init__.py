@@ -33,6 +33,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("route", "Which model serves which calls, and why."),
     ("keys", "Who may call: virtual keys, and the provider's own."),
     ("teams", "Who they are: organisations, teams and users."),
+    ("budget", "What may be spent, by whom, and how much of it is."),
     ("cache", "The prompt cache: what was missed and why, what breaks it."),
     ("warm", "Write prefixes into the provider's cache before they are needed."),
     ("doctor", "Check the installation, the settings and the ledger."),

@@ -20,6 +20,7 @@ from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.vaults import provider_secrets
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.providers import PROVIDERS
 from thriftgate.providers.http1_transport import Http1Transport
@@ -88,6 +89,7 @@ async def build_engine(
         output=output,
         keeps_summaries=settings.context.store_summaries,
         own_key=own_key,
+        budgets=SqliteBudgetBook(ledger),
     )
     await engine.recover()
     return engine

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+LINES = ("fable", "mythos", "opus", "sonnet", "haiku")
+"""The lines of models, from the dearest (platform.claude.com/docs/en/about-claude/models/overview, 2026-10)."""
+
 
 class Whose(Struct, frozen=True):
     """Who pays, beside the key: its user, team and organisation by their ids, and the tags that the caller or the key put
@@ -23,3 +26,25 @@ class Payer(Struct, frozen=True):
 
     key: str = ""
     whose: Whose = NOBODY
+
+
+def tier_of(model: str) -> str:
+    """The line that a model is of, by its id: "opus" of claude-opus-5-5 and of claude-3-opus-20240229; "" where it is of
+    none that is known."""
+    words = model.lower().replace(".", "-").replace("/", "-").split("-")
+    return next((line for line in LINES if line in words), "")
+
+
+def scopes_of(key: str, whose: Whose, *, model: str, provider: str, task: str) -> frozenset[str]:
+    """All that a call counts under, as `kind=value`."""
+    named = {
+        "org": whose.org,
+        "team": whose.team,
+        "user": whose.user_id,
+        "key": key,
+        "task": task,
+        "model": model,
+        "tier": tier_of(model),
+        "provider": provider,
+    }
+    return frozenset([f"{kind}={value}" for kind, value in named.items() if value] + [f"tag={tag}" for tag in whose.tags])
