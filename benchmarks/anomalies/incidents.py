@@ -2,7 +2,8 @@
 
 An incident is planted where it costs at least `LEAST_USD_PER_H` during its first half hour of traffic, no matter what
 key, day or hour that is; of the kinds that change calls, the key has to make at least 30 calls in 30 different minutes
-within the next eight hours. It lasts for those eight hours (loops: for two to four), unless the month ends.
+within the next eight hours. Keys of developers, whose calls have nothing in common that could change, only get loops and
+errors. An incident lasts for those eight hours (loops: for two to four), unless the month ends.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ def _change(kind: str, one: Traffic, start_s: float, random: np.random.Generator
     end_s = start_s + LASTS_S
     chosen = (one.at_s >= start_s) & (one.at_s < end_s)
     if int(chosen.sum()) < _JUDGED_MINUTES:
+        return None
+    if one.kind == "dev" and kind != "errors":
         return None
     was = one.where(chosen)
     now = _AFTER[kind](was, one, random)

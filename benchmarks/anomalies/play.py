@@ -25,24 +25,22 @@ class Alarm:
     kind: str
     key: str
     at_s: float
-    says: str = ""
 
 
 @dataclass
 class Outcome:
-    """One month. `found` are the alarms that found each incident, None where there was none in time or at all."""
+    """One month. `found` are the alarms that found each incident, None where none did; `delays` how many minutes with
+    traffic of its key that took, of those that were found."""
 
     incidents: Sequence[Incident]
     found: list[Alarm | None]
     lost_usd: list[float]
     false: Counter[str] = field(default_factory=Counter)
+    delays: list[int] = field(default_factory=list)
     further: int = 0
     load_tests: int = 0
     load_tests_told: int = 0
-    calls: int = 0
     usd: float = 0.0
-    cpu_s: float = 0.0
-    said: list[str] = field(default_factory=list)
 
 
 def calls_of(keys: Sequence[Traffic]) -> Iterator[Call]:
@@ -78,7 +76,7 @@ def ours(keys: Sequence[Traffic], limits: Limits | None = None) -> tuple[list[Al
     for call in calls:
         found = see(call)
         if found:
-            alarms += [Alarm(one.kind, one.key, one.found_s, one.sentence) for one in found]
+            alarms += [Alarm(one.kind, one.key, one.found_s) for one in found]
     return alarms, process_time() - began, len(calls)
 
 
@@ -142,10 +140,12 @@ def judged(keys: Sequence[Traffic], incidents: Sequence[Incident], alarms: Seque
             tested.add(alarm.key)
         else:
             outcome.false[alarm.kind] += 1
-            outcome.said.append(f"{(alarm.at_s - BEGIN_S) / DAY_S:5.2f} {alarm.kind} {alarm.key}: {alarm.says}")
     for one, alarm_of in zip(incidents, found, strict=True):
         until = alarm_of.at_s if alarm_of else one.end_s
         its = by_key[one.key]
+        if alarm_of:
+            during_s = its.at_s[(its.at_s >= one.start_s) & (its.at_s < until)]
+            outcome.delays.append(len(np.unique((during_s // 60).astype(np.int64))))
         outcome.lost_usd.append(float(its.extra_pico[its.at_s < until].sum()) / 1e12)
     outcome.load_tests = sum(one.load_test[1] > 0 for one in keys)
     outcome.load_tests_told = len(tested)

@@ -18,6 +18,7 @@ SLOW_MINUTES = 1500  # with traffic: what the level and the spread are learned o
 MARGIN = 1.3  # times the greatest height so far
 CUT = 4.0  # times the spread of a minute
 LEARN_MINUTES = 45  # with traffic: no judgement before
+KNOWN_MINUTES = 15  # … where the level is known beforehand
 YOUNG_MINUTES = 120.0  # bounds are half as wide again at an age of so many minutes
 OVER = 0.5  # of the bound: an excursion is over below
 
@@ -69,7 +70,7 @@ class Chart(Struct):
 
     def _learn(self, weighed: float, weight: float, height: float) -> None:
         seen = self.seen
-        rate = 1.0 / (min(SLOW_MINUTES, seen))
+        rate = 1.0 / min(SLOW_MINUTES, seen)
         self.level += rate * weighed / weight
         floor2 = self.floor * self.floor
         rate = 1.0 / (seen + 20 if seen < SLOW_MINUTES else SLOW_MINUTES)
@@ -105,7 +106,7 @@ def chart(floor: float, bound_times: float, times: float = 3.0) -> Chart:
 
 
 def chart_from(floor: float, bound_times: float, level: float) -> Chart:
-    """One that knows its level beforehand."""
+    """One that knows its level beforehand, and is soon judged by it."""
     known = chart(floor, bound_times, 1.5)
-    known.seen, known.level, known.now = 1, level, level
+    known.seen, known.level, known.now = LEARN_MINUTES - KNOWN_MINUTES, level, level
     return known

@@ -61,7 +61,8 @@ class Burst(Struct):
         """Within bounds, or not raised."""
         self.seen += 1
         rate = max(1 / (self.seen + 20), 1 / SLOW_MINUTES)
-        self.strays2 += rate * (min(height * height, 9 * self.strays2) - self.strays2)
+        above2 = 2 * height * height if height > 0 else 0.0  # an hour too quiet says nothing of how loud one may be
+        self.strays2 += rate * (min(above2, 9 * self.strays2) - self.strays2)
         self._rise(height)
 
     def told_over(self, height: float) -> None:

@@ -35,10 +35,10 @@ class Series(Struct):
     born: int
     cost: Chart = field(default_factory=lambda: chart(0.15, 6.5))
     prompt: Chart = field(default_factory=lambda: chart(0.12, 6.5))
-    output: Chart = field(default_factory=lambda: chart(0.15, 5.0))
+    output: Chart = field(default_factory=lambda: chart(0.15, 4.6))
     rate: Chart = field(default_factory=lambda: chart(0.06, 6.0, 1.0))
     uncached: Chart = field(default_factory=lambda: chart(0.05, 5.5))
-    errors: Chart = field(default_factory=lambda: chart_from(0.05, 4.5, 0.0))
+    errors: Chart = field(default_factory=lambda: chart_from(0.05, 4.0, 0.0))
     mean_pico: float = 0.0
     per_minute: float = 0.0
     unit_since: int = 0
@@ -115,7 +115,8 @@ class Series(Struct):
 
     def errors_pico_per_h(self) -> float:
         """What it costs an hour to make the failed calls again."""
-        return 60 * self.per_minute * self.mean_pico * max(0.0, self.errors.now - self.errors.level)
+        each = max(self.mean_pico, exp(self.cost.now))
+        return 60 * self.per_minute * each * max(0.0, self.errors.now - self.errors.level)
 
     def numbers(self, kind: Kind) -> tuple[float, float]:
         """Before and after, in the unit of that kind; of what has a heavy tail it is what is typical, not the mean."""

@@ -1,7 +1,7 @@
 """The signature of a loop: one run that calls on and on at machine pace, its prompt the same or ever longer.
 
-Every agent does that for a while. A prompt that stays the same to within half a percent, call after call, is a loop
-soon; one that grows is one only when it has gone on for much longer than any run of this key came to before it stopped,
+Every agent does that for a while. A prompt that stays the same to within a few tokens, call after call, is a loop soon;
+one that grows is one only when it has gone on for much longer than any run of this key came to before it stopped,
 paused, or began anew with a shorter prompt. A key without a past is held against the other keys'.
 """
 
@@ -14,7 +14,7 @@ from thriftgate.core.generations import Generations
 
 PAUSE_S = 45.0  # between calls: longer is somebody thinking
 SHORTER = 0.98  # of the prompt before: less is a new beginning
-ALIKE = 0.005  # of the prompt: so much more or less is the same
+ALIKE, ALIKE_TOKENS = 0.001, 32  # of the prompt, and tokens: so much more or less is the same
 ALIKE_LEAST = 60  # calls in a row
 CALLS_LEAST = 250
 CALLS_COUNTED = 8  # shorter streaks say nothing of how long they get
@@ -91,7 +91,7 @@ class Streaks:
                 self._ended(call.key, streak)
             streak.began_s, streak.calls, streak.cost_pico, streak.told = now_s, 0, 0, False
             streak.alike = streak.alike_most = 0
-        elif abs(prompt - before) > ALIKE * before:
+        elif abs(prompt - before) > ALIKE * before + ALIKE_TOKENS:
             streak.alike_most = max(streak.alike_most, streak.alike)
             streak.alike = 0
         streak.last_s, streak.prompt = now_s, prompt

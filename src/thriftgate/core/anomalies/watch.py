@@ -180,6 +180,7 @@ class Watch:
             if known is None:
                 known = models[model] = Sums()
             known.add(sums)
+        for sums in models.values():
             whole.add(sums)
         found = self._judged_loops()
         self._judge_whole(whole, found)
