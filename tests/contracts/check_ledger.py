@@ -13,6 +13,7 @@ import pytest
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from thriftgate.core.control.whose import Whose
 from thriftgate.core.errors import LedgerError
 from thriftgate.core.misses import Cause, Miss
 from thriftgate.core.plan import Decision
@@ -231,7 +232,7 @@ async def a_worst_case_beyond_the_integers_is_kept_as_the_largest(books: Opener)
 async def one_bad_row_does_not_fail_its_neighbours(books: Opener) -> None:
     ledger = books.open()
     await ledger.settle(entry_of("taken"))
-    writes = [ledger.settle(entry_of(f"id{number:03}")) for number in range(100)]
+    writes: list[Awaitable[object]] = [ledger.settle(entry_of(f"id{number:03}")) for number in range(100)]
     writes[30:30] = [ledger.settle(entry_of("taken")), ledger.hold(hold_of("h", opened_us=2**70))]
     results = await asyncio.gather(*writes, return_exceptions=True)
     assert [at for at, result in enumerate(results) if result is not None] == [30, 31]
@@ -275,6 +276,8 @@ async def a_cancelled_caller_has_still_written(books: Opener) -> None:
 
 async def what_was_settled_is_counted_and_nothing_else(books: Opener) -> None:
     ledger = books.open()
+    heard: list[str] = []
+    ledger.heard.extend((lambda entry: heard.append(entry.id[entry.id == "c"]), lambda entry: heard.append(entry.id)))
     await ledger.settle(entry_of("a", paid=3, saved=4))
     for bad in (entry_of("a", paid=5), entry_of("b", paid=2**63)):
         with pytest.raises(LedgerError):
@@ -286,6 +289,7 @@ async def what_was_settled_is_counted_and_nothing_else(books: Opener) -> None:
         await task
     await ledger.settle(entry_of("d", paid=0, outcome="refused"))
     counters = ledger.counters
+    assert heard == ["a", "a", "c", "d", "d"]  # one that fails hurts neither the call nor the next
     assert counters.calls == {"answered": 1, "left": 1, "refused": 1}
     assert (counters.paid_pico, counters.baseline_pico, counters.saved_pico) == (9, 13, {"cache.breakpoints": 4})
     await ledger.close()
@@ -428,6 +432,8 @@ ENTRIES = st.builds(
     attempts=_COUNTS,
     ttfb_ms=_COUNTS,
     latency_ms=_COUNTS,
+    whose=st.builds(Whose, _WORDS, _WORDS, _WORDS, st.lists(_WORDS, max_size=3).map(tuple)),
+    upstream=_WORDS,
 )
 
 

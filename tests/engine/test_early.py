@@ -67,7 +67,7 @@ async def sent(engine: Engine, body: dict[str, Any]) -> tuple[Prepared, Incoming
     """The call, held and sent as a stream whatever it asks for."""
     call = call_of(body)
     prepared = engine.toucher.plan(call, engine.key_of(KEY))
-    await engine.ledger.hold(hold_of(prepared))
+    await engine.ledger.hold(hold_of(prepared, "anthropic"))
     outgoing = engine.provider.prepare("POST", "/v1/messages", "", call.headers, as_stream(prepared.plan.body))
     incoming = await engine.transport.send(outgoing, engine.limits.timeouts)
     learn_residency(prepared, engine.clock.now_s(), engine.knowledge)

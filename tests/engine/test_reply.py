@@ -336,7 +336,7 @@ async def replying(engine: Engine, condition: str) -> StreamReply:
     """A stream that is to be ended early, sent and held."""
     call = call_of(STREAM)
     prepared = engine.toucher.plan(call, "key_a")
-    await engine.ledger.hold(hold_of(prepared))
+    await engine.ledger.hold(hold_of(prepared, "anthropic"))
     outgoing = engine.provider.prepare("POST", "/v1/messages", "", call.headers, prepared.plan.body)
     incoming = await engine.transport.send(outgoing, engine.limits.timeouts)
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from thriftgate.core.control.whose import NOBODY, Whose
 from thriftgate.providers.transport import Headers
 from thriftgate.wire.dialect import Dialect
 
@@ -20,11 +21,12 @@ class Cut(Struct, frozen=True):
 
 class Call(Struct, frozen=True):
     """A request at the door. `headers` have lower-case names; `credential` is the caller's key, kept out of everything
-    that is stored; `key` is the name of that key in the books, where it is known without it. `cost_limit_pico` is the most
-    the caller allows this call to cost. `unrouted` is why the model that it names must serve it; `plainly` why nothing is
-    asked of its answer but what its conversation has begun with; `unexamined` why its answer is not looked at before the
-    client gets it; `begun`: its conversation is taken to have begun with what is asked now; `refused` is the rule with which
-    the provider has refused it; `cut` what came of it under a cap; `parent` the call on whose behalf it is made."""
+    that is stored; `key` is the name of that key in the books, where it is known without it, and `whose` who it is for
+    beside that. `cost_limit_pico` is the most the caller allows this call to cost. `unrouted` is why the model that it
+    names must serve it; `plainly` why nothing is asked of its answer but what its conversation has begun with;
+    `unexamined` why its answer is not looked at before the client gets it; `begun`: its conversation is taken to have
+    begun with what is asked now; `refused` is the rule with which the provider has refused it; `cut` what came of it
+    under a cap; `parent` the call on whose behalf it is made."""
 
     method: str
     path: str
@@ -34,6 +36,7 @@ class Call(Struct, frozen=True):
     dialect: Dialect
     credential: str = ""
     key: str = ""
+    whose: Whose = NOBODY
     cost_limit_pico: int | None = None
     unrouted: str = ""
     plainly: str = ""

@@ -11,6 +11,8 @@ from msgspec.structs import astuple, replace
 from thriftgate.core import cache
 from thriftgate.core.attribution import Settlement
 from thriftgate.core.attribution import settle as attribute
+from thriftgate.core.control.budgets import Standing
+from thriftgate.core.control.whose import NOBODY, Whose
 from thriftgate.core.cost import refusal_is_billed
 from thriftgate.core.errors import UnknownPrice, Unreachable, UpstreamTimeout
 from thriftgate.core.levers import LEVERS
@@ -50,11 +52,12 @@ NOTHING_ADDED = Added()
 
 
 class Prepared(Struct, frozen=True):
-    """A planned call with its hold, on its way to the provider. `parent` is the call on whose behalf it is made, if
-    any; `asked` the request as the client sent it, where another model is to serve it; `unreduced` the prompt before
-    anything was taken out of it; `wanted` what is asked of the answer; `cut` what came of the call under a cap;
-    `talking` its place in its conversation, where that is kept account of; `added` what goes with a parameter that
-    we have added."""
+    """A planned call with its hold, on its way to the provider. `parent` is the call on whose behalf it is made, if any;
+    `asked` the request as the client sent it, where another model is to serve it; `unreduced` the prompt before anything
+    was taken out of it; `wanted` what is asked of the answer; `cut` what came of the call under a cap; `talking` its
+    place in its conversation, where that is kept account of; `added` what goes with a parameter that we have added;
+    `whose` who it is for; `upstream` the name of the provider's key that is to serve it; `standings` how its budgets
+    stood with its hold."""
 
     id: str
     opened_us: int
@@ -70,6 +73,9 @@ class Prepared(Struct, frozen=True):
     cut: Cut | None = None
     talking: Talking | None = None
     added: Added = NOTHING_ADDED
+    whose: Whose = NOBODY
+    upstream: str = ""
+    standings: tuple[Standing, ...] = ()
 
 
 class Ending(NamedTuple):
@@ -86,9 +92,9 @@ class Ending(NamedTuple):
     latency_ms: int = 0
 
 
-def hold_of(prepared: Prepared) -> Hold:
+def hold_of(prepared: Prepared, provider: str) -> Hold:
     """What is held for the call until its entry is there."""
-    forecast = prepared.plan.forecast
+    forecast, route = prepared.plan.forecast, prepared.plan.route
     return Hold(
         id=prepared.id,
         opened_us=prepared.opened_us,
@@ -96,6 +102,9 @@ def hold_of(prepared: Prepared) -> Hold:
         model=prepared.request.model,
         worst_pico=forecast.worst_pico,
         forecast_pico=forecast.pico,
+        whose=prepared.whose,
+        task=route.task if route is not None else "",
+        provider=provider,
     )
 
 
@@ -186,6 +195,8 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
         conversation=route.conversation,
         choice=route.choice,
         parent=prepared.parent,
+        whose=prepared.whose,
+        upstream=prepared.upstream,
     )
 
 

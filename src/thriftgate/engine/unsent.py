@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from thriftgate.core.control.whose import NOBODY, Whose
 from thriftgate.core.errors import InputError, PolicyRefusal, ThriftgateError
 from thriftgate.core.plan import Plan
 from thriftgate.core.usage import Tokens, Usage
@@ -14,12 +15,15 @@ from thriftgate.providers.transport import Headers, header
 
 
 class Opened(NamedTuple):
-    """A call that has a name: its id, when it came (microseconds since 1970), whose it is, in which dialect."""
+    """A call that has a name: its id, when it came (microseconds since 1970), whose it is, in which dialect, and what it is
+    for."""
 
     id: str
     opened_us: int
     key: str
     endpoint: str
+    whose: Whose = NOBODY
+    task: str = ""
 
 
 class Books(NamedTuple):
@@ -47,6 +51,8 @@ def lost(hold: Hold, books: Books) -> Entry:
         provider=books.provider,
         price_book=books.price_book,
         forecast_pico=hold.forecast_pico,
+        task=hold.task,
+        whose=hold.whose,
         note="thriftgate was stopped between sending and settling; booked at its forecast",
     )
 
@@ -70,6 +76,8 @@ def refused(opened: Opened, model: str, plan: Plan | None, error: ThriftgateErro
         price_book=books.price_book,
         decisions=plan.decisions if plan is not None else (),
         note=str(error),
+        task=opened.task,
+        whose=opened.whose,
     )
 
 

@@ -10,11 +10,13 @@ sum to zero:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from thriftgate.core.control.budgets import Standing
+from thriftgate.core.control.whose import NOBODY, Whose
 from thriftgate.core.misses import Cause, Miss
 from thriftgate.core.plan import Decision
 from thriftgate.core.routing.choice import Choice
@@ -48,7 +50,8 @@ class Posting(Struct, frozen=True):
 
 class Hold(Struct, frozen=True):
     """A call about to be sent: the most it can cost, and what it is expected to cost (pico-USD). Times in microseconds
-    since 1970. `batch` is the batch that it waits for; a call under way has none."""
+    since 1970. `batch` is the batch that it waits for; a call under way has none. With `whose`, `task` and `provider` it is
+    told which budgets it counts under."""
 
     id: str
     opened_us: int
@@ -57,6 +60,9 @@ class Hold(Struct, frozen=True):
     worst_pico: int
     forecast_pico: int
     batch: str = ""
+    whose: Whose = NOBODY
+    task: str = ""
+    provider: str = ""
 
 
 class Entry(Struct, frozen=True):
@@ -65,7 +71,8 @@ class Entry(Struct, frozen=True):
     planned and sent, later than `opened_us` where it had to wait; `trail` are the boundaries of the prompt. `model` is what
     was sent, `asked_model` what the client named where that is another, and `choice` why. `task` is the call site, `arm` the
     side of an experiment that its `conversation` is on, drawn with probability `propensity`; `parent` is the call on whose
-    behalf this one was made."""
+    behalf this one was made; `whose` tells who it is for beside its key, `upstream` which of the provider's keys served it,
+    by its name."""
 
     id: str
     opened_us: int
@@ -106,6 +113,8 @@ class Entry(Struct, frozen=True):
     conversation: str = ""
     choice: Choice | None = None
     parent: str = ""
+    whose: Whose = NOBODY
+    upstream: str = ""
 
     def balance(self) -> int:
         """Zero, or the books are wrong."""
@@ -256,14 +265,20 @@ class Ledger(Protocol):
 
     `hold` and `settle` return once the rows are durable; they hand the rows over before they first wait, so a caller that is
     cancelled while it waits has still written them. A hold id is used once; an entry resolves the hold of its id, and
-    the second entry for an id is an error: no call is booked twice. Postings come back in order of account. `counters` adds
-    up what this process settled.
+    the second entry for an id is an error: no call is booked twice. Budgets are part of both: whatever is taken and given
+    back is durable with the row that it belongs to. Postings come back in order of account. `counters` adds
+    up what this process settled; `heard` are told of each entry that it settled, once that is durable, within the loop.
     """
 
     @property
     def counters(self) -> Counters: ...
 
-    async def hold(self, hold: Hold) -> None: ...
+    @property
+    def heard(self) -> list[Callable[[Entry], None]]: ...
+
+    async def hold(self, hold: Hold) -> tuple[Standing, ...]:
+        """Returns how the budgets stand that the call counts under. Raises BudgetExceeded, with nothing held, where one has
+        no room for it."""
 
     async def settle(self, entry: Entry) -> None: ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from thriftgate.ledger.rows import ENTRY_COLUMNS
+from thriftgate.ledger.rows import ENTRY_COLUMNS, HOLD_COLUMNS
 
 # Whole micro-dollars and the rest in pico-dollars, summed apart and joined in Python.
 SPLIT = 1_000_000
@@ -32,8 +32,8 @@ MEMORY = "select value from memories where name = ?"
 POSTINGS = "select account, pico from postings where entry = ? order by account"
 
 # Open holds: sent, or about to be, and not yet settled.
-OPEN_HOLDS = """
-select id, opened_us, key, model, worst_pico, forecast_pico, batch from holds
+OPEN_HOLDS = f"""
+select {", ".join(HOLD_COLUMNS)} from holds
 where not exists (select 1 from entries where entries.id = holds.id) order by id
 """
 
