@@ -55,12 +55,13 @@ class Chart(Struct):
         self.now += FAST * (x - self.now)
         cut = CUT * sqrt(self.spread2)
         weighed = off * weight
-        weighed = cut if weighed > cut else max(weighed, -cut)
+        if weighed > cut or weighed < -cut:
+            weighed = cut if weighed > 0 else -cut
         height = self.height = self.height + FAST * (weighed - self.height)
-        bound = self.bound()
+        over = height / self.bound() if height > 0 and seen > LEARN_MINUTES else 0.0
         if not open_:
             self._learn(weighed, weight, height)
-        return height / bound if seen > LEARN_MINUTES else 0.0
+        return over
 
     def bound(self) -> float:
         """Where the alarm is."""
@@ -70,18 +71,21 @@ class Chart(Struct):
 
     def _learn(self, weighed: float, weight: float, height: float) -> None:
         seen = self.seen
-        rate = 1.0 / min(SLOW_MINUTES, seen)
-        self.level += rate * weighed / weight
+        if seen < SLOW_MINUTES:
+            rate = 1.0 / (seen + 20)
+            self.level += weighed / (weight * seen)
+        else:
+            rate = 1.0 / SLOW_MINUTES
+            self.level += rate * weighed / weight
         floor2 = self.floor * self.floor
-        rate = 1.0 / (seen + 20 if seen < SLOW_MINUTES else SLOW_MINUTES)
         spread2 = self.spread2 + rate * (weighed * weighed - self.spread2)
-        self.spread2 = max(floor2, spread2)
-        strays2 = self.strays2
-        height2 = height * height
-        height2 = min(9 * strays2, height2)
+        self.spread2 = spread2 if spread2 > floor2 else floor2  # noqa: FURB136  here it counts: max() costs three times as much
+        strays2, height2 = self.strays2, height * height
+        if height2 > 9 * strays2:  # noqa: PLR1730  as above
+            height2 = 9 * strays2
         strays2 += rate * (height2 - strays2)
         floor2 *= FAST
-        self.strays2 = max(floor2, strays2)
+        self.strays2 = strays2 if strays2 > floor2 else floor2  # noqa: FURB136  as above
         if height > self.reach:
             self.reach = height
         elif height < OVER * self.reach:

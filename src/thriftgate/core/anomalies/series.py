@@ -78,7 +78,9 @@ class Series(Struct):
         new = sum(run not in self.runs_before for run in runs)
         self.runs_a_minute += RUNS_SLOW * (new - self.runs_a_minute)
         self.runs_before = runs
-        if len(self.runs) < RUNS_COUNTED:
+        if not self.runs:
+            self.runs = runs
+        elif len(self.runs) < RUNS_COUNTED:
             self.runs = list(dict.fromkeys(self.runs + runs))[:RUNS_COUNTED]
 
     def _unit(self, minute: int, sums: Sums, n: int) -> float:
