@@ -107,6 +107,9 @@ REQUEST_HEADERS = {
     "job, and not made twice.",
     "thriftgate-latency": "`critical`: this call never waits for another one that is writing its prefix; see [the fan-out "
     "guard](../guides/keepalive.md#the-fan-out-guard).",
+    "thriftgate-priority": "`high`, `normal` or `low`: who goes first where calls wait for [the provider's "
+    "limits](../guides/limits.md#the-providers-own-limits).",
+    "thriftgate-queue-s": "How many seconds this call may wait for them, in place of `governor.queue_s_max`.",
 }
 REPLY_HEADERS = {
     "thriftgate-request-id": "The call's id in the ledger: `thriftgate explain ID`. Also on errors that thriftgate itself "

@@ -25,6 +25,7 @@ from thriftgate.core.stability.rewrite import LEVER as STABILISE
 from thriftgate.providers.urls import place_of
 from thriftgate.settings.access import AccessSettings
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings
+from thriftgate.settings.governing import GovernorSettings
 from thriftgate.settings.serving import (
     BatchSettings,
     CacheSettings,
@@ -61,6 +62,7 @@ class Settings(Table):
     output: OutputSettings = OutputSettings()
     guard: GuardSettings = GuardSettings()
     keepalive: KeepaliveSettings = KeepaliveSettings()
+    governor: GovernorSettings = GovernorSettings()
     batch: BatchSettings = BatchSettings()
     routing: RoutingSettings = RoutingSettings()
     experiment: ExperimentSettings = ExperimentSettings()
@@ -116,6 +118,7 @@ def _check_values(settings: Settings) -> None:
         "keepalive.usd_per_day": keepalive.usd_per_day,
         "keepalive.usd_per_key_per_day": keepalive.usd_per_key_per_day,
         "proof.usd_per_day": settings.proof.usd_per_day,
+        "governor.wait_usd_per_hour": settings.governor.wait_usd_per_hour,
     }
     for name, amount in amounts.items():
         try:
