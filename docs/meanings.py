@@ -22,7 +22,25 @@ _JUDGING_KEYS = (
     "kinds{judge: n}, cost_usd, pairs, shown_first{value, low, high}, swayed_by_order, human_answers, "
     "human_agreement{value, low, high}, human_kappa"
 )
+_KEY_KEYS = (
+    "id, name, state, user, team, org, role, scopes[], models[], tasks[], tags[], tags_allowed[], priority, created, "
+    "expires, rotated, revoked, last_used"
+)
+_TEAM_KEYS = "id, name, org, created, removed"
+_USER_KEYS = "id, name, org, team, email, role, created, removed"
 KEYS: dict[str, str] = {
+    **dict.fromkeys(("keys create", "keys rotate"), f"{_KEY_KEYS}, secret"),
+    **dict.fromkeys(("keys revoke", "keys expire"), _KEY_KEYS),
+    "keys list": f"keys[{{{_KEY_KEYS}}}]",
+    "keys show": f"{_KEY_KEYS}, history[{{id, at, who, via, action, subject, detail}}]",
+    "keys audit": "audit[{id, at, who, via, action, subject, detail}]",
+    "keys reseal": "provider_keys, master_key_in",
+    **dict.fromkeys(("keys provider add", "keys provider remove"), "id, name, provider, created, removed"),
+    "keys provider list": "provider_keys[{id, name, provider, created, removed}]",
+    **dict.fromkeys(("teams add", "teams remove"), _TEAM_KEYS),
+    **dict.fromkeys(("teams add-org", "teams remove-org"), "id, name, created, removed"),
+    **dict.fromkeys(("teams add-user", "teams remove-user"), _USER_KEYS),
+    "teams list": f"orgs[{{id, …}}], teams[{{{_TEAM_KEYS}}}], users[{{{_USER_KEYS}}}]",
     "demo": "baseline_usd, paid_usd, saved_usd, levers{id: usd}, calls, workloads[{name, calls, baseline_usd, paid_usd, "
     "saved_usd, levers{id: usd}, explain}], proof{ok, booked_usd, billed_usd, complaints[]}, simulated, "
     "simulated_span_s, ledger",
