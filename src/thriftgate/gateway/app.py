@@ -19,12 +19,14 @@ from thriftgate.gateway.jobs import JOBS, job
 from thriftgate.gateway.logins import login, logout
 from thriftgate.gateway.messages import count, forward, messages
 from thriftgate.gateway.metrics import metrics
+from thriftgate.gateway.observing import Observer, standings_of
 from thriftgate.gateway.oidc import Oidc
 from thriftgate.gateway.oidc_logins import oidc_callback, oidc_login
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms
 from thriftgate.gateway.sessions import Sessions
 from thriftgate.logs import log, where_raised
+from thriftgate.quality.proof import Proof
 from thriftgate.settings import Settings
 from thriftgate.wire import DIALECTS
 
@@ -52,6 +54,8 @@ class Gateway:
         self._access: Access | None = None
         self._sessions: Sessions | None = None
         self._oidc: Oidc | None = None
+        self._proof: Proof | None = None
+        self._observer: Observer | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -62,6 +66,12 @@ class Gateway:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._observer is None or self._observer.tracing is None:
+            await self._answer(scope, receive, send)
+        else:
+            await self._observer.tracing.serve(scope, receive, send, self._answer)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
         async def tracked(message: Message) -> None:
@@ -111,7 +121,9 @@ class Gateway:
         access = self._ready_access()
         if self._sessions is None:
             self._sessions = Sessions(engine, access, self.settings.access)
-        return Rooms(engine, self.settings, self._clients, access, self._sessions, self._queue, self._oidc)
+        if self._observer is None:
+            self._observer = Observer(engine, self.settings, standings_of(engine, self._queue, self._proof))
+        return Rooms(engine, self.settings, self._clients, self._observer, access, self._sessions, self._queue, self._oidc)
 
     def _ready_access(self) -> Access:
         if self._access is None:
@@ -127,21 +139,25 @@ class Gateway:
             if self.settings.access.oidc.issuer:
                 self._oidc = Oidc(self.settings.access.oidc, self._engine.transport, self._engine.clock)
             self._queue = await open_queue(self._engine, self.settings)
-            await open_proof(self._engine, self.settings, self._queue)
+            self._proof = await open_proof(self._engine, self.settings, self._queue)
             await self._rooms().clients.start()
         except ThriftgateError as error:
             self.failure = error
             if self._engine is not None:
                 await self._engine.close()
+            if self._observer is not None:
+                await self._observer.close()
             await send({"type": "lifespan.startup.failed"})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._rooms().clients.stop()
+        rooms = self._rooms()
+        rooms.clients.stop()
         if self._queue is not None:
             await self._queue.close()
-        await self._ready_access().close()
-        await self._ready_engine().close()
+        await rooms.access.close()
+        await rooms.engine.close()
+        await rooms.observer.close()
         await send({"type": "lifespan.shutdown.complete"})
 
 
