@@ -38,8 +38,8 @@ KEYS: dict[str, str] = {
     **dict.fromkeys(("keys provider add", "keys provider remove"), "id, name, provider, created, removed"),
     "keys provider list": "provider_keys[{id, name, provider, created, removed}]",
     **dict.fromkeys(("teams add", "teams remove"), _TEAM_KEYS),
-    **dict.fromkeys(("teams add-org", "teams remove-org"), "id, name, created, removed"),
-    **dict.fromkeys(("teams add-user", "teams remove-user"), _USER_KEYS),
+    **dict.fromkeys(("teams org add", "teams org remove"), "id, name, created, removed"),
+    **dict.fromkeys(("teams user add", "teams user remove"), _USER_KEYS),
     "teams list": f"orgs[{{id, …}}], teams[{{{_TEAM_KEYS}}}], users[{{{_USER_KEYS}}}]",
     "demo": "baseline_usd, paid_usd, saved_usd, levers{id: usd}, calls, workloads[{name, calls, baseline_usd, paid_usd, "
     "saved_usd, levers{id: usd}, explain}], proof{ok, booked_usd, billed_usd, complaints[]}, simulated, "
@@ -119,6 +119,12 @@ REQUEST_HEADERS = {
     "thriftgate-task": "What kind of call this is, in a word of yours: what `[[routing.rules]]`, artefacts and reports know "
     "it by, in place of its fingerprint. `[[batch.rules]]` can let some kinds wait.",
     "thriftgate-tenant": "On whose behalf you make this call, in a word of yours, for `[[routing.rules]]`.",
+    "thriftgate-tags": "Tags of the call, separated by commas, such as `env=prod, eu`, beside those of its key. Budgets, "
+    "limits and reports can go by them. Sixteen at most, each of at most 100 characters.",
+    "thriftgate-user": "The end user that this call is for, in a word of yours, in place of the key's own user. A virtual "
+    "key needs the scope `act-as` for it.",
+    "thriftgate-priority": "`high`, `normal` or `low`: who goes first where calls have to wait. Without it as the virtual "
+    "key says.",
     "thriftgate-run": "A name for an agent's run: all its calls count together towards the ceilings of `[guard]`.",
     "thriftgate-route": "`off`: the model that this call names serves it, whatever the rules say.",
     "thriftgate-idempotency-key": "A name for a call with a deadline: the same call sent again under it is given the same "
@@ -133,8 +139,6 @@ REPLY_HEADERS = {
     "thriftgate-budget": "How the budget stands that is nearest to its limit, of those that the call counts under, with "
     "this call held: name, limit, spent (with what is in doubt), left (USD), percent used, the stage that is reached, and "
     "when its window ends.",
-    "thriftgate-tags": "Tags of the call, separated by commas, such as `env=prod, eu`. Budgets, limits and reports can go "
-    "by them. Sixteen at most.",
     "thriftgate-forecast-usd": "What the call was expected to cost when it was planned. An estimate.",
     "thriftgate-cost-usd": "What the call cost, exactly. Not on streams: their usage stands at their end, when the headers "
     "are long gone; ask the ledger.",

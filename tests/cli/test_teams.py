@@ -17,7 +17,7 @@ def desk(run: Run, tmp_path: Path) -> Desk:
 
 def test_a_team_with_its_people_comes_and_goes(desk: Desk) -> None:
     team = desk.json("teams", "add", "platform")
-    user = desk.json("teams", "add-user", "ann", "--team", "platform", "--email", "Ann@x.org", "--role", "viewer")
+    user = desk.json("teams", "user", "add", "ann", "--team", "platform", "--email", "Ann@x.org", "--role", "viewer")
     assert (user["team"], user["org"], user["email"]) == (team["id"], team["org"], "ann@x.org")
     key = desk.json("keys", "create", "ci", "--user", "ann")
     assert key["team"] == team["id"]
@@ -34,15 +34,15 @@ def test_a_team_with_its_people_comes_and_goes(desk: Desk) -> None:
 
 
 def test_people_and_organisations(desk: Desk) -> None:
-    desk.json("teams", "add-org", "acme")
-    desk.json("teams", "add-org", "other")
+    desk.json("teams", "org", "add", "acme")
+    desk.json("teams", "org", "add", "other")
     assert "several organisations" in desk("teams", "add", "x").err
     desk.json("teams", "add", "x", "--org", "acme")
-    desk.json("teams", "add-user", "bob", "--org", "acme")
+    desk.json("teams", "user", "add", "bob", "--org", "acme")
     out = desk("teams", "list").out
     assert all(word in out for word in ("organisation", "acme", "bob", "team"))
-    assert "bob" in desk("teams", "add-user", "bob2").out
-    desk.json("teams", "remove-user", "bob2")
-    desk.json("teams", "remove-org", "acme")
+    assert "bob" in desk("teams", "user", "add", "bob2").out
+    desk.json("teams", "user", "remove", "bob2")
+    desk.json("teams", "org", "remove", "acme")
     assert {name: len(things) for name, things in desk.json("teams", "list").items()} == {"orgs": 1, "teams": 0, "users": 0}
-    assert desk("teams", "remove-org", "acme").code == 1
+    assert desk("teams", "org", "remove", "acme").code == 1

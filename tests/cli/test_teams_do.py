@@ -18,6 +18,6 @@ def desk(run: Run, tmp_path: Path) -> Desk:
 
 def test_each_document_has_the_keys_that_the_reference_names(desk: Desk) -> None:
     assert list(desk.json("teams", "add", "x")) == KEYS["teams add"].split(", ")
-    assert list(desk.json("teams", "add-user", "y")) == KEYS["teams add-user"].split(", ")
-    assert list(desk.json("teams", "add-org", "z")) == KEYS["teams add-org"].split(", ")
+    assert list(desk.json("teams", "user", "add", "y")) == KEYS["teams user add"].split(", ")
+    assert list(desk.json("teams", "org", "add", "z")) == KEYS["teams org add"].split(", ")
     assert list(desk.json("teams", "list")) == ["orgs", "teams", "users"]
