@@ -51,11 +51,11 @@ class Gateway:
         self._engine = engine
         self._queue: Queue | None = None
         self._clients: ClientBatches | None = None
+        self._proof: Proof | None = None
+        self._observer: Observer | None = None
         self._access: Access | None = None
         self._sessions: Sessions | None = None
         self._oidc: Oidc | None = None
-        self._proof: Proof | None = None
-        self._observer: Observer | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -118,11 +118,11 @@ class Gateway:
         engine = self._ready_engine()
         if self._clients is None:
             self._clients = open_clients(engine, self.settings)
+        if self._observer is None:
+            self._observer = Observer(engine, self.settings, standings_of(engine, self._queue, self._proof))
         access = self._ready_access()
         if self._sessions is None:
             self._sessions = Sessions(engine, access, self.settings.access)
-        if self._observer is None:
-            self._observer = Observer(engine, self.settings, standings_of(engine, self._queue, self._proof))
         return Rooms(engine, self.settings, self._clients, self._observer, access, self._sessions, self._queue, self._oidc)
 
     def _ready_access(self) -> Access:

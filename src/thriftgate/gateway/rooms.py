@@ -19,8 +19,8 @@ from thriftgate.settings import Settings
 @dataclass(frozen=True)
 class Rooms:
     """The engine that makes calls, the settings it was built from, and the queue of calls that can wait (None: there is
-    none, because no key of the provider's is there or the lever is off); `clients` are the batches that clients create;
-    `observer` tells the outside what is booked; `access` knows who may call, `sessions` who is logged in; `oidc` is the
+    none, because no key of the provider's is there or the lever is off); `clients` are the batches that clients create,
+    `observer` tells the outside what is booked, `access` knows who may call, `sessions` who is logged in; `oidc` is the
     identity provider, if there is one."""
 
     engine: Engine
