@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from thriftgate import __version__
+from thriftgate.alerts.build import Alerting, open_alerts
 from thriftgate.batch.client_batches import ClientBatches
 from thriftgate.batch.queue import Queue
 from thriftgate.core.errors import LedgerError, ThriftgateError
@@ -43,6 +44,7 @@ class Gateway:
         self._engine = engine
         self._queue: Queue | None = None
         self._clients: ClientBatches | None = None
+        self._alerts: Alerting | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -104,6 +106,7 @@ class Gateway:
             self._queue = await open_queue(self._engine, self.settings)
             await open_proof(self._engine, self.settings, self._queue)
             await self._rooms().clients.start()
+            self._alerts = await open_alerts(self._engine, self.settings)
         except ThriftgateError as error:
             self.failure = error
             if self._engine is not None:
@@ -115,6 +118,8 @@ class Gateway:
         self._rooms().clients.stop()
         if self._queue is not None:
             await self._queue.close()
+        if self._alerts is not None:
+            await self._alerts.close()
         await self._ready_engine().close()
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -3,6 +3,7 @@
 May import: core, and what names the provider's own address.
 """
 
+from thriftgate.settings.alerts import AlertRuleRow, AlertSettings, SinkRow
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings, RuleRow, TaskRow
 from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
 from thriftgate.settings.serving import BatchSettings, CacheSettings, DeferRule, LedgerSettings, Upstream
@@ -11,6 +12,8 @@ from thriftgate.settings.shorter import OutputTaskRow
 __all__ = [
     "ENV_PREFIX",
     "ENV_SEPARATOR",
+    "AlertRuleRow",
+    "AlertSettings",
     "BatchSettings",
     "CacheSettings",
     "DeferRule",
@@ -21,6 +24,7 @@ __all__ = [
     "RoutingSettings",
     "RuleRow",
     "Settings",
+    "SinkRow",
     "TaskRow",
     "Upstream",
     "load",
