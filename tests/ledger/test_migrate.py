@@ -20,7 +20,22 @@ from thriftgate.ledger.rows import ENTRY_COLUMNS, entry_row, posting_rows
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_jobs import SqliteJobs
 
-TABLES = {"meta", "holds", "entries", "postings", "memories", "runs", "batches", "jobs", "groups", "bodies", "answers"}
+TABLES = {
+    "meta",
+    "budgets",
+    "budget_slots",
+    "claims",
+    "holds",
+    "entries",
+    "postings",
+    "memories",
+    "runs",
+    "batches",
+    "jobs",
+    "groups",
+    "bodies",
+    "answers",
+}
 
 ROUTED: dict[str, Any] = {
     "asked_model": "strong",

@@ -19,6 +19,7 @@ from thriftgate.engine.shorter_tables import check_summarisers, guard_limits, hi
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.providers import PROVIDERS
 from thriftgate.providers.http1_transport import Http1Transport
@@ -85,6 +86,7 @@ async def build_engine(
         guard=GuardTable(guard_limits(settings), settings.guard.days_kept * 86_400.0),
         output=output,
         keeps_summaries=settings.context.store_summaries,
+        budgets=SqliteBudgetBook(ledger),
     )
     await engine.recover()
     return engine

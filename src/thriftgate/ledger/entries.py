@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from thriftgate.core.control.budgets import Standing
 from thriftgate.core.control.whose import NOBODY, Whose
 from thriftgate.core.misses import Cause, Miss
 from thriftgate.core.plan import Decision
@@ -264,7 +265,8 @@ class Ledger(Protocol):
 
     `hold` and `settle` return once the rows are durable; they hand the rows over before they first wait, so a caller that is
     cancelled while it waits has still written them. A hold id is used once; an entry resolves the hold of its id, and
-    the second entry for an id is an error: no call is booked twice. Postings come back in order of account. `counters` adds
+    the second entry for an id is an error: no call is booked twice. Budgets are part of both: whatever is taken and given
+    back is durable with the row that it belongs to. Postings come back in order of account. `counters` adds
     up what this process settled; `heard` are told of each entry that it settled, once that is durable, within the loop.
     """
 
@@ -274,7 +276,9 @@ class Ledger(Protocol):
     @property
     def heard(self) -> list[Callable[[Entry], None]]: ...
 
-    async def hold(self, hold: Hold) -> None: ...
+    async def hold(self, hold: Hold) -> tuple[Standing, ...]:
+        """Returns how the budgets stand that the call counts under. Raises BudgetExceeded, with nothing held, where one has
+        no room for it."""
 
     async def settle(self, entry: Entry) -> None: ...
 
