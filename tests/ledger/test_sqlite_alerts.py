@@ -199,7 +199,7 @@ async def test_too_many_at_once_are_counted_together(book: SqliteAlerts, monkeyp
     standing = await book.alerts()
     assert len(standing) == 11
     assert standing[0].signature == OVERFLOW
-    assert standing[0].sentence == "90 more conditions, while 10 alerts stand"
+    assert standing[0].sentence == "more than 10 alerts stand: further conditions, 90 at once, are only counted"
     assert (standing[0].severity, standing[0].pico_per_h) == ("critical", 90)
     assert await book.sight([sighting("3", severity="info"), sighting("50")], HABITS, OPS, NOW) == 0
     assert (await book.alerts())[-4].count == 2

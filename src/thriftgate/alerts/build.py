@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from thriftgate.alerts.budget_stages import BudgetStages
 from thriftgate.alerts.courier import Courier, Manners
 from thriftgate.alerts.desk import Desk
 from thriftgate.alerts.recall import recall
@@ -16,6 +17,8 @@ from thriftgate.clock import Clock
 from thriftgate.core.alerting.alert import Alert, Why, rank
 from thriftgate.core.alerting.board import Board
 from thriftgate.core.alerting.life import Habits
+from thriftgate.core.alerting.stages import stage_sighting
+from thriftgate.core.control.budgets import Stage, Standing
 from thriftgate.core.errors import ConfigError
 from thriftgate.engine.engine import Engine
 from thriftgate.ledger.alerts import AlertBook, Routes
@@ -76,7 +79,13 @@ async def open_alerts(engine: Engine, settings: Settings) -> Alerting | None:
         clock=engine.clock,
         tasks=engine.tasks,
         recall=remember,
+        detectors=(BudgetStages(engine.budgeting.standings),),
     )
+
+    def crossed(standing: Standing, stage: Stage) -> None:
+        watch.sight(stage_sighting(standing, stage, int(engine.clock.now_s() * 1e6)))
+
+    engine.budgeting.crossed.append(crossed)
     ledger.heard.append(watch.hear)
     watch.start()
     return Alerting(watch, Desk(book, rules, engine.clock), transport)

@@ -252,12 +252,12 @@ def _overflow(beyond: Sequence[Sighting]) -> Sighting:
     return Sighting(
         signature=OVERFLOW,
         kind=OVERFLOW,
-        sentence=f"{len(beyond):,} more conditions, while {STANDING_MAX:,} alerts stand",
+        sentence=f"more than {STANDING_MAX:,} alerts stand: further conditions, {len(beyond):,} at once, are only counted",
         severity=worst.severity,
         evidence=tuple(one.sentence for one in beyond[:5]),
         action="silence or mend what alerts by the thousand; rules that look at each key apart may be too strict",
         pico_per_h=sum(one.pico_per_h for one in beyond),
-        level=float(len(beyond)),
+        level=1.0,
     )
 
 

@@ -82,7 +82,7 @@ class AlertSettings(Table):
     anomalies: bool = Field(default=True, description="look for anomalies, too, beside the rules")
     every_s: float = Field(default=30.0, ge=1, le=3600, description="how often rules are looked at")
     again_h: float = Field(default=24.0, gt=0, description="what still stands is told again after so long")
-    worse_factor: float = Field(default=2.0, gt=1, description="what is worse by this factor is told at once")
+    worse_factor: float = Field(default=2.0, gt=1, le=100, description="what is worse by this factor is told at once")
     resolve_min: float = Field(default=15.0, gt=0, description="what was gone for so long is over")
     gather_s: float = Field(default=10.0, ge=0, le=600, description="how long a message waits for others")
     digest_over: int = Field(default=5, ge=1, description="more messages than this at once become one")
