@@ -118,7 +118,7 @@ def alerts_test(
     config: Config = None,
 ) -> int:
     """Send a message through every sink of the settings, to see that it arrives. Exits 1 where one did not take it."""
-    from thriftgate.cli.alerts_test import print_tested, tested  # noqa: PLC0415  --help shall be quick
+    from thriftgate.cli.alerts_tried import print_tested, tested  # noqa: PLC0415  --help shall be quick
     from thriftgate.cli.output import print_json  # noqa: PLC0415  --help shall be quick
 
     document = tested(settings_for(config), sink)
