@@ -152,8 +152,13 @@ async def worker(
                 memory.restore(data)
             except (ValueError, msgspec.MsgspecError) as error:
                 log.warning("what was learned cannot be read", memory=name, error=type(error).__name__)
+
+    async def room() -> tuple[int | None, str]:
+        return await engine.budgeting.room(key, engine.provider.name)
+
     return Work(
         book=book,
+        room=room,
         lease=lease,
         clock=engine.clock,
         remote=Remote(engine.provider, engine.transport, _headers(credential), POST_TIMEOUTS),
@@ -199,6 +204,7 @@ def asking(engine: Engine, credential: str) -> Ask:
             DIALECTS[0],
             credential=credential,
             key=key,
+            waited=True,
             parent=name.removeprefix(OURS) if name.startswith(OURS) else "",
         )
         if call.parent:  # no client's call: it is neither routed nor sampled, and is booked as a cost

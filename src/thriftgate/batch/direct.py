@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from thriftgate.batch.settling import Verdict, settle
 from thriftgate.batch.work import Work
-from thriftgate.core.errors import InputError, PolicyRefusal, ThriftgateError, UnknownPrice
+from thriftgate.core.errors import BudgetExceeded, InputError, PolicyRefusal, ThriftgateError, UnknownPrice
 from thriftgate.engine.retry import RETRIED
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.jobs import Job
@@ -45,6 +45,7 @@ class Direct:
         self._rounds_in_vain = 0
         self.again_at_s = 0.0
         self.too_dear = False  # the next call may cost more than the run is allowed
+        self.why = ""  # which budget says so; the run's own bound where none is named
 
     async def taken_over(self) -> None:
         """A process died in the middle of calls: their answers are lost, so they are called again. What it had sent is in
@@ -92,7 +93,7 @@ class Direct:
     def _affordable(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """The first of these, as many as what is left of the run's money is enough for whatever they cost."""
         work, limit_pico = self._work, self._work.options.max_cost_pico
-        self.too_dear = False
+        self.too_dear, self.why = False, ""
         if limit_pico is None:
             return jobs
         left_pico = limit_pico - work.progress.paid_pico - work.held_pico()
@@ -128,6 +129,9 @@ class Direct:
             if isinstance(body, InputError):
                 raise body
             said = await self._ask(body, work.source.headers(job), work.source.key(job), job.name)
+        except BudgetExceeded as error:  # its time may come
+            self.too_dear, self.why = self.too_dear or error.status_hint == BudgetExceeded.status_hint, str(error)
+            return Verdict(job, "again", errored(error.error_type, str(error)), error.label, entry_id=error.call_id)
         except (InputError, PolicyRefusal, UnknownPrice) as error:
             return Verdict(job, "fail", errored(error.error_type, str(error)), error.label, entry_id=error.call_id)
         except ThriftgateError as error:

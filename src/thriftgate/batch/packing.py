@@ -124,6 +124,10 @@ class Packing:
             holds.append(self._hold(booked, worst, now_s))
         return Page(packed, holds, misfits, full=self._is_full(0), too_dear=False)
 
+    def within(self, pico: int | None) -> bool:
+        """Whether it is that bound which its jobs are held to."""
+        return pico is not None and pico == self._bounds.worst_pico
+
     def close(self) -> tuple[FileBody, bytes]:
         """The body to send, and the plans of its jobs, as JSON."""
         self._file.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -119,11 +119,19 @@ class Progress:
             self.read_tokens += tokens.read
 
 
+Room = Callable[[], Awaitable[tuple[int | None, str]]]
+"""What the budgets of a run leave for its next batch (pico-USD; None: they set no bound), and which of them that is."""
+
+
+async def _no_budgets() -> tuple[int | None, str]:
+    return None, ""
+
+
 @dataclass
 class Work:
     """One run in one worker's hands. `new_id` names entries; `folder` holds bodies of batches on their way; `deadline_s`
     (unix seconds) is there where all jobs share one. No batch is formed before `open_at_s`. `begun_by` names the key that
-    the run was begun with."""
+    the run was begun with; `room` tells what budgets leave."""
 
     book: JobBook
     lease: Lease
@@ -144,6 +152,7 @@ class Work:
     deadline_s: float | None = None
     open_at_s: float = 0.0
     begun_by: str = ""
+    room: Room = _no_budgets
 
     def now_us(self) -> int:
         return int(self.clock.now_s() * 1e6)

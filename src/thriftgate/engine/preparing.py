@@ -155,7 +155,7 @@ class Preparer:
         task = rooms.router.task_of(request, key, call.headers)
         scopes = scopes_of(key, call.whose, model=request.model, provider=self._knowledge.provider, task=task)
         squeeze = rooms.budgeting.look(scopes, int(now_s * 1e6))
-        squeeze.check(waits=False)
+        squeeze.check(waits=call.waited)
         if squeeze.no_fast and "speed" in request.members:
             request = call.dialect.parse(apply(request.body, [Edit(("speed",), None)]))
         if squeeze.rule is not None and RouteRules.id not in policy.levers:
