@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from thriftgate.alerts.anomalies import MEMORY, Anomalies
 from thriftgate.alerts.budget_stages import BudgetStages
 from thriftgate.alerts.courier import Courier, Manners
 from thriftgate.alerts.desk import Desk
 from thriftgate.alerts.recall import recall
 from thriftgate.alerts.sinks import sink_of
 from thriftgate.alerts.sinks.sink import Roads, Sink
-from thriftgate.alerts.watch import Watch, Watching
+from thriftgate.alerts.watch import Detector, Watch, Watching
 from thriftgate.clock import Clock
 from thriftgate.core.alerting.alert import Alert, Why, rank
 from thriftgate.core.alerting.board import Board
@@ -21,6 +22,7 @@ from thriftgate.core.alerting.stages import stage_sighting
 from thriftgate.core.control.budgets import Stage, Standing
 from thriftgate.core.errors import ConfigError
 from thriftgate.engine.engine import Engine
+from thriftgate.engine.keeping import Keeper
 from thriftgate.ledger.alerts import AlertBook, Routes
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_alerts import SqliteAlerts
@@ -72,6 +74,13 @@ async def open_alerts(engine: Engine, settings: Settings) -> Alerting | None:
         await transport.close()
         raise
     rules = rules_of(table)
+    detectors: list[Detector] = [BudgetStages(engine.budgeting.standings)]
+    keeper: Keeper | None = None
+    if table.anomalies:
+        anomalies = Anomalies(engine.knowledge.book)
+        keeper = Keeper({MEMORY: anomalies}, ledger, engine.clock, engine.tasks)
+        await keeper.restore()
+        detectors.append(anomalies)
     watch = Watch(
         book,
         Watching(rules, habits_of(settings), routes_of(table.sinks), table.every_s),
@@ -79,7 +88,8 @@ async def open_alerts(engine: Engine, settings: Settings) -> Alerting | None:
         clock=engine.clock,
         tasks=engine.tasks,
         recall=remember,
-        detectors=(BudgetStages(engine.budgeting.standings),),
+        detectors=detectors,
+        keeper=keeper,
     )
 
     def crossed(standing: Standing, stage: Stage) -> None:

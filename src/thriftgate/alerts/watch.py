@@ -21,6 +21,7 @@ from thriftgate.core.alerting.board import Board
 from thriftgate.core.alerting.life import Habits
 from thriftgate.core.alerting.rules import Rule
 from thriftgate.core.errors import ThriftgateError
+from thriftgate.engine.keeping import Keeper
 from thriftgate.engine.tasks import Tasks
 from thriftgate.ledger.alerts import AlertBook, Routes
 from thriftgate.ledger.entries import Entry
@@ -60,7 +61,8 @@ class Watching(Struct, frozen=True):
 
 
 class Watch:
-    """Start it inside the loop of the gateway. `hear` and `sight` never raise and never wait."""
+    """Start it inside the loop of the gateway. `hear` and `sight` never raise and never wait. `keeper` puts down what
+    detectors have learned."""
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class Watch:
         tasks: Tasks,
         recall: Recall,
         detectors: Sequence[Detector] = (),
+        keeper: Keeper | None = None,
     ) -> None:
         self._book = book
         self._watching = watching
@@ -80,6 +83,7 @@ class Watch:
         self._tasks = tasks
         self._recall = recall
         self._detectors = detectors
+        self._keeper = keeper
         self._heard: deque[Entry | Sighting] = deque()
         self._lost = 0
         self._board = Board((), {})
@@ -127,6 +131,8 @@ class Watch:
             await self.drain()
         except ThriftgateError as error:
             log.error("alerts not put down", error=str(error))
+        if self._keeper is not None:
+            await self._keeper.keep()
 
     async def drain(self) -> float | None:
         """Take in all that was heard."""
@@ -167,6 +173,8 @@ class Watch:
                 self._told(await self._book.settle_down(self._watching.habits, self._watching.routes, int(now_s * 1e6)))
         else:
             await self._put(found)
+        if self._keeper is not None:
+            self._keeper.keep_if_due()
         if running_s - self._swept_s >= SWEEP_S:
             self._swept_s = running_s
             await self._book.sweep(int(now_s * 1e6))
