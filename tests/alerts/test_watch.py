@@ -69,12 +69,16 @@ class Stand:
         one = entry_of(id=f"tg_{at}_{self.calls}", opened_us=at, settled_us=at, key=key, postings=balanced(pico, pico, {}))
         await self.ledger.settle(one)
 
+    async def recalled(self) -> None:
+        if self.watch._recalled is not None:
+            await self.watch._recalled
+
     async def turn(self, seconds: float = 0.0) -> list[str]:
         """Time passes, everything takes its turn; what was told since the turn before."""
         self.clock.advance(seconds)
         before = len(self.sheet.sent)
         await self.watch.tick()
-        await self.watch.recalled()
+        await self.recalled()
         await self.watch.drain()
         await self.watch.tick()
         await self.courier.send_due()
@@ -226,7 +230,7 @@ async def test_what_cannot_be_recalled_is_asked_for_again(opened: Opening) -> No
     stand.watch._heard.clear()
     await stand.watch.tick()
     with pytest.raises(LedgerError):
-        await stand.watch.recalled()
+        await stand.recalled()
     await stand.watch.tick()
     assert len(await stand.turn(30)) == 1
     assert asked == 2

@@ -180,11 +180,6 @@ class Watch:
             await self._book.sweep(int(now_s * 1e6))
         return self._watching.every_s
 
-    async def recalled(self) -> None:
-        """Until the board knows of earlier calls."""
-        if self._recalled is not None:
-            await self._recalled
-
     def _take(self, one: Entry | Sighting) -> None:
         if len(self._heard) >= QUEUE_MAX:
             self._lost += 1

@@ -13,10 +13,7 @@ from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 AlertId = Annotated[int, Parameter(help="The alert, as `alerts list` numbers it.")]
 By = Annotated[str | None, Parameter(help="Who says so; by default the user of this machine.")]
 
-alerts = App(name="alerts")
 
-
-@alerts.command(name="list")
 def alerts_list(
     *,
     over: Annotated[bool, Parameter(name="--all", negative="", help="Those that are over, too.")] = False,
@@ -36,7 +33,6 @@ def alerts_list(
         print_list(document)
 
 
-@alerts.command(name="show")
 def alerts_show(alert: AlertId, /, *, ledger: LedgerPath = None, json: Json = False, config: Config = None) -> None:
     """One alert: what, whose, since when, the evidence, what to do, and what was told of it."""
     from thriftgate.cli.alerts_show import print_shown, shown  # noqa: PLC0415  --help shall be quick
@@ -49,7 +45,6 @@ def alerts_show(alert: AlertId, /, *, ledger: LedgerPath = None, json: Json = Fa
         print_shown(document)
 
 
-@alerts.command(name="ack")
 def alerts_ack(
     alert: AlertId, /, *, by: By = None, ledger: LedgerPath = None, json: Json = False, config: Config = None
 ) -> None:
@@ -64,7 +59,6 @@ def alerts_ack(
         say(f"alert {alert} is acknowledged by {document['acknowledged_by']}")
 
 
-@alerts.command(name="silence")
 def alerts_silence(
     *matchers: Annotated[
         str,
@@ -89,7 +83,6 @@ def alerts_silence(
         say(f"silence {document['id']} until {document['until']}: {', '.join(document['matchers'])}")
 
 
-@alerts.command(name="unsilence")
 def alerts_unsilence(
     silence: Annotated[int, Parameter(help="The silence, as `alerts list` numbers it.")],
     /,
@@ -109,7 +102,6 @@ def alerts_unsilence(
         say(f"silence {silence} is ended")
 
 
-@alerts.command(name="test")
 def alerts_test(
     sink: Annotated[str | None, Parameter(help="Only this one, by its name in the settings.")] = None,
     /,
@@ -129,7 +121,6 @@ def alerts_test(
     return 0 if document["ok"] else 1
 
 
-@alerts.command(name="rules")
 def alerts_rules(
     *,
     put: Annotated[Path | None, Parameter(help="Make or change the rules of this TOML file, written as [[rules]].")] = None,
@@ -150,3 +141,16 @@ def alerts_rules(
         print_json(document)
     else:
         print_rules(document)
+
+
+alerts = App(name="alerts")
+for _verb, _function in (
+    ("list", alerts_list),
+    ("show", alerts_show),
+    ("ack", alerts_ack),
+    ("silence", alerts_silence),
+    ("unsilence", alerts_unsilence),
+    ("test", alerts_test),
+    ("rules", alerts_rules),
+):
+    alerts.command(_function, name=_verb)
