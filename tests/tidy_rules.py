@@ -91,6 +91,7 @@ USED_ELSEWHERE = {
         ("connection_made", "data_received", "eof_received", "connection_lost", "pause_writing", "resume_writing"),
         "the event loop calls it",
     ),
+    **dict.fromkeys(("generate_trace_id", "generate_span_id", "on_end"), "the OpenTelemetry SDK calls it"),
     **dict.fromkeys(
         ("on_message_begin", "on_header", "on_headers_complete", "on_message_complete"), "the HTTP parser calls it"
     ),

@@ -73,7 +73,9 @@ def test_a_sink_that_there_is_not(run: Run, tmp_path: Path) -> None:
     assert "the settings have: good, bad" in done.err
 
 
-def test_without_sinks(run: Run, tmp_path: Path) -> None:
+def test_without_sinks_the_log_is_told(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "thriftgate.toml"
     path.write_text("[alerts]\nsinks = []\n")
-    assert run("alerts", "test", "--config", str(path)).out.startswith("there are no sinks")
+    done = run("alerts", "test", "--config", str(path))
+    assert done.out == "log: taken\n"
+    assert "a test of thriftgate's alerts" in done.err

@@ -64,7 +64,7 @@ def test_rules_and_sinks(tmp_path: Path) -> None:
 
 
 def test_without_a_word_the_log_is_told() -> None:
-    assert [(sink.name, sink.kind) for sink in Settings().alerts.sinks] == [("log", "log")]
+    assert [(sink.name, sink.kind) for sink in Settings().alerts.told] == [("log", "log")]
 
 
 def test_hosts_by_a_variable(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ async def open_alerts(engine: Engine, settings: Settings) -> Alerting | None:
                 Manners(table.gather_s, table.digest_over, row.per_hour),
                 public_url=table.public_url,
             )
-            for row in table.sinks
+            for row in table.told
         ]
     except ConfigError:
         await transport.close()
@@ -83,7 +83,7 @@ async def open_alerts(engine: Engine, settings: Settings) -> Alerting | None:
         detectors.append(anomalies)
     watch = Watch(
         book,
-        Watching(rules, habits_of(settings), routes_of(table.sinks), table.every_s),
+        Watching(rules, habits_of(settings), routes_of(table.told), table.every_s),
         couriers,
         clock=engine.clock,
         tasks=engine.tasks,
@@ -108,7 +108,7 @@ def desk_of(book: AlertBook, settings: Settings, clock: Clock) -> Desk:
 
 def sinks_of(settings: Settings, roads: Roads) -> dict[str, Sink]:
     """All sinks by their names. Raises ConfigError."""
-    return {row.name: sink_of(row, roads) for row in settings.alerts.sinks}
+    return {row.name: sink_of(row, roads) for row in settings.alerts.told}
 
 
 def roads_of(settings: Settings, clock: Clock) -> tuple[Http1Transport, Roads]:

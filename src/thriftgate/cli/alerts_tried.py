@@ -17,9 +17,9 @@ from thriftgate.settings import Settings
 
 def tested(settings: Settings, only: str | None) -> dict[str, Any]:
     """What became of it. Raises InputError for a sink that there is not, ConfigError for one that cannot be."""
-    names = [row.name for row in settings.alerts.sinks]
+    names = [row.name for row in settings.alerts.told]
     if only is not None and only not in names:
-        raise InputError(f"there is no sink {only!r}; the settings have: {', '.join(names) or 'none'}")
+        raise InputError(f"there is no sink {only!r}; the settings have: {', '.join(names)}")
     results = asyncio.run(_test(settings, SystemClock(), names if only is None else [only]))
     return {"ok": all(one["ok"] for one in results), "sinks": results}
 
@@ -27,8 +27,6 @@ def tested(settings: Settings, only: str | None) -> dict[str, Any]:
 def print_tested(document: dict[str, Any]) -> None:
     for one in document["sinks"]:
         say(f"{one['sink']}: {'taken' if one['ok'] else one['error']}")
-    if not document["sinks"]:
-        say("there are no sinks: [[alerts.sinks]] in the settings")
 
 
 async def _test(settings: Settings, clock: Clock, names: list[str]) -> list[dict[str, Any]]:

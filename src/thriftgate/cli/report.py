@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -25,6 +25,7 @@ def report(
     *,
     since: Annotated[str | None, Parameter(help="From this day or RFC 3339 time on (a day starts at midnight UTC).")] = None,
     until: Annotated[str | None, Parameter(help="Before this day or RFC 3339 time.")] = None,
+    by: Annotated[Literal["task"] | None, Parameter(help="Tasks side by side: cost, success, latency, quality.")] = None,
     ledger: LedgerPath = None,
     json: Json = False,
     config: Config = None,
@@ -32,10 +33,20 @@ def report(
     """What was spent and saved, from the ledger: in all, by lever, by model, by key, by outcome.
 
     A call counts by the time it came in. `--since 2026-11-01 --until 2026-12-01` is November. What was saved is net of what
-    thriftgate's own calls cost; `thriftgate savings` tells both apart.
+    thriftgate's own calls cost; `thriftgate savings` tells both apart. `--by task` shows for each task beside its cost how
+    often it is answered, how soon, and how often a cheaper model's answer came to the same.
     """
     since_us, until_us = span_from_text(since, until)
     path = settings_for(config, ledger__path=ledger).ledger.path
+    if by == "task":
+        from thriftgate.cli.report_tasks import print_tasks, task_figures, tasks_document  # noqa: PLC0415  seldom asked
+
+        told = ask_books(path, lambda books: task_figures(books, (since_us, until_us)))
+        if json:
+            print_json({**_span(since_us if since else None, until_us if until else None), "by_task": tasks_document(*told)})
+        else:
+            print_tasks(*told)
+        return
     found, saved = ask_books(path, lambda books: figures(books, (since_us, until_us)))
     if json:
         print_json(report_document(found, saved, since_us if since else None, until_us if until else None))
@@ -60,8 +71,7 @@ def report_document(
     itself spent. `holdout` is empty where no conversation could be held out.
     """
     return {
-        "since": None if since_us is None else text_from_micros(since_us),
-        "until": None if until_us is None else text_from_micros(until_us),
+        **_span(since_us, until_us),
         "calls": found.calls,
         "baseline_usd": usd_from_pico(found.baseline_pico),
         "paid_usd": usd_from_pico(found.paid_pico),
@@ -76,6 +86,13 @@ def report_document(
         "trial": _holdout(saved.trial),
         "estimated_calls": found.estimated,
         "open_holds": found.open_holds,
+    }
+
+
+def _span(since_us: int | None, until_us: int | None) -> dict[str, str | None]:
+    return {
+        "since": None if since_us is None else text_from_micros(since_us),
+        "until": None if until_us is None else text_from_micros(until_us),
     }
 
 

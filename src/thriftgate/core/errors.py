@@ -69,6 +69,7 @@ class BudgetExceeded(PolicyRefusal):
 
     def __init__(self, message: str, *, held: bool = False, free_in_s: float = 0.0) -> None:
         super().__init__(message)
+        self.held = held
         self.free_in_s = free_in_s
         if held:
             self.status_hint, self.error_type, self.label = 429, "rate_limit_error", "budget_held"

@@ -63,6 +63,7 @@ from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Timeouts, Transport, header
 
 _T = TypeVar("_T")
+SWEEP_S = 10.0  # how often it is looked for what killed processes hold, where budgets wait for it
 
 
 class Limits(Struct, frozen=True):
@@ -121,7 +122,7 @@ class Engine:
         self.provider, self.transport = provider, transport
         self.ledger, self.knowledge = ledger, knowledge
         self.policy, self.limits, self.clock = policy, limits, clock
-        self.tasks = Tasks()
+        self.tasks, self._swept_s = Tasks(), -SWEEP_S
         self.budgeting = Budgeting(budgets, clock, self.tasks)
         ledger.heard.append(self.budgeting.settled)
         self.fanout = Fanout()
@@ -257,6 +258,8 @@ class Engine:
             return await way(call, prepared, flight)
         except BudgetExceeded as error:
             error.call_id = prepared.id
+            if error.held:
+                self._sweep_soon()
             route = prepared.plan.route
             opened = Opened(
                 prepared.id,
@@ -344,13 +347,18 @@ class Engine:
         return WholeReply(sent.incoming.status, forwarded(sent.incoming.headers), body)
 
     async def recover(self) -> int:
-        """Take up what was learned, and close the holds a killed process left open: booked as lost, at their forecast,
-        flagged as estimated.
-
-        Whether the provider billed them only its own report can tell. Returns how many there were.
-        """
+        """Take up what was learned, and close what killed processes left open. Returns how many holds that were."""
         await self._keeper.restore()
-        owners = {process_of(hold.id) for hold in await self.ledger.open_holds()}
+        found = await self.sweep()
+        if self._keepalive is not None:
+            await self._keepalive.load(self.ledger)
+        await self.budgeting.refresh()
+        return found
+
+    async def sweep(self) -> int:
+        """Close the holds that killed processes left open: booked as lost, at their forecast, flagged as estimated. Whether
+        the provider billed them only its own report can tell. Returns how many there were."""
+        owners = {process_of(hold.id) for hold in await self.ledger.open_holds()} - {self.worker_name}
         dead = {process for process in owners if not self.is_alive(process)}
         # Asked again: one that ended a moment ago may have settled its calls first.
         holds = [hold for hold in await self.ledger.open_holds() if not hold.batch and process_of(hold.id) in dead]
@@ -360,11 +368,15 @@ class Engine:
             except LedgerError:
                 if await self.ledger.entry(hold.id) is None:
                     raise
-                # Otherwise another process that is starting was quicker.
-        if self._keepalive is not None:
-            await self._keepalive.load(self.ledger)
-        await self.budgeting.refresh()
+                # Otherwise another process was quicker.
         return len(holds)
+
+    def _sweep_soon(self) -> None:
+        """Money is held: maybe by a process beside this one that was killed."""
+        now_s = self.clock.monotonic_s()
+        if now_s - self._swept_s >= SWEEP_S:
+            self._swept_s = now_s
+            self.tasks.spawn(self.sweep())
 
     @property
     def worker_name(self) -> str:

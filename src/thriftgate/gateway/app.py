@@ -17,9 +17,11 @@ from thriftgate.gateway.deferral import open_queue
 from thriftgate.gateway.jobs import JOBS, job
 from thriftgate.gateway.messages import count, forward, messages
 from thriftgate.gateway.metrics import metrics
+from thriftgate.gateway.observing import Observer, standings_of
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms
 from thriftgate.logs import log, where_raised
+from thriftgate.quality.proof import Proof
 from thriftgate.settings import Settings
 from thriftgate.wire import DIALECTS
 
@@ -45,6 +47,8 @@ class Gateway:
         self._queue: Queue | None = None
         self._clients: ClientBatches | None = None
         self._alerts: Alerting | None = None
+        self._proof: Proof | None = None
+        self._observer: Observer | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -55,6 +59,12 @@ class Gateway:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._observer is None or self._observer.tracing is None:
+            await self._answer(scope, receive, send)
+        else:
+            await self._observer.tracing.serve(scope, receive, send, self._answer)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
 
         async def tracked(message: Message) -> None:
@@ -96,7 +106,9 @@ class Gateway:
         engine = self._ready_engine()
         if self._clients is None:
             self._clients = open_clients(engine, self.settings)
-        return Rooms(engine, self.settings, self._clients, self._queue)
+        if self._observer is None:
+            self._observer = Observer(engine, self.settings, standings_of(engine, self._queue, self._proof))
+        return Rooms(engine, self.settings, self._clients, self._observer, self._queue)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -104,23 +116,27 @@ class Gateway:
             if self._engine is None:
                 self._engine = await build_engine(self.settings)
             self._queue = await open_queue(self._engine, self.settings)
-            await open_proof(self._engine, self.settings, self._queue)
+            self._proof = await open_proof(self._engine, self.settings, self._queue)
             await self._rooms().clients.start()
             self._alerts = await open_alerts(self._engine, self.settings)
         except ThriftgateError as error:
             self.failure = error
             if self._engine is not None:
                 await self._engine.close()
+            if self._observer is not None:
+                await self._observer.close()
             await send({"type": "lifespan.startup.failed"})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._rooms().clients.stop()
+        rooms = self._rooms()
+        rooms.clients.stop()
         if self._queue is not None:
             await self._queue.close()
         if self._alerts is not None:
             await self._alerts.close()
-        await self._ready_engine().close()
+        await rooms.engine.close()
+        await rooms.observer.close()
         await send({"type": "lifespan.shutdown.complete"})
 
 

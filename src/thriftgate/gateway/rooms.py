@@ -9,17 +9,20 @@ from thriftgate.batch.client_batches import ClientBatches
 from thriftgate.batch.queue import Queue
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import Receive, Scope, Send
+from thriftgate.gateway.observing import Observer
 from thriftgate.settings import Settings
 
 
 @dataclass(frozen=True)
 class Rooms:
     """The engine that makes calls, the settings it was built from, and the queue of calls that can wait (None: there is
-    none, because no key of the gateway's own is set or the lever is off); `clients` are the batches that clients create."""
+    none, because no key of the gateway's own is set or the lever is off); `clients` are the batches that clients create;
+    `observer` tells the outside what is booked."""
 
     engine: Engine
     settings: Settings
     clients: ClientBatches
+    observer: Observer
     queue: Queue | None = None
 
 

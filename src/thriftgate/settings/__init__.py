@@ -8,6 +8,7 @@ from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, Rout
 from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
 from thriftgate.settings.serving import BatchSettings, CacheSettings, DeferRule, LedgerSettings, Upstream
 from thriftgate.settings.shorter import OutputTaskRow
+from thriftgate.settings.telemetry import TelemetrySettings
 
 __all__ = [
     "ENV_PREFIX",
@@ -26,6 +27,7 @@ __all__ = [
     "Settings",
     "SinkRow",
     "TaskRow",
+    "TelemetrySettings",
     "Upstream",
     "load",
 ]

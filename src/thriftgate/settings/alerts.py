@@ -91,7 +91,12 @@ class AlertSettings(Table):
         default=(), description="hosts of your own network that may be sent to, by plain http too"
     )
     rules: tuple[AlertRuleRow, ...] = Field(default=(), description="conditions that are told")
-    sinks: tuple[SinkRow, ...] = Field(default=(SinkRow(name="log", kind="log"),), description="whom to tell")
+    sinks: tuple[SinkRow, ...] = Field(default=(), description="whom to tell; empty tells the log")
+
+    @property
+    def told(self) -> tuple[SinkRow, ...]:
+        """Who is told: the sinks, or the log."""
+        return self.sinks or (SinkRow(name="log", kind="log"),)
 
 
 def rules_of(table: AlertSettings) -> tuple[Rule, ...]:

@@ -36,6 +36,7 @@ from thriftgate.settings.serving import (
 )
 from thriftgate.settings.shorter import CompressSettings, ContextSettings, GuardSettings, OutputSettings
 from thriftgate.settings.table import Table
+from thriftgate.settings.telemetry import TelemetrySettings
 
 ENV_PREFIX = "THRIFTGATE_"
 ENV_SEPARATOR = "__"
@@ -62,6 +63,7 @@ class Settings(Table):
     experiment: ExperimentSettings = ExperimentSettings()
     proof: ProofSettings = ProofSettings()
     alerts: AlertSettings = AlertSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="own models, contract discounts, extra rows")
 
 
@@ -130,11 +132,12 @@ def _check_values(settings: Settings) -> None:
     experiment = settings.experiment
     if bool(experiment.levers) != (experiment.share > 0):
         raise ConfigError("experiment: levers and share need each other: which levers, for which share of conversations")
-    for url in settings.batch.webhooks:
+    urls = [("batch.webhooks", url) for url in settings.batch.webhooks]
+    for name, url in (*urls, ("telemetry.endpoint", settings.telemetry.endpoint)):
         try:
             place_of(url)
         except InputError as error:
-            raise ConfigError(f"batch.webhooks: {error}") from None
+            raise ConfigError(f"{name}: {error}") from None
     try:
         quiet_hours(keepalive.quiet_hours)
     except InputError as error:
