@@ -40,5 +40,5 @@ async def test_empty_books(tmp_path: Path) -> None:
     ledger = SqliteLedger.open(tmp_path / "books.db")
     board = Board([Rule("now", above=1.0)], ZONES)
     await recall(ledger, board, NOW)
-    assert not board.sightings(NOW)
+    assert not any(verdict.met for _, _, verdict in board.verdicts(NOW))
     await ledger.close()

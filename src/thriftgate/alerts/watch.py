@@ -20,6 +20,7 @@ from thriftgate.core.alerting.alert import Sighting
 from thriftgate.core.alerting.board import Board
 from thriftgate.core.alerting.life import Habits
 from thriftgate.core.alerting.rules import Rule
+from thriftgate.core.alerting.verdict import sighting_of
 from thriftgate.core.errors import ThriftgateError
 from thriftgate.engine.keeping import Keeper
 from thriftgate.engine.tasks import Tasks
@@ -29,7 +30,8 @@ from thriftgate.ledger.sqlite_seen import seen_of
 from thriftgate.logs import log, where_raised
 
 QUEUE_MAX = 20_000  # entries and sightings that wait; what comes above is counted, and lost to the alerts alone
-AT_ONCE = 500
+AT_ONCE = 500  # of them in one transaction
+SHARE = 20  # calls taken in, or series judged, before others have their turn
 JUMP_S = 60.0  # wall time and running time differ by more: the clock was set
 SWEEP_S = 3600.0
 CLOSE_S = 2.0
@@ -127,6 +129,7 @@ class Watch:
             _, slow = await asyncio.wait(self._running, timeout=CLOSE_S)
             for task in slow:  # a message that is under way: the next gateway sends it again
                 task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
         try:
             await self.drain()
         except ThriftgateError as error:
@@ -138,14 +141,15 @@ class Watch:
         """Take in all that was heard."""
         while self._heard:
             found: list[Sighting] = []
-            for _ in range(min(AT_ONCE, len(self._heard))):
+            for taken in range(min(AT_ONCE, len(self._heard))):
+                if taken % SHARE == 0:
+                    await asyncio.sleep(0)
                 one = self._heard.popleft()
                 if isinstance(one, Sighting):
                     found.append(one)
                 else:
                     self._see(one, found)
             await self._put(found)
-            await asyncio.sleep(0)
         if self._lost:
             log.warning("alerts could not keep up", lost=self._lost)
             self._lost = 0
@@ -167,7 +171,7 @@ class Watch:
             except Exception as error:  # noqa: BLE001  a detector's fault must not end the watch
                 log.error("detector failed", error=type(error).__name__, at=where_raised(error))
         if self._knows():
-            found += self._board.sightings(int(now_s * 1e6))
+            found += await self._judged(int(now_s * 1e6))
             await self._put(found)
             if running_s >= self._settles_at_s:
                 self._told(await self._book.settle_down(self._watching.habits, self._watching.routes, int(now_s * 1e6)))
@@ -179,6 +183,16 @@ class Watch:
             self._swept_s = running_s
             await self._book.sweep(int(now_s * 1e6))
         return self._watching.every_s
+
+    async def _judged(self, now_us: int) -> list[Sighting]:
+        """What the rules say now; calls are served in between."""
+        found = []
+        for looked, (rule, member, verdict) in enumerate(self._board.verdicts(now_us)):
+            if verdict.met:
+                found.append(sighting_of(rule, member, verdict, now_us))
+            if looked % SHARE == 0:
+                await asyncio.sleep(0)
+        return found
 
     def _take(self, one: Entry | Sighting) -> None:
         if len(self._heard) >= QUEUE_MAX:

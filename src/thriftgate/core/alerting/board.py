@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 
-from thriftgate.core.alerting.alert import Sighting
 from thriftgate.core.alerting.metrics import Seen
 from thriftgate.core.alerting.rules import Rule
 from thriftgate.core.alerting.series import Series
-from thriftgate.core.alerting.verdict import Verdict, judge, sighting_of
+from thriftgate.core.alerting.verdict import Verdict, judge
 
 MEMBERS_MAX = 500  # of one rule; who was silent longest is forgotten
 
@@ -42,12 +41,8 @@ class Board:
                     del members[min(members, key=lambda one: (members[one].last_us, one))]
 
     def verdicts(self, now_us: int) -> Iterator[tuple[Rule, str, Verdict]]:
-        """Each rule on each of its members."""
+        """Each rule on each of its members. Calls may be taken meanwhile."""
         for rule in self.rules:
             zone = self._zones[rule.zone]
-            for member, series in self._series[rule.name].items():
+            for member, series in list(self._series[rule.name].items()):
                 yield rule, member, judge(rule, series, now_us, zone)
-
-    def sightings(self, now_us: int) -> list[Sighting]:
-        """What is met now."""
-        return [sighting_of(rule, member, verdict, now_us) for rule, member, verdict in self.verdicts(now_us) if verdict.met]

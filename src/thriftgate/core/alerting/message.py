@@ -6,11 +6,13 @@ from msgspec import Struct
 
 from thriftgate.core.alerting.alert import SEVERITIES, Alert, Message, Notice, rank
 from thriftgate.core.alerting.words import moment, money, plain
+from thriftgate.core.money import PICO_PER_USD
 
 SHOWN_MAX = 10  # in a digest
 PAGE = "/thriftgate/dashboard/alerts"
 _WHY = {"opened": "", "worse": "worse: ", "again": "still: ", "resolved": "resolved: "}
 _SUBJECT_MAX = 200
+_WORTH_PICO = PICO_PER_USD // 100  # an hour; less is not worth a line
 
 
 class Text(Struct, frozen=True):
@@ -42,7 +44,7 @@ def _one(notice: Notice, public_url: str) -> Text:
         lines.append(f"over: {moment(alert.closed_us)}, sighted {alert.count:,} times")
     else:
         lines += [f"evidence: {plain(one)}" for one in alert.evidence]
-        if alert.pico_per_h:
+        if alert.pico_per_h >= _WORTH_PICO:
             lines.append(f"money: {money(alert.pico_per_h)} an hour")
         if alert.action:
             lines.append(f"do: {plain(alert.action)}")
@@ -70,7 +72,7 @@ def _digest(notices: tuple[Notice, ...], public_url: str) -> Text:
     if len(notices) > len(worst):
         lines.append(f"and {len(notices) - len(worst):,} more")
     at_stake = sum(one.alert.pico_per_h for one in standing)
-    if at_stake:
+    if at_stake >= _WORTH_PICO:
         lines.append(f"money: {money(at_stake)} an hour, together")
     return Text(f"{len(notices):,} alerts: {', '.join(counts)}", tuple(lines), link_to(None, public_url))
 
