@@ -1,9 +1,9 @@
-"""`python -m benchmarks.anomalies`: what the detectors find in months with planted incidents, how soon, and how often they
-cry wolf, in those months and in the same ones without incidents.
+"""`python -m benchmarks.anomalies`: what the detectors find in months with planted incidents, how soon, and how often
+they cry wolf, in those months and in the same ones without incidents.
 
-Found in time is what is found within fifteen minutes of traffic: the fifteen first minutes, from the incident's first call
-on, in which its key makes any call; a minute is judged when it is over. An alarm finds an incident when it names its key.
-Seeds 1 to 8 were used for tuning; the default begins at 101.
+Found in time is what is found within fifteen minutes of traffic: the fifteen first minutes, from the incident's first
+call on, in which its key makes any call; a minute is judged when it is over. An alarm finds an incident when it names
+its key. Seeds 1 to 8 and 101 to 108 were looked at while thresholds were chosen; the default begins at 201.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks.options import positive
 OURS, DAILY, HOURLY = "thriftgate", "daily spend", "hourly 3 sigma"
 TELLERS = (OURS, DAILY, HOURLY)
 OF_EACH = 4  # incidents of a kind in a month
-FIRST_SEED, SEEDS = 101, 8
+FIRST_SEED, SEEDS = 201, 6
 IN_TIME, FALSE_A_WEEK, CPU_US = 0.95, 1.0, 15.0
 
 

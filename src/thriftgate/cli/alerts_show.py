@@ -102,7 +102,10 @@ def print_shown(document: dict[str, Any]) -> None:
     rows += [(name, document[name]) for name in ("rule", "since", "opened", "seen", "closed", "acknowledged_by")]
     rows += [("evidence", one) for one in document["evidence"]]
     rows += [("an hour", f"${document['per_hour_usd']}"), ("do", document["action"])]
-    rows += [("sighted", f"{document['count']:,} times"), ("came back", f"{document['flaps']:,} times" if document["flaps"] else "")]
+    rows += [
+        ("sighted", f"{document['count']:,} times"),
+        ("came back", f"{document['flaps']:,} times" if document["flaps"] else ""),
+    ]
     rows += [
         (f"told {one['sink']}", f"{one['why']}: {one['state']} {one['sent'] or ''} {one['error']}".rstrip())
         for one in document["notices"]

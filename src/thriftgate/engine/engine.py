@@ -97,7 +97,8 @@ NO_CEILINGS = GuardTable()
 
 class Engine:
     """One per process. Built by `build.build_engine`; everything it touches is handed in. `liveness` tells which processes
-    that write these books are alive; one that `keeps` nothing leaves what was learned to another."""
+    that write these books are alive; one that `keeps` nothing leaves what was learned to another. `own_key` is the key that
+    `provider` puts in the place of the clients'; "" where it passes theirs through."""
 
     def __init__(
         self,
@@ -117,9 +118,10 @@ class Engine:
         guard: GuardTable = NO_CEILINGS,
         output: OutputTable = NOTHING_ASKED,
         keeps_summaries: bool = False,
+        own_key: str = "",
         budgets: BudgetBook | None = None,
     ) -> None:
-        self.provider, self.transport = provider, transport
+        self.provider, self.own_key, self.transport = provider, own_key, transport
         self.ledger, self.knowledge = ledger, knowledge
         self.policy, self.limits, self.clock = policy, limits, clock
         self.tasks, self._swept_s = Tasks(), -SWEEP_S
@@ -222,7 +224,7 @@ class Engine:
             policy=self.policy,
             wait_s=lambda key, headers: self.limits.fanout_wait_s if self.limits.may_wait(key, headers) else 0.0,
             new_id=self.new_id,
-            key_of=self.key_of,
+            payer_of=self.payer_of,
         )
 
     async def messages(self, call: Call) -> Reply:
@@ -398,6 +400,10 @@ class Engine:
         await self.ledger.close()
         if self._liveness is not None:
             self._liveness.close()
+
+    def payer_of(self, call: Call) -> str:
+        """The name in the books of the key that a call is made with."""
+        return call.key or self.key_of(call.credential)
 
     def key_of(self, credential: str) -> str:
         """A stable name for a key that does not give it away: keyed hash, 12 hex digits."""

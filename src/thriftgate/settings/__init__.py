@@ -3,6 +3,7 @@
 May import: core, and what names the provider's own address.
 """
 
+from thriftgate.settings.access import AccessSettings, OidcSettings, RoleRow
 from thriftgate.settings.alerts import AlertRuleRow, AlertSettings, SinkRow
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings, RuleRow, TaskRow
 from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
@@ -13,6 +14,7 @@ from thriftgate.settings.telemetry import TelemetrySettings
 __all__ = [
     "ENV_PREFIX",
     "ENV_SEPARATOR",
+    "AccessSettings",
     "AlertRuleRow",
     "AlertSettings",
     "BatchSettings",
@@ -20,8 +22,10 @@ __all__ = [
     "DeferRule",
     "ExperimentSettings",
     "LedgerSettings",
+    "OidcSettings",
     "OutputTaskRow",
     "ProofSettings",
+    "RoleRow",
     "RoutingSettings",
     "RuleRow",
     "Settings",

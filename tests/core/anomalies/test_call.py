@@ -17,7 +17,7 @@ def test_one_call() -> None:
     assert (sums.calls, sums.answered, sums.errors, sums.paced) == (1, 1, 0, 1)
     assert (sums.cost_pico, sums.paced_cost_pico) == (99, 99)
     assert (sums.cost, sums.prompt, sums.output) == (log(100), log(101), log(8))
-    assert (sums.rate, sums.runs) == (log(10), ["r"])
+    assert (sums.rate, sums.rated, sums.runs) == (log(9), 1, ["r"])
     assert sums.uncached == pytest.approx(0.25)
 
 

@@ -117,3 +117,14 @@ def test_an_alarm_stands_until_it_is_over_or_has_become_normal(series: Series) -
     fed(series, range(2_155, 2_156 + ADOPT_MINUTES + 1), CHANGES["tier_switch"])
     assert not series.unit_since
     assert series.rate.level > level + 0.5
+
+
+def test_a_model_whose_price_nobody_knows_is_no_switch(series: Series) -> None:
+    for share in (0.5, 1.0):
+        random = Random(1)
+        for minute in range(2_000, 2_030):
+            sums = Sums()
+            for number in range(3):
+                call = priced(usual(random, minute * 3 + number))
+                sums.take(replace(call, rate_pico=0 if random.random() < share else call.rate_pico))
+            assert series.see(minute, sums)[0] < 1

@@ -35,8 +35,8 @@ class Call(Struct, frozen=True):
 
 class Sums(Struct):
     """Calls of one minute. The logarithms are sums over the answered calls, natural, of each call's value plus one;
-    `rate` is the sum over answered calls of the logarithm of the price of their model; `uncached` the sum of the shares
-    of their prompts that were not read from the cache, `runs` the first few of the runs they belong to."""
+    `rate` that of the prices of their models, where known (`rated` calls); `uncached` the sum of the shares of their
+    prompts that were not read from the cache, `runs` the first few of the runs they belong to."""
 
     calls: int = 0
     errors: int = 0
@@ -48,6 +48,7 @@ class Sums(Struct):
     prompt: float = 0.0
     output: float = 0.0
     rate: float = 0.0
+    rated: int = 0
     uncached: float = 0.0
     runs: list[str] = field(default_factory=list)
 
@@ -68,7 +69,9 @@ class Sums(Struct):
         self.cost += log(pico + 1)
         self.prompt += log(prompt + 1)
         self.output += log(call.output + 1)
-        self.rate += log(call.rate_pico + 1)
+        if call.rate_pico:
+            self.rated += 1
+            self.rate += log(call.rate_pico)
         if prompt:
             self.uncached += 1 - read / prompt
         if call.run and len(self.runs) < RUNS_COUNTED and call.run not in self.runs:
@@ -86,6 +89,7 @@ class Sums(Struct):
         self.prompt += other.prompt
         self.output += other.output
         self.rate += other.rate
+        self.rated += other.rated
         self.uncached += other.uncached
         if other.runs and len(self.runs) < RUNS_COUNTED:
             self.runs = list(dict.fromkeys(self.runs + other.runs))[:RUNS_COUNTED]

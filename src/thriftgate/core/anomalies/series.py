@@ -14,7 +14,7 @@ from thriftgate.core.money import PICO_PER_USD
 CALLS_HALF = 4  # calls in a minute whose mean tells half of what a minute can tell
 WEIGHTS = tuple(sqrt(calls / (calls + CALLS_HALF)) for calls in range(256))
 RISE_LEAST = log(1.3)  # of what a call costs: less is not told
-ERRORS_LEAST = 0.15  # of the calls
+ERRORS_LEAST = 0.2  # of the calls
 READ_SAVES = 0.9  # of the price of a prompt token: what a cache read saves with most models
 READ_LESS = 0.6  # of the tokens read before: the cache serves less
 OUTPUT_PART = 0.5  # of a call's cost, when it is told what made it dearer
@@ -33,12 +33,12 @@ class Series(Struct):
 
     last: int
     born: int
-    cost: Chart = field(default_factory=lambda: chart(0.15, 6.5))
-    prompt: Chart = field(default_factory=lambda: chart(0.12, 6.5))
-    output: Chart = field(default_factory=lambda: chart(0.15, 4.6))
+    cost: Chart = field(default_factory=lambda: chart(0.15, 6.0))
+    prompt: Chart = field(default_factory=lambda: chart(0.12, 6.0))
+    output: Chart = field(default_factory=lambda: chart(0.15, 4.4))
     rate: Chart = field(default_factory=lambda: chart(0.06, 6.0, 1.0))
     uncached: Chart = field(default_factory=lambda: chart(0.05, 5.5))
-    errors: Chart = field(default_factory=lambda: chart_from(0.05, 4.0, 0.0))
+    errors: Chart = field(default_factory=lambda: chart_from(0.05, 3.5, 0.0))
     mean_pico: float = 0.0
     per_minute: float = 0.0
     unit_since: int = 0
@@ -92,8 +92,9 @@ class Series(Struct):
             over = other
         if (other := self.output.see(sums.output * part, weight, open_)) > over:
             over = other
-        self.switched = other = self.rate.see(sums.rate * part, weight, open_)
-        over = max(over, other)
+        if sums.rated:
+            self.switched = other = self.rate.see(sums.rate / sums.rated, weight, open_)
+            over = max(over, other)
         if (other := self.uncached.see(sums.uncached * part, weight, open_)) > over:
             over = other
         if open_:
@@ -102,7 +103,7 @@ class Series(Struct):
         if not known:
             self.mean_pico = mean
         else:
-            self.mean_pico += 0.004 * ((min(5 * known, mean)) - known)
+            self.mean_pico += 0.004 * ((min(10 * known, mean)) - known)
         return over
 
     def rise(self) -> float:
