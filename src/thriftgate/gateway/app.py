@@ -125,7 +125,17 @@ class Gateway:
         access = self._ready_access()
         if self._sessions is None:
             self._sessions = Sessions(engine, access, self.settings.access)
-        return Rooms(engine, self.settings, self._clients, self._observer, access, self._sessions, self._queue, self._oidc)
+        return Rooms(
+            engine,
+            self.settings,
+            self._clients,
+            self._observer,
+            access,
+            self._sessions,
+            self._queue,
+            self._oidc,
+            self._alerts.desk if self._alerts is not None else None,
+        )
 
     def _ready_access(self) -> Access:
         if self._access is None:
