@@ -1,4 +1,4 @@
-"""Earlier calls for a board, from the books: a day at a time, so that nobody else who asks them waits for long."""
+"""Earlier calls for a board, from the books: a few hours at a time, so that nobody else who asks them waits for long."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from thriftgate.core.alerting.board import Board
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_seen import calls_seen, first_call_us
 
-_MINUTE_US, _HOUR_US, _DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
+_MINUTE_US, _HOUR_US = 60_000_000, 3_600_000_000
+_STEP_US = 3 * _HOUR_US
 _FINE_US = 6 * _HOUR_US  # what is younger is recalled by the minute
 
 
@@ -16,7 +17,7 @@ async def recall(ledger: SqliteLedger, board: Board, until_us: int) -> None:
     since_us = max(until_us - board.looks_back_us, first_us) if first_us else until_us
     fine_us = max(since_us, until_us - _FINE_US)
     spans = [
-        *_spans(since_us, fine_us, _DAY_US, 15 * _MINUTE_US),
+        *_spans(since_us, fine_us, _STEP_US, 15 * _MINUTE_US),
         *_spans(fine_us, until_us, _HOUR_US, _MINUTE_US),
     ]
     for start_us, end_us, slot_us in spans:
