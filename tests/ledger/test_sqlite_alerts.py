@@ -97,6 +97,12 @@ async def test_it_resolves_itself_and_comes_back_as_the_same(book: SqliteAlerts)
     assert [one.notice.why for one in await book.notices()] == ["opened", "resolved", "opened", "resolved", "opened"]
 
 
+async def test_a_clock_that_was_put_back_keeps_nothing_standing(book: SqliteAlerts) -> None:
+    await book.sight([sighting()], HABITS, OPS, NOW + 1000 * HOUR)
+    assert await book.settle_down(HABITS, OPS, NOW) == 0
+    assert await book.settle_down(HABITS, OPS, NOW + 15 * MINUTE) == 1
+
+
 async def test_routes_say_who_is_told(book: SqliteAlerts) -> None:
     assert await book.sight([sighting()], HABITS, to("a", "b"), NOW) == 2
     assert await book.sight([sighting("t")], HABITS, to(), NOW) == 0

@@ -33,6 +33,7 @@ _LAST_OF = (
     f"{_ALERT} where signature = ? and (state <> 'resolved' or closed_us >= ?) order by opened_us desc, id desc limit 1"
 )
 _STANDING = f"{_ALERT} where state <> 'resolved' and seen_us <= ?"
+_NOT_AHEAD = "update alerts set seen_us = ?1 where state <> 'resolved' and seen_us > ?1"  # the clock was put back
 _ADD_NOTICE = "insert into notices (sink, why, made_us, alert, due_us) values (?, ?, ?, ?, ?)"
 _NOTICE = "select id, sink, why, made_us, alert, state, message, tries, due_us, sent_us, error from notices"
 _SILENCE = 'select id, matchers, until_us, made_us, "by", why from silences'
@@ -68,6 +69,7 @@ class SqliteAlerts:
         def work(connection: sqlite3.Connection) -> int:
             silences = _silences(connection, now_us)
             notices = 0
+            connection.execute(_NOT_AHEAD, (now_us,))
             for row in connection.execute(_STANDING, (now_us - habits.resolve_us,)).fetchall():
                 alert = _alert(row)
                 over = unsighted(alert, habits, now_us, silenced=_covered(silences, alert, now_us))
