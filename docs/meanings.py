@@ -87,6 +87,12 @@ KEYS: dict[str, str] = {
     "cache doctor": "requests, unreadable{reason: n}, apps[{key, model, since, requests, unanalysed, tokens, tokens_shared, "
     "tokens_shared_stabilised, changed, left_alone{reason: n}, breaks[{cause, where, pattern, at_block, offset_chars, "
     "count, tokens_lost, fix, switch, last}]}]",
+    "alerts list": "alerts[{id, state, severity, kind, rule, sentence, labels[], evidence[], action, per_hour_usd, "
+    "signature, since, opened, seen, closed, told, count, flaps, acknowledged_by}], silences[{id, matchers[], until, "
+    "made, by, why}], dead_letters[{alert, sentence, sink, why, state, message, tries, made, next, sent, error}]",
+    "alerts rules": "rules[{name, kind, of, where[], by, over_s, above, below, factor, least, window, zone, calls_min, "
+    "severity, action, source, made_by, made, now[{member, met, value, bound, sentence, evidence[], lacks}]}]",
+    "alerts test": "ok, sinks[{sink, ok, error}]",
     "doctor": "ok, checks[{name, ok, detail, fix}]",
     **dict.fromkeys(("batch run", "batch resume", "batch status", "batch cancel"), _RUN_KEYS),
     "batch list": "jobs, succeeded, failed{cause: n}, cost_usd, saved_usd, batches[{batch, …}], runs[{run, …}]",

@@ -36,6 +36,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("budget", "What may be spent, by whom, and how much of it is."),
     ("cache", "The prompt cache: what was missed and why, what breaks it."),
     ("warm", "Write prefixes into the provider's cache before they are needed."),
+    ("alerts", "What people are told of: list, acknowledge, silence, test."),
     ("doctor", "Check the installation, the settings and the ledger."),
 )
 

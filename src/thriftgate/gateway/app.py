@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from thriftgate import __version__
+from thriftgate.alerts.build import Alerting, open_alerts
 from thriftgate.batch.client_batches import ClientBatches
 from thriftgate.batch.queue import Queue
 from thriftgate.core.errors import LedgerError, ThriftgateError
@@ -51,6 +52,7 @@ class Gateway:
         self._engine = engine
         self._queue: Queue | None = None
         self._clients: ClientBatches | None = None
+        self._alerts: Alerting | None = None
         self._proof: Proof | None = None
         self._observer: Observer | None = None
         self._access: Access | None = None
@@ -125,7 +127,17 @@ class Gateway:
         access = self._ready_access()
         if self._sessions is None:
             self._sessions = Sessions(engine, access, self.settings.access)
-        return Rooms(engine, self.settings, self._clients, self._observer, access, self._sessions, self._queue, self._oidc)
+        return Rooms(
+            engine,
+            self.settings,
+            self._clients,
+            self._observer,
+            access,
+            self._sessions,
+            self._queue,
+            self._oidc,
+            self._alerts.desk if self._alerts is not None else None,
+        )
 
     def _ready_access(self) -> Access:
         if self._access is None:
@@ -143,6 +155,7 @@ class Gateway:
             self._queue = await open_queue(self._engine, self.settings)
             self._proof = await open_proof(self._engine, self.settings, self._queue)
             await self._rooms().clients.start()
+            self._alerts = await open_alerts(self._engine, self.settings)
         except ThriftgateError as error:
             self.failure = error
             if self._engine is not None:
@@ -157,6 +170,8 @@ class Gateway:
         rooms.clients.stop()
         if self._queue is not None:
             await self._queue.close()
+        if self._alerts is not None:
+            await self._alerts.close()
         await rooms.access.close()
         await rooms.engine.close()
         await rooms.observer.close()
