@@ -26,7 +26,7 @@ import msgspec
 
 from thriftgate.core.errors import LedgerError
 from thriftgate.core.usage import Tokens
-from thriftgate.ledger import queries
+from thriftgate.ledger import queries, sqlite_rollups
 from thriftgate.ledger.entries import (
     BASELINE,
     SAVED,
@@ -54,6 +54,7 @@ from thriftgate.ledger.rows import (
     hold_row,
     posting_rows,
 )
+from thriftgate.ledger.sqlite_rollups_made import are_wanted, make_wanted
 from thriftgate.logs import log, where_raised
 
 ROWS_PER_STATEMENT = 64  # × 36 columns stays far under SQLite's 32,766 parameters (sqlite.org/limits.html, 2026-08)
@@ -65,6 +66,7 @@ class _Write(NamedTuple):
     """Rows by table, and whom to tell; or `work` to be done as a transaction of its own."""
 
     rows: tuple[tuple[str, Row], ...]
+    entries: tuple[Entry, ...]
     done: asyncio.Future[Any]
     work: Callable[[sqlite3.Connection], object] | None = None
 
@@ -104,6 +106,9 @@ class SqliteLedger:
             writer.execute("pragma journal_mode = wal")
             writer.execute(f"pragma synchronous = {sync}")
             migrate(writer)
+            if are_wanted(writer):
+                with _transaction(writer):
+                    make_wanted(writer)
             reader.execute("pragma query_only = on") if reader is not writer else None
         except (sqlite3.Error, OSError, LedgerError) as error:
             for connection in opened:
@@ -129,7 +134,8 @@ class SqliteLedger:
     async def settle(self, entry: Entry) -> None:
         if entry.balance():
             raise LedgerError(f"entry {entry.id} does not balance: off by {entry.balance()} pico-USD")
-        written = self._write((("entries", entry_row(entry)), *(("postings", row) for row in posting_rows(entry))))
+        rows = (("entries", entry_row(entry)), *(("postings", row) for row in posting_rows(entry)))
+        written = self._write(rows, (entry,))
         written.add_done_callback(lambda done: self.settled(entry) if done.cancelled() or not done.exception() else None)
         await written
 
@@ -212,7 +218,7 @@ class SqliteLedger:
             raise LedgerError("the ledger is closed")
         done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
         self._hand_over()
-        self._queue.put([_Write((), done, work)])
+        self._queue.put([_Write((), (), done, work)])
         return await done
 
     async def ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
@@ -236,7 +242,7 @@ class SqliteLedger:
     async def _commit(self, rows: tuple[tuple[str, Row], ...]) -> None:
         await self._write(rows)
 
-    def _write(self, rows: tuple[tuple[str, Row], ...]) -> asyncio.Future[None]:
+    def _write(self, rows: tuple[tuple[str, Row], ...], entries: tuple[Entry, ...] = ()) -> asyncio.Future[None]:
         """Hand the rows over; done when they are durable. Cancelled, they are written all the same."""
         if self._closed:
             raise LedgerError("the ledger is closed")
@@ -244,7 +250,7 @@ class SqliteLedger:
         done: asyncio.Future[None] = loop.create_future()
         if not self._collected:  # the thread is woken once for all that this turn of the loop writes
             loop.call_soon(self._hand_over)
-        self._collected.append(_Write(rows, done))
+        self._collected.append(_Write(rows, entries, done))
         return done
 
     def _hand_over(self) -> None:
@@ -289,7 +295,7 @@ class SqliteLedger:
     def _write_together(self, batch: list[_Write]) -> None:
         try:
             with self._shared:
-                self._write_rows([row for write in batch for row in write.rows])
+                self._write_rows(batch)
         except Exception as error:  # noqa: BLE001  the writer must outlive any bad row: without it every call would wait for ever
             # One bad row must not fail its neighbours; a full disk or a locked file fails them all alike.
             if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
@@ -300,9 +306,10 @@ class SqliteLedger:
         else:
             _tell([write.done for write in batch], None)
 
-    def _write_rows(self, rows: list[tuple[str, Row]]) -> None:
+    def _write_rows(self, batch: list[_Write]) -> None:
         with _transaction(self._writer):
-            insert_rows(self._writer, rows)
+            insert_rows(self._writer, (row for write in batch for row in write.rows))
+            sqlite_rollups.add(self._writer, [entry for write in batch for entry in write.entries])
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import astuple, replace
 
 from thriftgate.core.errors import LedgerError
+from thriftgate.ledger import sqlite_rollups
 from thriftgate.ledger.entries import Entry, Hold
 from thriftgate.ledger.jobs import (
     OPEN_BATCHES,
@@ -267,6 +268,7 @@ class SqliteJobs:
                 ),
             )
             insert_rows(connection, _entry_rows(entries))
+            sqlite_rollups.add(connection, entries)
             if answers:
                 connection.executemany(_ADD_ANSWER, ((lease.run, *astuple(one)) for one in answers))
                 connection.executemany(
