@@ -117,7 +117,7 @@ def savings(entries: Iterable[Entry], asked: Asked) -> list[SavingCell]:
                 if posting.account.startswith(SAVED):
                     lever = posting.account.removeprefix(SAVED)
                     found.setdefault((start, name, lever), []).append(-posting.pico)
-    cells = [SavingCell(*at, len(picos), sum(picos)) for at, picos in found.items()]
+    cells = [SavingCell(start, name, lever, len(picos), sum(picos)) for (start, name, lever), picos in found.items()]
     return sorted(cells, key=lambda cell: (cell.start_us, -cell.saved_pico, cell.name, cell.lever))
 
 
@@ -129,13 +129,15 @@ def misses(entries: Iterable[Entry], asked: Asked) -> list[MissCell]:
                 found.setdefault((start, name, one.miss.cause), []).append(one.miss)
     cells = [
         MissCell(
-            *at,
+            start,
+            name,
+            cause,
             len(those),
             sum(one.tokens for one in those),
             sum(one.pico for one in those),
             sum(one.pico for one in those if one.avoidable),
         )
-        for at, those in found.items()
+        for (start, name, cause), those in found.items()
     ]
     return sorted(cells, key=lambda cell: (cell.start_us, -cell.pico, cell.name, cell.cause))
 
@@ -204,7 +206,7 @@ def _entries(draw: st.DrawFn, name: str) -> Entry:
     whose = Whose(draw(_NAMES), draw(_NAMES), draw(_NAMES), tuple(draw(st.lists(st.sampled_from("xyz"), max_size=3))))
     output = draw(st.integers(0, 5_000))
     counts = [draw(st.integers(0, 300_000) | st.sampled_from([0, 4_000, 100_000])) for _ in range(4)]
-    tokens = Tokens(*counts, output=output, thinking=draw(st.integers(0, output)))
+    tokens = Tokens(counts[0], counts[1], counts[2], counts[3], output, draw(st.integers(0, output)))
     usage = Usage(tokens, draw(st.integers(0, 3)))
     outcome = draw(st.sampled_from(["answered", "failed", "refused"]))
     source = draw(st.sampled_from(["exact", "estimated", "none"]))

@@ -20,7 +20,9 @@ from thriftgate.ledger.rows import ENTRY_COLUMNS, entry_row, posting_rows
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_jobs import SqliteJobs
 
-TABLES = {"meta", "holds", "entries", "postings", "memories", "runs", "batches", "jobs", "groups", "bodies", "answers"}
+TABLES = {"meta", "holds", "entries", "postings", "memories", "runs", "batches", "jobs", "groups", "bodies", "answers"} | {
+    "rollup_dims", "rollup_cells", "rollup_parts", "rollup_prompts", "rollup_room",
+}  # fmt: skip
 
 ROUTED: dict[str, Any] = {
     "asked_model": "strong",

@@ -25,21 +25,13 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import msgspec
 
 from thriftgate.core.errors import LedgerError
-from thriftgate.core.usage import Tokens
 from thriftgate.ledger import queries, sqlite_rollups
 from thriftgate.ledger.entries import (
-    BASELINE,
-    SAVED,
-    UPSTREAM,
     CacheReport,
     Counters,
     Entry,
-    Group,
     Hold,
-    MissSum,
     Posting,
-    PricedAlike,
-    PromptSum,
     Report,
 )
 from thriftgate.ledger.migrate import migrate
@@ -54,6 +46,7 @@ from thriftgate.ledger.rows import (
     hold_row,
     posting_rows,
 )
+from thriftgate.ledger.sqlite_reports import cache_report, report
 from thriftgate.ledger.sqlite_rollups_made import are_wanted, make_wanted
 from thriftgate.logs import log, where_raised
 
@@ -168,10 +161,10 @@ class SqliteLedger:
         return await self.ask(lambda connection: [hold_from_row(row) for row in connection.execute(queries.OPEN_HOLDS)])
 
     async def report(self, *, since_us: int = 0, until_us: int = 2**62) -> Report:
-        return await self.ask(lambda connection: _report(connection, (since_us, until_us)))
+        return await self.ask(lambda connection: report(connection, (since_us, until_us)))
 
     async def cache_report(self, price_steps: Sequence[int], *, since_us: int = 0, until_us: int = 2**62) -> CacheReport:
-        return await self.ask(lambda connection: _cache_report(connection, price_steps, (since_us, until_us)))
+        return await self.ask(lambda connection: cache_report(connection, price_steps, (since_us, until_us)))
 
     async def unbalanced(self) -> Sequence[str]:
         return await self.ask(lambda connection: [row[0] for row in connection.execute(queries.UNBALANCED)])
@@ -380,68 +373,3 @@ def _tell(waiting: list[asyncio.Future[Any]], outcome: object) -> None:
 def _with_postings(connection: sqlite3.Connection, row: Row) -> Entry:
     postings = connection.execute(queries.POSTINGS, (row[0],))
     return entry_from_row(row, tuple(Posting(*posting) for posting in postings))
-
-
-def _report(connection: sqlite3.Connection, span: tuple[int, int]) -> Report:
-    calls, estimated = connection.execute(queries.CALLS, span).fetchone()
-    accounts = {account: queries.summed(high, low) for account, high, low in connection.execute(queries.ACCOUNTS, span)}
-    groups = {
-        column: _largest_first(
-            Group(name, n, queries.summed(*sums[:2]), queries.summed(*sums[2:]))
-            for name, n, *sums in connection.execute(queries.GROUPED.format(column), span)
-        )
-        for column in queries.GROUPS
-    }
-    return Report(
-        calls=calls,
-        estimated=estimated,
-        open_holds=connection.execute(queries.OPEN_HOLDS_COUNT).fetchone()[0],
-        baseline_pico=accounts.get(BASELINE, 0),
-        paid_pico=-accounts.get(UPSTREAM, 0),
-        levers={account.removeprefix(SAVED): -pico for account, pico in accounts.items() if account.startswith(SAVED)},
-        by_model=groups["model"],
-        by_key=groups["key"],
-        by_outcome=groups["outcome"],
-    )
-
-
-def _cache_report(connection: sqlite3.Connection, price_steps: Sequence[int], span: tuple[int, int]) -> CacheReport:
-    total, by_model, by_key = (
-        sorted(
-            (
-                PromptSum(name, calls, read, write_5m, write_1h, plain, queries.summed(high, low))
-                for name, calls, read, write_5m, write_1h, plain, high, low in connection.execute(
-                    queries.PROMPTS.format(column), span
-                )
-            ),
-            key=_most_prompt_first,
-        )
-        for column in queries.PROMPT_GROUPS
-    )
-    misses = [
-        MissSum(cause, calls, tokens, queries.summed(*sums[:2]), queries.summed(*sums[2:]))
-        for cause, calls, tokens, *sums in connection.execute(queries.MISSES, span)
-    ]
-    question = queries.PRICED_ALIKE.format(queries.price_step(price_steps))
-    return CacheReport(
-        total=total[0] if total else PromptSum("", 0, 0, 0, 0, 0, 0),
-        misses=tuple(sorted(misses, key=_dearest_first)),
-        by_model=tuple(by_model),
-        by_key=tuple(by_key),
-        priced_alike=tuple(
-            PricedAlike(model, mode, geo, day, above, Tokens(*counts))
-            for model, mode, geo, day, above, *counts in connection.execute(question, span)
-        ),
-    )
-
-
-def _most_prompt_first(one: PromptSum) -> tuple[int, str]:
-    return -one.prompt, one.name
-
-
-def _dearest_first(miss: MissSum) -> tuple[int, str]:
-    return -miss.pico, miss.cause
-
-
-def _largest_first(groups: Iterable[Group]) -> tuple[Group, ...]:
-    return tuple(sorted(groups, key=lambda group: (-group.baseline_pico, group.name)))

@@ -37,13 +37,13 @@ EVERY = Only()
 
 class Source(NamedTuple):
     """Where sums come from: the columns of a table of cells, each with its SQL there (over a cell `c` and its dims `d`), and
-    over entries. `part` is one more name to tell them apart by. Without dims the cells have names of their own."""
+    over entries. `parts` are more names to tell them apart by. Without dims the cells have only those."""
 
     table: str
     cells: Mapping[str, str]
     entries: Mapping[str, str]
-    part: str = ""
-    part_of_entries: str = ""
+    parts: tuple[str, ...] = ()
+    parts_of_entries: tuple[str, ...] = ()
     joined: str = ""
     cells_where: str = "true"
     entries_where: str = "true"
@@ -182,7 +182,7 @@ def _ask_cells(source: Source, names: Sequence[str], step: Step, only: Only) -> 
         where += [f"d.{_COLUMN_OF.get(name, name)} = :{name}" for name in values if name != "tag"]
     dims = "join rollup_dims d on d.id = c.dims" if source.has_dims else ""
     tables = f"pieces p cross join {source.table} c on c.hours = p.hours and c.slot >= p.low and c.slot < p.high {dims}"
-    return _select(grouped + [source.part] * bool(source.part), source.cells, tables, where), values
+    return _select([*grouped, *source.parts], source.cells, tables, where), values
 
 
 def _ask_entries(source: Source, names: Sequence[str], step: Step, only: Only) -> tuple[str, dict[str, object]]:
@@ -195,7 +195,7 @@ def _ask_entries(source: Source, names: Sequence[str], step: Step, only: Only) -
         where += ["tag.value <> ''", _ONCE]
     where += ["tag.value = :tag" if name == "tag" else f"e.{_COLUMN_OF.get(name, name)} = :{name}" for name in values]
     where.append("e.opened_us >= p.low and e.opened_us < p.high")
-    return _select(grouped + [source.part_of_entries] * bool(source.part), source.entries, tables, where), values
+    return _select([*grouped, *source.parts_of_entries], source.entries, tables, where), values
 
 
 def _select(grouped: Sequence[str], columns: Mapping[str, str], tables: str, where: Iterable[str]) -> str:

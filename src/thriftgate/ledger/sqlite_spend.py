@@ -229,8 +229,8 @@ LEVERS = Source(
     "rollup_parts",
     _PART,
     LEVER_PART,
-    "c.part",
-    "part.account",
+    ("c.part",),
+    ("part.account",),
     "join postings part on part.entry = e.id and part.account >= 'saved:' and part.account < 'saved;'",
     "c.part >= 'saved:' and c.part < 'saved;'",
 )
@@ -238,8 +238,8 @@ MISSES = Source(
     "rollup_parts",
     _PART,
     MISS_PART,
-    "c.part",
-    MISS_NAME,
+    ("c.part",),
+    (MISS_NAME,),
     cells_where="c.part >= 'miss:' and c.part < 'miss;'",
     entries_where="e.miss <> ''",
 )
