@@ -15,9 +15,8 @@ from thriftgate.core.control.whose import Whose, tier_of
 from thriftgate.core.misses import Miss
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.ledger.entries import BASELINE, SAVED, UPSTREAM, Entry, balanced
-from thriftgate.ledger.rollup_columns import BOUNDS_MS, HOUR_US
+from thriftgate.ledger.rollup_columns import BOUNDS_MS, ERRORS, HOUR_US
 from thriftgate.ledger.sqlite_spend import (
-    ERRORS,
     Asked,
     CacheCell,
     LatencyCell,

@@ -21,7 +21,7 @@ from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_jobs import SqliteJobs
 
 TABLES = {"meta", "holds", "entries", "postings", "memories", "runs", "batches", "jobs", "groups", "bodies", "answers"} | {
-    "rollup_dims", "rollup_cells", "rollup_parts", "rollup_prompts", "rollup_room",
+    "rollup_dims", "rollup_cells", "rollup_ways", "rollup_parts", "rollup_prompts", "rollup_room",
 }  # fmt: skip
 
 ROUTED: dict[str, Any] = {

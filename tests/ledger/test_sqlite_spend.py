@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.ledger.scans import SCANS, START_US, ZONES, some_entries
 from thriftgate.ledger import sqlite_spend
 from thriftgate.ledger.entries import Entry
-from thriftgate.ledger.rollup_columns import HOUR_US
+from thriftgate.ledger.rollup_columns import HOUR_US, WAYS
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_cells import Only
 from thriftgate.ledger.sqlite_rollups_made import make
@@ -55,6 +55,8 @@ def test_roll_ups_say_what_the_entries_say(entries: list[Entry], asked: list[Ask
         for _ in range(2):
             for one in asked:
                 for name, scan in SCANS.items():
+                    if name in ("savings", "misses") and one.by in WAYS:
+                        continue
                     found = await ledger.ask(partial(_put, getattr(sqlite_spend, name), one))
                     assert found == scan(entries, one), (name, one)
             await ledger.transact(make)  # from the entries in one go, they are the same

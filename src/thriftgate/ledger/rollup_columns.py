@@ -16,9 +16,14 @@ HOURS = (1, 24)
 OTHER = "(other)"
 """The name of what found no cell of its own."""
 
-DIMS = (
-    "key", "user_id", "team", "org", "model", "task", "provider", "upstream", "endpoint", "mode", "outcome", "tag",
-)  # fmt: skip
+WHO = ("key", "user_id", "team", "org", "model", "task", "provider", "tag")
+"""What calls can be asked for by, and told apart by."""
+WAYS = ("upstream", "endpoint", "mode", "outcome")
+"""What they can be told apart by beside that. Those cells are many more, and asked by fewer."""
+DIMS = WHO + WAYS
+
+ERRORS = ("failed", "cut", "unreachable", "timeout", "garbage", "lost")
+"""Outcomes that are errors: no whole answer came, and neither the client nor a limit is why."""
 
 BOUNDS_MS = (160, 320, 640, 1_280, 2_560, 5_120, 10_240, 20_480, 40_960, 81_920)
 """Upper bounds of the classes of latency but the last: those of OpenTelemetry's gen_ai durations from 0.16 s on
@@ -49,6 +54,7 @@ def _halves(name: str, sql: str) -> dict[str, str]:
 
 COLUMNS: dict[str, str] = {
     "calls": "1",
+    "errors": f"(e.outcome in ({', '.join(map(repr, ERRORS))}))",
     "estimated": "(e.usage_source = 'estimated')",
     "used": _USED,
     "own_calls": _OWN,
@@ -119,7 +125,7 @@ def measures_of(entry: Entry) -> list[int]:
         else (0, 0, 0, 0, 0, 0)
     )
     found = [
-        1, entry.usage_source == "estimated", used, own,
+        1, entry.outcome in ERRORS, entry.usage_source == "estimated", used, own,
         *divmod(base, SPLIT), *divmod(paid, SPLIT), *divmod(paid if own else 0, SPLIT), *divmod(missed, SPLIT),
         *counts, entry.usage.web_searches, entry.latency_ms, entry.ttfb_ms, *(0,) * (2 * len(CLASSES)),
     ]  # fmt: skip

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from thriftgate.ledger.queries import summed
-from thriftgate.ledger.rollup_columns import COLUMNS, HOUR_US, POSTINGS
+from thriftgate.ledger.rollup_columns import COLUMNS, HOUR_US, POSTINGS, WAYS
 from thriftgate.ledger.rollup_spans import DAY_US, ENTRIES, Piece, Step, pieces, rounded, zone_of
 
 KEPT_FROM = "entries kept from"
@@ -181,7 +181,8 @@ def _ask_cells(source: Source, names: Sequence[str], step: Step, only: Only) -> 
         values = {name: value for name, value in msgspec.structs.asdict(only).items() if value is not None}
         where += [f"d.{_COLUMN_OF.get(name, name)} = :{name}" for name in values if name != "tag"]
     dims = "join rollup_dims d on d.id = c.dims" if source.has_dims else ""
-    tables = f"pieces p cross join {source.table} c on c.hours = p.hours and c.slot >= p.low and c.slot < p.high {dims}"
+    table = "rollup_ways" if set(names) & set(WAYS) else source.table
+    tables = f"pieces p cross join {table} c on c.hours = p.hours and c.slot >= p.low and c.slot < p.high {dims}"
     return _select([*grouped, *source.parts], source.cells, tables, where), values
 
 

@@ -14,13 +14,12 @@ from thriftgate.ledger.sqlite_cells import Source, Totals, add_up, chosen
 from thriftgate.ledger.sqlite_spend import Asked, cache, misses, savings
 
 _BOOKED = chosen("calls", "estimated", "baseline_high", "baseline_low", "paid_high", "paid_low")
-_GROUPS = ("model", "key", "outcome")
 
 
 def report(connection: sqlite3.Connection, span: tuple[int, int]) -> Report:
     """See `entries.Ledger.report`."""
-    booked = add_up(connection, _BOOKED, span, _GROUPS)
-    groups = {name: _largest_first(_grouped(booked, at)) for at, name in enumerate(_GROUPS)}
+    booked = add_up(connection, _BOOKED, span, ("model", "key"))
+    by_outcome = add_up(connection, _BOOKED, span, ("outcome",))
     saved = sorted(savings(connection, Asked(*span)), key=lambda cell: cell.lever)
     return Report(
         calls=sum(one["calls"] for one in booked.values()),
@@ -29,9 +28,9 @@ def report(connection: sqlite3.Connection, span: tuple[int, int]) -> Report:
         baseline_pico=sum(one.money("baseline") for one in booked.values()),
         paid_pico=sum(one.money("paid") for one in booked.values()),
         levers={cell.lever: cell.saved_pico for cell in saved},
-        by_model=groups["model"],
-        by_key=groups["key"],
-        by_outcome=groups["outcome"],
+        by_model=_largest_first(_grouped(booked, 0)),
+        by_key=_largest_first(_grouped(booked, 1)),
+        by_outcome=_largest_first(_grouped(by_outcome, 0)),
     )
 
 

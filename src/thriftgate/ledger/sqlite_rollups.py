@@ -20,6 +20,8 @@ from thriftgate.ledger.rollup_columns import (
     PART_COLUMNS,
     PROMPT_COLUMNS,
     PROMPT_NAMES,
+    WAYS,
+    WHO,
     measures_of,
     parts_of,
     prompt_of,
@@ -37,10 +39,9 @@ ROWS_PER_STATEMENT = 16
 DAY_HOURS = HOURS[-1]
 Dims = tuple[str, ...]
 
-_DIMS = {
-    "find": f"select id from rollup_dims where ({', '.join(DIMS)}) = ({', '.join('?' * len(DIMS))})",
-    "put": f"insert into rollup_dims ({', '.join(DIMS)}) values ({', '.join('?' * len(DIMS))}) returning id",
-}
+_NO_WAYS = ("",) * len(WAYS)
+_FIND = f"select id from rollup_dims where ({', '.join(DIMS)}) = ({', '.join('?' * len(DIMS))})"
+_MAKE = f"insert into rollup_dims (who, {', '.join(DIMS)}) values (?, {', '.join('?' * len(DIMS))}) returning id"
 _HAS_DAY = f"select 1 from rollup_cells where hours = {DAY_HOURS} and slot = ? and dims = ?"
 _ROOM = "select whose, cells from rollup_room where slot = ? and whose in ('', ?)"
 _TAKE = """
@@ -51,6 +52,7 @@ _SETTLED = "update holds set settled = 1 where id in ({0})"
 
 _TABLES = {
     "rollup_cells": (("hours", "slot", "dims"), tuple(COLUMNS)),
+    "rollup_ways": (("hours", "slot", "dims"), tuple(COLUMNS)),
     "rollup_parts": (("hours", "slot", "dims", "part"), PART_COLUMNS),
     "rollup_prompts": (("hours", "slot", *PROMPT_NAMES), tuple(PROMPT_COLUMNS)),
 }
@@ -63,22 +65,21 @@ def add(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
     if not entries:
         return
     places = Places(connection)
-    cells: _Sums = {}
-    parts: _Sums = {}
-    prompts: _Sums = {}
+    found: dict[str, _Sums] = {table: {} for table in _TABLES}
     for entry in entries:
-        slots = [(hours, entry.opened_us // (hours * HOUR_US)) for hours in HOURS]
-        measures, its_parts = measures_of(entry), parts_of(entry)
-        for dims in places.of(entry):
-            for hours, slot in slots:
-                _count(cells, (hours, slot, dims), measures)
-                for part, sums in its_parts:
-                    _count(parts, (hours, slot, dims, part), sums)
-        if entry.usage_source != "none":
-            names, counts = prompt_of(entry)
-            for hours, slot in slots:
-                _count(prompts, (hours, slot, *names), counts)
-    for table, sums_by_cell in (("rollup_cells", cells), ("rollup_parts", parts), ("rollup_prompts", prompts)):
+        measures, parts = measures_of(entry), parts_of(entry)
+        prompt = prompt_of(entry) if entry.usage_source != "none" else None
+        its_places = places.of(entry)
+        for hours in HOURS:
+            slot = entry.opened_us // (hours * HOUR_US)
+            for who, way in its_places:
+                _count(found["rollup_cells"], (hours, slot, who), measures)
+                _count(found["rollup_ways"], (hours, slot, way), measures)
+                for part, sums in parts:
+                    _count(found["rollup_parts"], (hours, slot, who, part), sums)
+            if prompt is not None:
+                _count(found["rollup_prompts"], (hours, slot, *prompt[0]), prompt[1])
+    for table, sums_by_cell in found.items():
         _put(connection, table, sums_by_cell)
     for at in range(0, len(entries), ROWS_PER_STATEMENT):
         ids = [entry.id for entry in entries[at : at + ROWS_PER_STATEMENT]]
@@ -97,7 +98,7 @@ def _put(connection: sqlite3.Connection, table: str, sums: _Sums) -> None:
         connection.execute(_upsert(table, len(some)), [value for row in some for value in row])
 
 
-@lru_cache(maxsize=3 * ROWS_PER_STATEMENT)
+@lru_cache(maxsize=4 * ROWS_PER_STATEMENT)
 def _upsert(table: str, rows: int) -> str:
     names, sums = _TABLES[table]
     one = f"({', '.join('?' * (len(names) + len(sums)))})"
@@ -106,17 +107,12 @@ def _upsert(table: str, rows: int) -> str:
     return f"{into} on conflict do update set {more}"
 
 
-def dims_of(entry: Entry) -> Iterable[Dims]:
-    """What a call was by name: once without a tag, and once for each tag."""
+def names_of(entry: Entry) -> tuple[list[Dims], Dims]:
+    """What a call was by name: who, once without a tag and once for each tag; and the way that it went."""
     whose = entry.whose
-    named = (
-        entry.key, whose.user_id, whose.team, whose.org, entry.model, entry.task, entry.provider, entry.upstream,
-        entry.endpoint, entry.mode, entry.outcome,
-    )  # fmt: skip
-    yield (*named, "")
-    for tag in dict.fromkeys(whose.tags):
-        if tag:
-            yield (*named, tag)
+    who = (entry.key, whose.user_id, whose.team, whose.org, entry.model, entry.task, entry.provider)
+    tags = dict.fromkeys(("", *whose.tags))
+    return [(*who, tag) for tag in tags], (entry.upstream, entry.endpoint, entry.mode, entry.outcome)
 
 
 class Places:
@@ -124,49 +120,60 @@ class Places:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._found: dict[tuple[int, Dims], int] = {}
+        self._ids: dict[Dims, int] = {}
+        self._named: dict[tuple[int, Dims], Dims] = {}
 
-    def of(self, entry: Entry) -> Iterable[int]:
-        """Each place once, however many of its tags share one."""
+    def of(self, entry: Entry) -> Iterable[tuple[int, int]]:
+        """Who, and also by the way that it went. Each place once, however many of its tags share one."""
         day = entry.opened_us // (DAY_HOURS * HOUR_US)
-        return dict.fromkeys(self.place(day, dims) for dims in dims_of(entry))
+        whos, ways = names_of(entry)
+        return dict.fromkeys(self.place(day, who, ways) for who in whos)
 
-    def place(self, day: int, dims: Dims) -> int:
-        """The id of the dims that a call of that day (UTC, days since 1970) is counted under."""
-        found = self._found.get((day, dims))
-        if found is None:
-            found = self._found[day, dims] = self._found_place(day, dims)
-        return found
+    def place(self, day: int, who: Dims, ways: Dims) -> tuple[int, int]:
+        """The ids of the dims that a call of that day (UTC, days since 1970) is counted under."""
+        named = self._named.get((day, who))
+        if named is None:
+            named = self._named[day, who] = self._room_for(day, who)
+        its_who = self._id((*named, *_NO_WAYS), 0)
+        return its_who, self._id((*named, *ways), its_who)
 
-    def _found_place(self, day: int, dims: Dims) -> int:
-        known = self._id(dims)
+    def _room_for(self, day: int, who: Dims) -> Dims:
+        """Its own names, or those of a cell that it shares."""
+        known = self._find((*who, *_NO_WAYS))
         if known is not None and self._connection.execute(_HAS_DAY, (day, known)).fetchone() is not None:
-            return known
-        whose = "key:" + dims[0]
-        room = dict(self._connection.execute(_ROOM, (day, whose)).fetchall())
-        wanted = folded(dims, room.get(whose, 0), room.get("", 0))
-        if wanted != dims:
-            return self.place(day, wanted)
-        self._connection.execute(_TAKE, (day, whose))
-        return known if known is not None else self._new(dims)
+            return who
+        key = "key:" + who[0]
+        room = dict(self._connection.execute(_ROOM, (day, key)).fetchall())
+        wanted = folded(who, room.get(key, 0), room.get("", 0))
+        if wanted == who:
+            self._connection.execute(_TAKE, (day, key))
+            return who
+        if (day, wanted) not in self._named:
+            self._named[day, wanted] = self._room_for(day, wanted)
+        return self._named[day, wanted]
 
-    def _id(self, dims: Dims) -> int | None:
-        row = self._connection.execute(_DIMS["find"], dims).fetchone()
+    def _id(self, dims: Dims, who: int) -> int:
+        known = self._ids.get(dims)
+        if known is None:
+            known = self._find(dims)
+            if known is None:
+                (known,) = self._connection.execute(_MAKE, (who, *dims)).fetchone()
+            self._ids[dims] = known
+        return known
+
+    def _find(self, dims: Dims) -> int | None:
+        row = self._connection.execute(_FIND, dims).fetchone()
         return None if row is None else int(row[0])
 
-    def _new(self, dims: Dims) -> int:
-        (made,) = self._connection.execute(_DIMS["put"], dims).fetchone()
-        return int(made)
 
-
-def folded(dims: Dims, mine: int, all_cells: int) -> Dims:
+def folded(who: Dims, mine: int, everybodys: int) -> Dims:
     """The names under which a call is counted that would need a new day cell, given how many its key has and all have. What
     is empty stays empty."""
-    for names, mine_max, all_max in FOLDS:
-        if mine < mine_max and all_cells < all_max:
-            return _fold(dims, names)
-    return _fold(dims, LAST_FOLD)
+    for names, mine_max, everybodys_max in FOLDS:
+        if mine < mine_max and everybodys < everybodys_max:
+            return _fold(who, names)
+    return _fold(who, LAST_FOLD)
 
 
-def _fold(dims: Dims, names: frozenset[str]) -> Dims:
-    return tuple(OTHER if name in names and value else value for name, value in zip(DIMS, dims, strict=True))
+def _fold(who: Dims, names: frozenset[str]) -> Dims:
+    return tuple(OTHER if name in names and value else value for name, value in zip(WHO, who, strict=True))

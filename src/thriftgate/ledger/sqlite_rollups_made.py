@@ -4,7 +4,7 @@ right."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from thriftgate.ledger.rollup_columns import (
@@ -14,12 +14,14 @@ from thriftgate.ledger.rollup_columns import (
     LEVER_PART,
     MISS_NAME,
     MISS_PART,
+    PART_COLUMNS,
     POSTINGS,
     PROMPT,
     PROMPT_COLUMNS,
     PROMPT_NAMES,
     SERVED,
     STEP_TOKENS,
+    WHO,
 )
 from thriftgate.ledger.sqlite_rollups import DAY_HOURS, Places
 
@@ -27,23 +29,23 @@ STATE = "rollups"
 """In `meta`: what is to be done about them, or nothing."""
 
 _DAY_US = DAY_HOURS * HOUR_US
-_NAMED = ", ".join(f"e.{name}" for name in DIMS[:-1])
+_NAMED = ", ".join("{0}" if name == "tag" else f"e.{name}" for name in DIMS)
 _TAGS = "join json_each(e.tags) tag on tag.value <> ''"
 _SPAN = "e.opened_us >= ?1"
 
 # Whom each day's calls are counted under, in the order in which they came.
 _WANTED = f"""
-select e.opened_us / {_DAY_US} as day, {_NAMED}, {{0}}, min(e.opened_us) as first_us
-from entries e {{1}} where {_SPAN} group by day, {_NAMED}, {{0}} order by day, first_us
+select e.opened_us / {_DAY_US} as day, {_NAMED}, min(e.opened_us) as first_us
+from entries e {{1}} where {_SPAN} group by day, {_NAMED} order by day, first_us
 """
 _PLACES = f"""
-create temp table places (day integer, {", ".join(f"{name} text" for name in DIMS)}, place integer,
+create temp table places (day integer, {", ".join(f"{name} text" for name in DIMS)}, place integer, who integer,
 primary key (day, {", ".join(DIMS)})) without rowid
 """
-_PLACED = "create temp table placed (entry text, place integer, primary key (entry, place)) without rowid"
+_PLACED = "create temp table placed (entry text, place integer, who integer, primary key (entry, place)) without rowid"
 _PLACE = f"""
-insert or ignore into temp.placed select e.id, p.place from entries e {{1}}
-join temp.places p on (p.day, {", ".join(f"p.{name}" for name in DIMS)}) = (e.opened_us / {_DAY_US}, {_NAMED}, {{0}})
+insert or ignore into temp.placed select e.id, p.place, p.who from entries e {{1}}
+join temp.places p on (p.day, {", ".join(f"p.{name}" for name in DIMS)}) = (e.opened_us / {_DAY_US}, {_NAMED})
 where {_SPAN}
 """
 _PLACED_ENTRIES = "from temp.placed p cross join entries e on e.id = p.entry"
@@ -65,20 +67,26 @@ def make_wanted(connection: sqlite3.Connection) -> None:
 def make(connection: sqlite3.Connection, since_us: int = 0) -> None:
     """Make them anew from the entries from the beginning of that day (UTC) on. To be called in a writing transaction."""
     since_us -= since_us % _DAY_US
-    for table in ("rollup_cells", "rollup_parts", "rollup_prompts"):
+    for table in ("rollup_cells", "rollup_ways", "rollup_parts", "rollup_prompts"):
         connection.execute(f"delete from {table} where slot * hours >= ?", (since_us // HOUR_US,))
     connection.execute("delete from rollup_room where slot >= ?", (since_us // _DAY_US,))
     place(connection, Places(connection), since_us)
     for one in QUESTIONS:
         into = f"insert into main.{one.table} ({one.names}, {', '.join(one.columns)})"
         connection.execute(f"{into} {one.sql}", (since_us,))
-    for table, names, columns in dict.fromkeys((one.table, one.names, tuple(one.columns)) for one in QUESTIONS):
-        rest, listed = names.removeprefix("hours, slot, "), ", ".join(columns)
-        sums = ", ".join(f"sum({column})" for column in columns)
+    hours, columns = since_us // HOUR_US, ", ".join(COLUMNS)
+    connection.execute(
+        f"insert into main.rollup_cells (hours, slot, dims, {columns}) select 1, slot, d.who, {_sums(COLUMNS)} "
+        "from main.rollup_ways w join rollup_dims d on d.id = w.dims where hours = 1 and slot >= ? group by slot, d.who",
+        (hours,),
+    )
+    for table, names, sums in _TABLES:
+        named = ", ".join(names)
         connection.execute(
-            f"insert into main.{table} ({names}, {listed}) select {DAY_HOURS}, slot / {DAY_HOURS}, {rest}, {sums} "
-            f"from main.{table} where hours = 1 and slot >= ? group by slot / {DAY_HOURS}, {rest}",
-            (since_us // HOUR_US,),
+            f"insert into main.{table} (hours, slot, {named}, {', '.join(sums)}) "
+            f"select {DAY_HOURS}, slot / {DAY_HOURS}, {named}, {_sums(sums)} from main.{table} "
+            f"where hours = 1 and slot >= ? group by slot / {DAY_HOURS}, {named}",
+            (hours,),
         )
     forget(connection)
 
@@ -87,12 +95,12 @@ def place(connection: sqlite3.Connection, places: Places, since_us: int) -> None
     """Say of each entry in which cells it is, in a table of the connection's own."""
     connection.execute(_PLACES)
     connection.execute(_PLACED)
-    marks = ", ".join("?" * (len(DIMS) + 2))
+    marks, who = ", ".join("?" * (len(DIMS) + 3)), len(WHO)
     for tag, tags in (("''", ""), ("tag.value", _TAGS)):
         wanted = connection.execute(_WANTED.format(tag, tags), (since_us,)).fetchall()
         connection.executemany(
             f"insert or ignore into temp.places values ({marks})",
-            ((day, *dims, places.place(day, tuple(dims))) for day, *dims, _first in wanted),
+            ((day, *dims, *places.place(day, tuple(dims[:who]), tuple(dims[who:]))[::-1]) for day, *dims, _first in wanted),
         )
         connection.execute(_PLACE.format(tag, tags), (since_us,))
 
@@ -101,6 +109,18 @@ def forget(connection: sqlite3.Connection) -> None:
     """Drop what `place` made."""
     connection.execute("drop table temp.placed")
     connection.execute("drop table temp.places")
+
+
+def _sums(columns: Iterable[str]) -> str:
+    return ", ".join(f"sum({column})" for column in columns)
+
+
+_TABLES: tuple[tuple[str, tuple[str, ...], Sequence[str]], ...] = (
+    ("rollup_cells", ("dims",), tuple(COLUMNS)),
+    ("rollup_ways", ("dims",), tuple(COLUMNS)),
+    ("rollup_parts", ("dims", "part"), PART_COLUMNS),
+    ("rollup_prompts", PROMPT_NAMES, tuple(PROMPT_COLUMNS)),
+)
 
 
 class Question(NamedTuple):
@@ -114,28 +134,25 @@ class Question(NamedTuple):
 
     @property
     def sql(self) -> str:
-        sums = ", ".join(f"sum({sql})" for sql in self.columns.values())
-        return f"select 1, e.opened_us / {HOUR_US} as slot, {self.group}, {sums} {self.rest}"
+        return f"select 1, e.opened_us / {HOUR_US} as slot, {self.group}, {_sums(self.columns.values())} {self.rest}"
 
 
 QUESTIONS = (
-    Question(
-        "rollup_cells", "hours, slot, dims", COLUMNS, "p.place", f"{_FROM_PLACED} where {_SPAN} group by slot, p.place"
-    ),
+    Question("rollup_ways", "hours, slot, dims", COLUMNS, "p.place", f"{_FROM_PLACED} where {_SPAN} group by slot, p.place"),
     Question(
         "rollup_parts",
         "hours, slot, dims, part",
         LEVER_PART,
-        "p.place, part.account",
+        "p.who, part.account",
         f"{_PLACED_ENTRIES} join postings part on part.entry = e.id and part.account >= 'saved:' "
-        f"and part.account < 'saved;' where {_SPAN} group by slot, p.place, part.account",
+        f"and part.account < 'saved;' where {_SPAN} group by slot, p.who, part.account",
     ),
     Question(
         "rollup_parts",
         "hours, slot, dims, part",
         MISS_PART,
-        f"p.place, {MISS_NAME} as cause",
-        f"{_PLACED_ENTRIES} where {_SPAN} and e.miss <> '' group by slot, p.place, cause",
+        f"p.who, {MISS_NAME} as cause",
+        f"{_PLACED_ENTRIES} where {_SPAN} and e.miss <> '' group by slot, p.who, cause",
     ),
     Question(
         "rollup_prompts",

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from thriftgate.core.control.whose import tier_of
+from thriftgate.core.errors import InputError
 from thriftgate.core.misses import Cause
 from thriftgate.core.usage import Tokens
 from thriftgate.ledger.entries import SAVED
@@ -28,6 +29,7 @@ from thriftgate.ledger.rollup_columns import (
     OTHER,
     PART_COLUMNS,
     TOKENS,
+    WAYS,
 )
 from thriftgate.ledger.rollup_spans import DAY_US, Step
 from thriftgate.ledger.sqlite_cells import EVERY, Only, Source, Sums, Totals, add_up, chosen, is_rounded, kept_from
@@ -35,8 +37,6 @@ from thriftgate.ledger.sqlite_cells import EVERY, Only, Source, Sums, Totals, ad
 By = Literal[
     "", "key", "user", "team", "org", "model", "tier", "task", "tag", "provider", "upstream", "endpoint", "mode", "outcome"
 ]
-ERRORS = ("failed", "cut", "unreachable", "timeout", "garbage", "lost")
-"""Outcomes that are errors: no whole answer came, and neither the client nor a limit is why."""
 
 
 class Asked(Struct, frozen=True):
@@ -210,18 +210,11 @@ and exists (select 1 from rollup_cells c where c.hours = 24 and c.slot between ?
 """
 
 
-def _failed(row: str, calls: str) -> str:
-    return f"case when {row}.outcome in ({', '.join(repr(outcome) for outcome in ERRORS)}) then {calls} else 0 end"
-
-
 def _split(*names: str) -> list[str]:
     return [f"{name}_{half}" for name in names for half in ("high", "low")]
 
 
-_COUNTED = chosen("calls", "estimated", "own_calls", *_split("baseline", "paid", "own_paid"), *TOKENS, "web_searches")
-SPEND = _COUNTED._replace(
-    cells={**_COUNTED.cells, "errors": _failed("d", "c.calls")}, entries={**_COUNTED.entries, "errors": _failed("e", "1")}
-)
+SPEND = chosen("calls", "errors", "estimated", "own_calls", *_split("baseline", "paid", "own_paid"), *TOKENS, "web_searches")
 CACHE = chosen("calls", "used", *TOKENS[:4], *_split("missed"))
 LATENCY = chosen("calls", *(f"{kind}_{at}" for kind in ("latency", "ttfb") for at in CLASSES))
 _PART = {name: f"c.{name}" for name in PART_COLUMNS}
@@ -247,6 +240,8 @@ MISSES = Source(
 
 def _answers(connection: sqlite3.Connection, asked: Asked, source: Source) -> Iterable[tuple[int, tuple[str, ...], Sums]]:
     """Start, name (and part), sums."""
+    if source.parts and asked.by in WAYS:
+        raise InputError(f"what levers saved and what was missed is not told apart by {asked.by}")
     column = {"user": "user_id", "tier": "model"}.get(asked.by, asked.by)
     span = asked.since_us, asked.until_us
     found = add_up(connection, source, span, [column] if column else [], step=asked.step, zone=asked.zone, only=asked.only)

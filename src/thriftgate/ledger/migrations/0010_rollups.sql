@@ -2,8 +2,10 @@
 -- stands once in rollup_dims; a call with tags is counted in one cell without a tag, and in one for each tag. Made from the
 -- entries that are there already when the file is next opened (`meta`: rollups).
 
+-- With the upstream, endpoint, mode and outcome of a call, and without: `who` is the row that is the same without them (0: this).
 create table rollup_dims (
     id        integer primary key,
+    who       integer not null,
     key       text not null,
     user_id   text not null,
     team      text not null,
@@ -11,21 +13,76 @@ create table rollup_dims (
     model     text not null,
     task      text not null,
     provider  text not null,
+    tag       text not null,
     upstream  text not null,
     endpoint  text not null,
     mode      text not null,
-    outcome   text not null,
-    tag       text not null
+    outcome   text not null
 );
 
-create unique index rollup_dims_by_name on rollup_dims (key, user_id, team, org, model, task, provider, upstream, endpoint, mode, outcome, tag);
+create unique index rollup_dims_by_name on rollup_dims (
+    key, user_id, team, org, model, task, provider, tag, upstream, endpoint, mode, outcome
+);
 
--- A cell is so many hours long (1 or 24); slots are counted from 1970.
+-- A cell is so many hours long (1 or 24); slots are counted from 1970. rollup_cells are by who calls were for and what they
+-- were, rollup_ways also by upstream, endpoint, mode and outcome.
 create table rollup_cells (
     hours              integer not null,
     slot               integer not null,
     dims               integer not null references rollup_dims (id),
     calls              integer not null,
+    errors             integer not null,
+    estimated          integer not null,
+    used               integer not null,
+    own_calls          integer not null,
+    baseline_high      integer not null,
+    baseline_low       integer not null,
+    paid_high          integer not null,
+    paid_low           integer not null,
+    own_paid_high      integer not null,
+    own_paid_low       integer not null,
+    missed_high        integer not null,
+    missed_low         integer not null,
+    input              integer not null,
+    write_5m           integer not null,
+    write_1h           integer not null,
+    read               integer not null,
+    output             integer not null,
+    thinking           integer not null,
+    web_searches       integer not null,
+    latency_ms         integer not null,
+    ttfb_ms            integer not null,
+    latency_0          integer not null,
+    latency_1          integer not null,
+    latency_2          integer not null,
+    latency_3          integer not null,
+    latency_4          integer not null,
+    latency_5          integer not null,
+    latency_6          integer not null,
+    latency_7          integer not null,
+    latency_8          integer not null,
+    latency_9          integer not null,
+    latency_10         integer not null,
+    ttfb_0             integer not null,
+    ttfb_1             integer not null,
+    ttfb_2             integer not null,
+    ttfb_3             integer not null,
+    ttfb_4             integer not null,
+    ttfb_5             integer not null,
+    ttfb_6             integer not null,
+    ttfb_7             integer not null,
+    ttfb_8             integer not null,
+    ttfb_9             integer not null,
+    ttfb_10            integer not null,
+    primary key (hours, slot, dims)
+) without rowid;
+
+create table rollup_ways (
+    hours              integer not null,
+    slot               integer not null,
+    dims               integer not null references rollup_dims (id),
+    calls              integer not null,
+    errors             integer not null,
     estimated          integer not null,
     used               integer not null,
     own_calls          integer not null,
