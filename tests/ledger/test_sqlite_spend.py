@@ -16,7 +16,7 @@ from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.rollup_columns import HOUR_US, WAYS
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_cells import Only
-from thriftgate.ledger.sqlite_rollups_made import make
+from thriftgate.ledger.sqlite_rollups_made import check, make
 from thriftgate.ledger.sqlite_spend import Asked, By
 
 DAYS = [START_US + day * 24 * HOUR_US for day in range(4)]
@@ -59,6 +59,7 @@ def test_roll_ups_say_what_the_entries_say(entries: list[Entry], asked: list[Ask
                         continue
                     found = await ledger.ask(partial(_put, getattr(sqlite_spend, name), one))
                     assert found == scan(entries, one), (name, one)
+            assert (await ledger.transact(check)).differing == 0
             await ledger.transact(make)  # from the entries in one go, they are the same
         await ledger.close()
 

@@ -105,6 +105,12 @@ _COLUMN_AT = {name: at for at, name in enumerate(COLUMNS)}
 _LATENCY, _TTFB = _COLUMN_AT["latency_0"], _COLUMN_AT["ttfb_0"]
 
 
+def _split(pico: int) -> tuple[int, int]:
+    """As SQL divides: towards zero."""
+    high, low = divmod(abs(pico), SPLIT)
+    return (high, low) if pico >= 0 else (-high, -low)
+
+
 def measures_of(entry: Entry) -> list[int]:
     """The columns of a cell that this entry alone would make."""
     base = paid = missed = 0
@@ -126,7 +132,7 @@ def measures_of(entry: Entry) -> list[int]:
     )
     found = [
         1, entry.outcome in ERRORS, entry.usage_source == "estimated", used, own,
-        *divmod(base, SPLIT), *divmod(paid, SPLIT), *divmod(paid if own else 0, SPLIT), *divmod(missed, SPLIT),
+        *_split(base), *_split(paid), *_split(paid if own else 0), *_split(missed),
         *counts, entry.usage.web_searches, entry.latency_ms, entry.ttfb_ms, *(0,) * (2 * len(CLASSES)),
     ]  # fmt: skip
     if max(found[_COUNTS]) > COUNT_MAX:
@@ -144,14 +150,14 @@ _COUNTS = slice(_COLUMN_AT["input"], _COLUMN_AT["ttfb_ms"] + 1)
 def parts_of(entry: Entry) -> list[tuple[str, tuple[int, ...]]]:
     """What each lever saved and what was missed, as `PART_COLUMNS`."""
     found: list[tuple[str, tuple[int, ...]]] = [
-        (posting.account, (1, 0, *divmod(-posting.pico, SPLIT), 0, 0))
+        (posting.account, (1, 0, *_split(-posting.pico), 0, 0))
         for posting in entry.postings
         if posting.account.startswith(SAVED)
     ]
     miss = entry.miss
     if miss is not None:
-        avoidable = divmod(miss.pico, SPLIT) if miss.avoidable else (0, 0)
-        found.append((MISS + miss.cause, (1, min(miss.tokens, COUNT_MAX), *divmod(miss.pico, SPLIT), *avoidable)))
+        avoidable = _split(miss.pico if miss.avoidable else 0)
+        found.append((MISS + miss.cause, (1, min(miss.tokens, COUNT_MAX), *_split(miss.pico), *avoidable)))
     return found
 
 

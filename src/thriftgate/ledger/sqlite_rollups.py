@@ -50,12 +50,13 @@ on conflict do update set cells = cells + 1
 """
 _SETTLED = "update holds set settled = 1 where id in ({0})"
 
-_TABLES = {
+TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "rollup_cells": (("hours", "slot", "dims"), tuple(COLUMNS)),
     "rollup_ways": (("hours", "slot", "dims"), tuple(COLUMNS)),
     "rollup_parts": (("hours", "slot", "dims", "part"), PART_COLUMNS),
     "rollup_prompts": (("hours", "slot", *PROMPT_NAMES), tuple(PROMPT_COLUMNS)),
 }
+"""Tables of cells: by what they are told apart, and what they add up."""
 
 _Sums = dict[tuple[object, ...], Sequence[int]]
 
@@ -65,7 +66,7 @@ def add(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
     if not entries:
         return
     places = Places(connection)
-    found: dict[str, _Sums] = {table: {} for table in _TABLES}
+    found: dict[str, _Sums] = {table: {} for table in TABLES}
     for entry in entries:
         measures, parts = measures_of(entry), parts_of(entry)
         prompt = prompt_of(entry) if entry.usage_source != "none" else None
@@ -100,7 +101,7 @@ def _put(connection: sqlite3.Connection, table: str, sums: _Sums) -> None:
 
 @lru_cache(maxsize=4 * ROWS_PER_STATEMENT)
 def _upsert(table: str, rows: int) -> str:
-    names, sums = _TABLES[table]
+    names, sums = TABLES[table]
     one = f"({', '.join('?' * (len(names) + len(sums)))})"
     more = ", ".join(f"{name} = {name} + excluded.{name}" for name in sums)
     into = f"insert into {table} ({', '.join((*names, *sums))}) values {', '.join([one] * rows)}"

@@ -4,8 +4,10 @@ right."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from thriftgate.ledger.rollup_columns import (
     COLUMNS,
@@ -14,33 +16,34 @@ from thriftgate.ledger.rollup_columns import (
     LEVER_PART,
     MISS_NAME,
     MISS_PART,
-    PART_COLUMNS,
     POSTINGS,
     PROMPT,
     PROMPT_COLUMNS,
-    PROMPT_NAMES,
     SERVED,
     STEP_TOKENS,
     WHO,
 )
-from thriftgate.ledger.sqlite_rollups import DAY_HOURS, Places
+from thriftgate.ledger.sqlite_cells import kept_from
+from thriftgate.ledger.sqlite_rollups import DAY_HOURS, TABLES, Places
 
 STATE = "rollups"
-"""In `meta`: what is to be done about them, or nothing."""
+"""In `meta`: that they are still to be made."""
+SHOWN = 20
+"""How many cells that differ are told."""
 
 _DAY_US = DAY_HOURS * HOUR_US
 _NAMED = ", ".join("{0}" if name == "tag" else f"e.{name}" for name in DIMS)
 _TAGS = "join json_each(e.tags) tag on tag.value <> ''"
 _SPAN = "e.opened_us >= ?1"
 
-# Whom each day's calls are counted under, in the order in which they came.
-_WANTED = f"""
-select e.opened_us / {_DAY_US} as day, {_NAMED}, min(e.opened_us) as first_us
-from entries e {{1}} where {_SPAN} group by day, {_NAMED} order by day, first_us
-"""
+# Under what names each day's calls are counted, in the order in which they came; and of each call, in which cells.
 _PLACES = f"""
-create temp table places (day integer, {", ".join(f"{name} text" for name in DIMS)}, place integer, who integer,
-primary key (day, {", ".join(DIMS)})) without rowid
+create temp table places (at integer primary key, day integer, {", ".join(DIMS)}, place integer, who integer,
+unique (day, {", ".join(DIMS)}))
+"""
+_NAMES = f"""
+insert or ignore into temp.places (day, {", ".join(DIMS)})
+select e.opened_us / {_DAY_US}, {_NAMED} from entries e {{1}} where {_SPAN}
 """
 _PLACED = "create temp table placed (entry text, place integer, who integer, primary key (entry, place)) without rowid"
 _PLACE = f"""
@@ -48,8 +51,54 @@ insert or ignore into temp.placed select e.id, p.place, p.who from entries e {{1
 join temp.places p on (p.day, {", ".join(f"p.{name}" for name in DIMS)}) = (e.opened_us / {_DAY_US}, {_NAMED})
 where {_SPAN}
 """
-_PLACED_ENTRIES = "from temp.placed p cross join entries e on e.id = p.entry"
-_FROM_PLACED = f"{_PLACED_ENTRIES} {POSTINGS}"
+
+
+class _Part(NamedTuple):
+    """What the entries that were placed add to the cells of an hour."""
+
+    table: str
+    columns: Mapping[str, str]
+    names: str
+    tables: str
+
+
+_ENTRIES = "from temp.placed p cross join entries e on e.id = p.entry"
+_PARTS = (
+    _Part("rollup_ways", COLUMNS, "p.place", f"{_ENTRIES} {POSTINGS} where {_SPAN}"),
+    _Part(
+        "rollup_parts",
+        LEVER_PART,
+        "p.who, part.account",
+        f"{_ENTRIES} join postings part on part.entry = e.id and part.account >= 'saved:' and part.account < 'saved;' "
+        f"where {_SPAN}",
+    ),
+    _Part("rollup_parts", MISS_PART, f"p.who, {MISS_NAME}", f"{_ENTRIES} where {_SPAN} and e.miss <> ''"),
+    _Part(
+        "rollup_prompts",
+        PROMPT_COLUMNS,
+        f"{SERVED}, e.mode, e.geo, max({PROMPT} - 1, 0) / {STEP_TOKENS} * {STEP_TOKENS}",
+        f"from entries e where {_SPAN} and e.usage_source <> 'none'",
+    ),
+)
+
+
+class Difference(Struct, frozen=True):
+    """A cell that is not what its entries are: by table, hours, slot and names, the columns that differ, as they are kept and
+    as they should be (0 where there is no such cell)."""
+
+    table: str
+    hours: int
+    slot: int
+    names: tuple[str, ...]
+    columns: Mapping[str, tuple[int, int]]
+
+
+class Checked(Struct, frozen=True):
+    """How many cells were compared, how many differ, and the first of these."""
+
+    cells: int
+    differing: int
+    shown: tuple[Difference, ...]
 
 
 def are_wanted(connection: sqlite3.Connection) -> bool:
@@ -64,101 +113,93 @@ def make_wanted(connection: sqlite3.Connection) -> None:
         connection.execute("delete from meta where name = ?", (STATE,))
 
 
-def make(connection: sqlite3.Connection, since_us: int = 0) -> None:
-    """Make them anew from the entries from the beginning of that day (UTC) on. To be called in a writing transaction."""
-    since_us -= since_us % _DAY_US
-    for table in ("rollup_cells", "rollup_ways", "rollup_parts", "rollup_prompts"):
-        connection.execute(f"delete from {table} where slot * hours >= ?", (since_us // HOUR_US,))
+def make(connection: sqlite3.Connection) -> None:
+    """Make them anew from the entries, as far back as there are entries. To be called in a writing transaction."""
+    since_us = kept_from(connection)
+    for table in TABLES:
+        connection.execute(f"delete from main.{table} where slot * hours >= ?", (since_us // HOUR_US,))
     connection.execute("delete from rollup_room where slot >= ?", (since_us // _DAY_US,))
-    place(connection, Places(connection), since_us)
-    for one in QUESTIONS:
-        into = f"insert into main.{one.table} ({one.names}, {', '.join(one.columns)})"
-        connection.execute(f"{into} {one.sql}", (since_us,))
-    hours, columns = since_us // HOUR_US, ", ".join(COLUMNS)
-    connection.execute(
-        f"insert into main.rollup_cells (hours, slot, dims, {columns}) select 1, slot, d.who, {_sums(COLUMNS)} "
-        "from main.rollup_ways w join rollup_dims d on d.id = w.dims where hours = 1 and slot >= ? group by slot, d.who",
-        (hours,),
+    _place(connection, since_us)
+    _fill(connection, "main", since_us)
+    _forget(connection)
+
+
+def check(connection: sqlite3.Connection) -> Checked:
+    """Compare them with the entries, as far back as there are entries. To be called in a transaction that is then undone."""
+    since_us = kept_from(connection)
+    _place(connection, since_us)
+    for table in TABLES:
+        (sql,) = connection.execute("select sql from main.sqlite_master where name = ?", (table,)).fetchone()
+        connection.execute(sql.replace("CREATE TABLE", "create temp table", 1))
+    _fill(connection, "temp", since_us)
+    cells, found = 0, list[Difference]()
+    for table in TABLES:
+        (many,) = connection.execute(
+            f"select count(*) from main.{table} where slot * hours >= ?", (since_us // HOUR_US,)
+        ).fetchone()
+        cells += many
+        found += _differences(connection, table, since_us)
+        connection.execute(f"drop table temp.{table}")
+    _forget(connection)
+    return Checked(cells, len(found), tuple(found[:SHOWN]))
+
+
+def _differences(connection: sqlite3.Connection, table: str, since_us: int) -> Iterable[Difference]:
+    names, columns = TABLES[table]
+    both = " union all ".join(
+        f"select * from (select {side}, * from {a}.{table} where slot * hours >= ?1 "
+        f"except select {side}, * from {b}.{table} where slot * hours >= ?1)"
+        for side, a, b in ((0, "main", "temp"), (1, "temp", "main"))
     )
-    for table, names, sums in _TABLES:
-        named = ", ".join(names)
-        connection.execute(
-            f"insert into main.{table} (hours, slot, {named}, {', '.join(sums)}) "
-            f"select {DAY_HOURS}, slot / {DAY_HOURS}, {named}, {_sums(sums)} from main.{table} "
-            f"where hours = 1 and slot >= ? group by slot / {DAY_HOURS}, {named}",
-            (hours,),
-        )
-    forget(connection)
+    sides: dict[tuple[object, ...], list[tuple[int, ...]]] = {}
+    for side, *row in connection.execute(both, (since_us // HOUR_US,)):
+        cell = sides.setdefault(tuple(row[: len(names)]), [(0,) * len(columns)] * 2)
+        cell[side] = tuple(row[len(names) :])
+    for (hours, slot, *rest), (kept, right) in sides.items():
+        told = rest
+        if names[2] == "dims":
+            dims = connection.execute(f"select {', '.join(DIMS)} from rollup_dims where id = ?", (rest[0],)).fetchone()
+            told = [*(dims or ()), *rest[1:]]
+        apart = {name: (a, b) for name, a, b in zip(columns, kept, right, strict=True) if a != b}
+        yield Difference(table, int(str(hours)), int(str(slot)), tuple(str(one) for one in told), apart)
 
 
-def place(connection: sqlite3.Connection, places: Places, since_us: int) -> None:
+def _place(connection: sqlite3.Connection, since_us: int) -> None:
     """Say of each entry in which cells it is, in a table of the connection's own."""
     connection.execute(_PLACES)
     connection.execute(_PLACED)
-    marks, who = ", ".join("?" * (len(DIMS) + 3)), len(WHO)
+    places = Places(connection)
     for tag, tags in (("''", ""), ("tag.value", _TAGS)):
-        wanted = connection.execute(_WANTED.format(tag, tags), (since_us,)).fetchall()
-        connection.executemany(
-            f"insert or ignore into temp.places values ({marks})",
-            ((day, *dims, *places.place(day, tuple(dims[:who]), tuple(dims[who:]))[::-1]) for day, *dims, _first in wanted),
-        )
+        connection.execute(_NAMES.format(tag, tags), (since_us,))
+    wanted = connection.execute(f"select at, day, {', '.join(DIMS)} from temp.places order by at").fetchall()
+    for at, day, *dims in wanted:
+        who, place = places.place(day, tuple(dims[: len(WHO)]), tuple(dims[len(WHO) :]))
+        connection.execute("update temp.places set place = ?, who = ? where at = ?", (place, who, at))
+    for tag, tags in (("''", ""), ("tag.value", _TAGS)):
         connection.execute(_PLACE.format(tag, tags), (since_us,))
 
 
-def forget(connection: sqlite3.Connection) -> None:
-    """Drop what `place` made."""
+def _fill(connection: sqlite3.Connection, schema: str, since_us: int) -> None:
+    for part in _PARTS:
+        sums = ", ".join(part.columns.values())
+        source = f"select 1, e.opened_us / {HOUR_US}, {part.names}, {sums} {part.tables}"
+        _count(connection, f"{schema}.{part.table}", source, since_us)
+    columns = ", ".join(COLUMNS)
+    who = f"select hours, slot, d.who, {columns} from {schema}.rollup_ways w join rollup_dims d on d.id = w.dims where slot >= ?"
+    _count(connection, f"{schema}.rollup_cells", who, since_us // HOUR_US)
+    for table, (names, sums) in TABLES.items():
+        rest = ", ".join((*names[2:], *sums))
+        days = f"select {DAY_HOURS}, slot / {DAY_HOURS}, {rest} from {schema}.{table} where hours = 1 and slot >= ?"
+        _count(connection, f"{schema}.{table}", days, since_us // HOUR_US)
+
+
+def _count(connection: sqlite3.Connection, table: str, source: str, since: int) -> None:
+    names, sums = TABLES[table.partition(".")[2]]
+    more = ", ".join(f"{name} = {name} + excluded.{name}" for name in sums)
+    into = f"insert into {table} ({', '.join((*names, *sums))})"
+    connection.execute(f"{into} {source} on conflict do update set {more}", (since,))
+
+
+def _forget(connection: sqlite3.Connection) -> None:
     connection.execute("drop table temp.placed")
     connection.execute("drop table temp.places")
-
-
-def _sums(columns: Iterable[str]) -> str:
-    return ", ".join(f"sum({column})" for column in columns)
-
-
-_TABLES: tuple[tuple[str, tuple[str, ...], Sequence[str]], ...] = (
-    ("rollup_cells", ("dims",), tuple(COLUMNS)),
-    ("rollup_ways", ("dims",), tuple(COLUMNS)),
-    ("rollup_parts", ("dims", "part"), PART_COLUMNS),
-    ("rollup_prompts", PROMPT_NAMES, tuple(PROMPT_COLUMNS)),
-)
-
-
-class Question(NamedTuple):
-    """What the entries that were placed say of the cells of an hour."""
-
-    table: str
-    names: str
-    columns: Mapping[str, str]
-    group: str
-    rest: str
-
-    @property
-    def sql(self) -> str:
-        return f"select 1, e.opened_us / {HOUR_US} as slot, {self.group}, {_sums(self.columns.values())} {self.rest}"
-
-
-QUESTIONS = (
-    Question("rollup_ways", "hours, slot, dims", COLUMNS, "p.place", f"{_FROM_PLACED} where {_SPAN} group by slot, p.place"),
-    Question(
-        "rollup_parts",
-        "hours, slot, dims, part",
-        LEVER_PART,
-        "p.who, part.account",
-        f"{_PLACED_ENTRIES} join postings part on part.entry = e.id and part.account >= 'saved:' "
-        f"and part.account < 'saved;' where {_SPAN} group by slot, p.who, part.account",
-    ),
-    Question(
-        "rollup_parts",
-        "hours, slot, dims, part",
-        MISS_PART,
-        f"p.who, {MISS_NAME} as cause",
-        f"{_PLACED_ENTRIES} where {_SPAN} and e.miss <> '' group by slot, p.who, cause",
-    ),
-    Question(
-        "rollup_prompts",
-        f"hours, slot, {', '.join(PROMPT_NAMES)}",
-        PROMPT_COLUMNS,
-        f"{SERVED} as served, e.mode, e.geo, max({PROMPT} - 1, 0) / {STEP_TOKENS} * {STEP_TOKENS} as above",
-        f"from entries e where {_SPAN} and e.usage_source <> 'none' group by slot, served, e.mode, e.geo, above",
-    ),
-)
