@@ -112,6 +112,11 @@ REPLY_HEADERS = {
     "thriftgate-request-id": "The call's id in the ledger: `thriftgate explain ID`. Also on errors that thriftgate itself "
     "made, where a call was booked.",
     "thriftgate-plan": "The levers that were applied, separated by commas, or `none`.",
+    "thriftgate-budget": "How the budget stands that is nearest to its limit, of those that the call counts under, with "
+    "this call held: name, limit, spent (with what is in doubt), left (USD), percent used, the stage that is reached, and "
+    "when its window ends.",
+    "thriftgate-tags": "Tags of the call, separated by commas, such as `env=prod, eu`. Budgets, limits and reports can go "
+    "by them. Sixteen at most.",
     "thriftgate-forecast-usd": "What the call was expected to cost when it was planned. An estimate.",
     "thriftgate-cost-usd": "What the call cost, exactly. Not on streams: their usage stands at their end, when the headers "
     "are long gone; ask the ledger.",

@@ -64,6 +64,8 @@ ENTRY_POINTS = {
 # Source files without a test file of their own name: path under src/thriftgate -> what tests them instead.
 TESTED_ELSEWHERE = {
     "__main__.py": "one call of cli.main; every test that starts a process runs it",
+    "ledger/budgets.py": "a contract: tests/contracts/check_budgets.py",
+    "ledger/sqlite_budget_book.py": "tests/contracts/test_budgets.py, which hands it to every check",
 }
 # Public names that nothing in src uses: name -> who does.
 USED_ELSEWHERE = {

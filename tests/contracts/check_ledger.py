@@ -232,7 +232,7 @@ async def a_worst_case_beyond_the_integers_is_kept_as_the_largest(books: Opener)
 async def one_bad_row_does_not_fail_its_neighbours(books: Opener) -> None:
     ledger = books.open()
     await ledger.settle(entry_of("taken"))
-    writes = [ledger.settle(entry_of(f"id{number:03}")) for number in range(100)]
+    writes: list[Awaitable[object]] = [ledger.settle(entry_of(f"id{number:03}")) for number in range(100)]
     writes[30:30] = [ledger.settle(entry_of("taken")), ledger.hold(hold_of("h", opened_us=2**70))]
     results = await asyncio.gather(*writes, return_exceptions=True)
     assert [at for at, result in enumerate(results) if result is not None] == [30, 31]

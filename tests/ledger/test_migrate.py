@@ -20,9 +20,28 @@ from thriftgate.ledger.rows import ENTRY_COLUMNS, entry_row, posting_rows
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_jobs import SqliteJobs
 
-TABLES = {"meta", "holds", "entries", "postings", "memories", "runs", "batches", "jobs", "groups", "bodies", "answers"} | {
-    "rollup_dims", "rollup_cells", "rollup_ways", "rollup_parts", "rollup_prompts", "rollup_room",
-}  # fmt: skip
+TABLES = {
+    "meta",
+    "budgets",
+    "budget_slots",
+    "claims",
+    "holds",
+    "entries",
+    "postings",
+    "memories",
+    "runs",
+    "batches",
+    "jobs",
+    "groups",
+    "bodies",
+    "answers",
+    "rollup_dims",
+    "rollup_cells",
+    "rollup_ways",
+    "rollup_parts",
+    "rollup_prompts",
+    "rollup_room",
+}
 
 ROUTED: dict[str, Any] = {
     "asked_model": "strong",

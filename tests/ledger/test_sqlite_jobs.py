@@ -108,7 +108,7 @@ async def test_a_fenced_worker_fails_alone(tmp_path: Path) -> None:
         jobs.book(lease, 0, [], [entry_of("d")]),
         return_exceptions=True,
     )
-    assert [type(result) for result in results] == [type(None), Fenced, type(None), type(None)]
+    assert [type(result) for result in results] == [type(None), Fenced, tuple, type(None)]
     assert [entry.id for entry in await ledger.entries()] == ["a", "d"]
     await ledger.close()
 

@@ -31,8 +31,10 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("explain", "One call, line by line."),
     ("calibrate", "Which calls a cheaper model may serve, with a guarantee, from graded examples."),
     ("route", "Which model serves which calls, and why."),
+    ("budget", "What may be spent, by whom, and how much of it is."),
     ("cache", "The prompt cache: what was missed and why, what breaks it."),
     ("warm", "Write prefixes into the provider's cache before they are needed."),
+    ("ledger", "The books themselves: are they right?"),
     ("doctor", "Check the installation, the settings and the ledger."),
 )
 

@@ -4,6 +4,7 @@
     ├── InputError           the caller sent something unusable             400
     │   └── TooLarge         the body is over the limit                     413
     ├── PolicyRefusal        a rule of the operator or caller said no       400
+    │   └── BudgetExceeded   a budget has no room for the call              402 or 429
     ├── UpstreamError        the provider could not be reached or made sense of
     │   ├── Unreachable      nothing was sent: surely not billed            502
     │   ├── UpstreamTimeout  sent, no answer in time: may be billed         504
@@ -18,6 +19,8 @@ client byte for byte.
 
 from __future__ import annotations
 
+HELD_RETRY_S = 1.0
+
 
 class ThriftgateError(Exception):
     """Root. `status_hint` is the HTTP status to answer; `error_type` the type in Anthropic's error shape; `label` has low
@@ -26,6 +29,7 @@ class ThriftgateError(Exception):
     status_hint: int = 500
     error_type: str = "api_error"
     label: str = "internal"
+    retry_after_s: float = 0.0  # when it is worth trying again; 0 where that is not known
     call_id: str = ""  # the ledger id of the call it ended, where there is one
     after_answer: bool = False  # the provider had answered: trying again would be billed again
 
@@ -52,6 +56,23 @@ class PolicyRefusal(ThriftgateError):
     status_hint = 400
     error_type = "invalid_request_error"
     label = "refused"
+
+
+class BudgetExceeded(PolicyRefusal):
+    """A budget has no room for the call; nothing was sent. 402, as the API answers where a bill cannot be paid, and which no
+    SDK tries again (platform.claude.com/docs/en/api/errors, 2026-08). With `held` it would have room once calls under way
+    are settled: then 429, which SDKs do try again. `free_in_s` is when its window ends."""
+
+    status_hint = 402
+    error_type = "billing_error"
+    label = "budget"
+
+    def __init__(self, message: str, *, held: bool = False, free_in_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.free_in_s = free_in_s
+        if held:
+            self.status_hint, self.error_type, self.label = 429, "rate_limit_error", "budget_held"
+            self.retry_after_s = HELD_RETRY_S
 
 
 class UpstreamError(ThriftgateError):

@@ -60,6 +60,7 @@ class Again:
         """Send, look, book. Raises LedgerError, and CancelledError when the client is gone; either way what was sent is
         booked."""
         exchange = await self._toucher.exchange(call, prepared)
+        prepared = replace(prepared, standings=exchange.standings)
         answer = read_answer(exchange.body) if exchange.ending.outcome == "answered" else None
         if answer is None:
             untold = Purpose(CAP if wanted.cap is not None else SCHEMA, ENDPOINT, "an attempt that brought no answer")

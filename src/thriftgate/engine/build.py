@@ -12,6 +12,7 @@ from thriftgate.core.keepalive import Bounds, quiet_hours
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
 from thriftgate.engine.engine import Engine, GuardTable, Limits
+from thriftgate.engine.forgetting import Forgetting
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
 from thriftgate.engine.routing_table import routing_table
@@ -19,6 +20,7 @@ from thriftgate.engine.shorter_tables import check_summarisers, guard_limits, hi
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.providers import PROVIDERS
 from thriftgate.providers.http1_transport import Http1Transport
@@ -85,7 +87,10 @@ async def build_engine(
         guard=GuardTable(guard_limits(settings), settings.guard.days_kept * 86_400.0),
         output=output,
         keeps_summaries=settings.context.store_summaries,
+        budgets=SqliteBudgetBook(ledger),
     )
+    if settings.ledger.keep_days and not beside:
+        ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)
     await engine.recover()
     return engine
 

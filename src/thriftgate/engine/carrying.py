@@ -7,7 +7,8 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from thriftgate.clock import Clock
-from thriftgate.core.errors import BrokenReply, LedgerError, UpstreamError
+from thriftgate.core.errors import BrokenReply, BudgetExceeded, LedgerError, UpstreamError
+from thriftgate.engine.budgeting import Budgeting
 from thriftgate.engine.call import Call, Reply, WholeReply
 from thriftgate.engine.early import as_message, as_stream, early_end, gather
 from thriftgate.engine.fanout import Fanout, Flight
@@ -57,6 +58,7 @@ class Carrier:
         historian: Historian,
         provider_side: ProviderSide,
         keepalive: KeepAlive | None,
+        budgeting: Budgeting,
         retry: RetryPolicy,
         drain: Drain,
         cap_rate: float,
@@ -73,6 +75,7 @@ class Carrier:
         self._historian = historian
         self._provider_side = provider_side
         self._keepalive = keepalive
+        self._budgeting = budgeting
         self._retry = retry
         self._drain = drain
         self._cap_rate = cap_rate
@@ -103,15 +106,17 @@ class Carrier:
         tries = Tries()
         early = early_end(prepared)
         try:
-            await self._ledger.hold(hold_of(prepared, self._provider.name))
+            standings = await self._ledger.hold(hold_of(prepared, self._provider.name))
             body = prepared.plan.body if early is None or prepared.request.stream else as_stream(prepared.plan.body)
             outgoing = self._provider.prepare(call.method, call.path, call.query, call.headers, body)
             sent = await self._sender.send(outgoing, attempts_allowed(self._retry, call.headers), tries)
-        except LedgerError:
+        except (LedgerError, BudgetExceeded):
             raise  # there is no hold, and nothing was sent
         except BaseException as error:  # a hold whose taker is cancelled is taken all the same
             await self.settle(prepared, self._failed(error, started, tries))
             raise
+        self._budgeting.held(standings)
+        prepared = replace(prepared, standings=standings)
         incoming = sent.incoming
         if self._keepalive is not None:
             self._keepalive.heard(prepared.key, prepared.request.model, incoming.headers, limited=tries.limited)

@@ -62,6 +62,7 @@ class Cascading:
         assert artefact is not None
         assert artefact.cascade is not None
         exchange = await self._toucher.exchange(call, prepared)
+        prepared = replace(prepared, standings=exchange.standings)
         answer = read_answer(exchange.body) if exchange.ending.outcome == "answered" else None
         if answer is None:
             why = f"the try failed: {exchange.ending.outcome}" + (

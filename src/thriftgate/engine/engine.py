@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from hmac import digest as hmac_digest
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 from thriftgate.clock import Clock
 from thriftgate.core.agents.limits import GuardLimits
 from thriftgate.core.errors import (
+    BudgetExceeded,
     LedgerError,
     ThriftgateError,
 )
@@ -22,6 +24,7 @@ from thriftgate.core.reduction.further import Further
 from thriftgate.core.stability.watch import MEMORY as STABILITY
 from thriftgate.core.stability.watch import StabilityWatch
 from thriftgate.engine.again import BAD_REQUEST, Again, otherwise
+from thriftgate.engine.budgeting import Budgeting
 from thriftgate.engine.call import Call, Reply, WholeReply
 from thriftgate.engine.carrying import Carrier
 from thriftgate.engine.cascade import Cascading
@@ -51,12 +54,15 @@ from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.talks import Talks
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.touch import Toucher
-from thriftgate.engine.unsent import Books, lost
+from thriftgate.engine.unsent import Books, Opened, lost, refused
 from thriftgate.engine.witness import Witness
+from thriftgate.ledger.budgets import BudgetBook
 from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger
 from thriftgate.ledger.liveness import Liveness, process_of
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Timeouts, Transport, header
+
+_T = TypeVar("_T")
 
 
 class Limits(Struct, frozen=True):
@@ -110,15 +116,14 @@ class Engine:
         guard: GuardTable = NO_CEILINGS,
         output: OutputTable = NOTHING_ASKED,
         keeps_summaries: bool = False,
+        budgets: BudgetBook | None = None,
     ) -> None:
-        self.provider = provider
-        self.transport = transport
-        self.ledger = ledger
-        self.knowledge = knowledge
-        self.policy = policy
-        self.limits = limits
-        self.clock = clock
+        self.provider, self.transport = provider, transport
+        self.ledger, self.knowledge = ledger, knowledge
+        self.policy, self.limits, self.clock = policy, limits, clock
         self.tasks = Tasks()
+        self.budgeting = Budgeting(budgets, clock, self.tasks)
+        ledger.heard.append(self.budgeting.settled)
         self.fanout = Fanout()
         self.toucher = Toucher(
             provider=provider,
@@ -178,6 +183,7 @@ class Engine:
             guarding=self._guarding,
             historian=self._historian,
             keepalive=self._keepalive,
+            budgeting=self.budgeting,
             retry=self.limits.retry,
             drain=self.limits.drain,
             cap_rate=cap_rate,
@@ -205,6 +211,7 @@ class Engine:
                 fanout=self.fanout,
                 stability=self._stability,
                 keepalive=self._keepalive,
+                budgeting=self.budgeting,
                 ledger=self.ledger,
                 clock=self.clock,
                 books=self._books,
@@ -225,7 +232,7 @@ class Engine:
         """
         call, prepared, flight = await self._prepared(call)
         if prepared.plan.tries:
-            tried = await self._tried(call, prepared, flight)
+            tried = await self._within_budgets(self._tried, call, prepared, flight)
             if isinstance(tried, WholeReply):
                 return tried
             call = tried
@@ -233,7 +240,7 @@ class Engine:
             self.router.standings.escalated(prepared.snapshot.state.prefix.chain, prepared.request.model)
         while True:
             looks = self._again.wanted(prepared)
-            found = await (self._looked if looks else self._carried)(call, prepared, flight)
+            found = await self._within_budgets(self._looked if looks else self._carried, call, prepared, flight)
             if not isinstance(found, Call):
                 break
             call = found
@@ -241,6 +248,26 @@ class Engine:
         if call.refused and found.status < BAD_REQUEST:
             self._shaper.refused(call.refused, self.clock.now_s())
         return found
+
+    async def _within_budgets(
+        self, way: Callable[[Call, Prepared, Flight], Awaitable[_T]], call: Call, prepared: Prepared, flight: Flight
+    ) -> _T:
+        """The call by one of its ways. Where a budget has no room for it, nothing is held, and it is booked as refused."""
+        try:
+            return await way(call, prepared, flight)
+        except BudgetExceeded as error:
+            error.call_id = prepared.id
+            route = prepared.plan.route
+            opened = Opened(
+                prepared.id,
+                prepared.opened_us,
+                prepared.key,
+                prepared.dialect.name,
+                prepared.whose,
+                route.task if route is not None else "",
+            )
+            await self.ledger.settle(refused(opened, prepared.request.model, prepared.plan, error, self._books()))
+            raise
 
     async def _carried(self, call: Call, prepared: Prepared, flight: Flight) -> Reply | Call:
         """The answer on its way to the client, or the call to be made instead of one that was refused as it was shaped."""
@@ -336,6 +363,7 @@ class Engine:
                 # Otherwise another process that is starting was quicker.
         if self._keepalive is not None:
             await self._keepalive.load(self.ledger)
+        await self.budgeting.refresh()
         return len(holds)
 
     @property

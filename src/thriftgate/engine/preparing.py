@@ -9,14 +9,17 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.agents.limits import Amount, judge
+from thriftgate.core.control.whose import scopes_of
 from thriftgate.core.errors import InputError, ThriftgateError
 from thriftgate.core.levers.agent_guard import AgentGuard
 from thriftgate.core.levers.count_guard import CountGuard
+from thriftgate.core.levers.route_rules import RouteRules
 from thriftgate.core.plan import Plan, Policy
 from thriftgate.core.request import Request, parse_request
 from thriftgate.core.rewrite import Rewritten, prepare, with_savings
 from thriftgate.core.splice import Edit, apply
 from thriftgate.core.stability.watch import StabilityWatch
+from thriftgate.engine.budgeting import NOTHING_ASKED, Budgeting, Squeeze
 from thriftgate.engine.call import Call, WholeReply
 from thriftgate.engine.fanout import Fanout, Flight
 from thriftgate.engine.guarding import Guarding
@@ -49,6 +52,7 @@ class Rooms(NamedTuple):
     fanout: Fanout
     stability: StabilityWatch
     keepalive: KeepAlive | None
+    budgeting: Budgeting
     ledger: Ledger
     clock: Clock
     books: Callable[[], Books]
@@ -99,10 +103,11 @@ class Preparer:
             request = call.dialect.parse(call.body)
             model = request.model
             policy, route = rooms.router.enrol(request, opened.key, self._allowed(call))
+            request, policy, squeeze = self._squeezed(call, request, opened.key, policy, now_s)
             rewritten = replace(prepare(request, self._knowledge.models[model], policy), route=route)
             guarded = rooms.guarding.look(call, request, opened.key, policy, now_s)
             rewritten, talking = await rooms.reducer.reduce(rewritten, call, opened.key, policy, now_s)
-            rewritten = rooms.router.route(rewritten, call, opened.key, policy, now_s)
+            rewritten = rooms.router.route(rewritten, call, opened.key, policy, now_s, first=squeeze.rule)
             rewritten = replace(rewritten, guard=guarded.guard if guarded is not None else None)
             unshaped = rewritten
             rewritten, wanted = rooms.shaper.shape(unshaped, call, opened.key, policy, now_s)
@@ -139,6 +144,23 @@ class Preparer:
         except BaseException:
             rooms.guarding.runs.release(opened.id)
             raise
+
+    def _squeezed(
+        self, call: Call, request: Request, key: str, policy: Policy, now_s: float
+    ) -> tuple[Request, Policy, Squeeze]:
+        """The call as the stages of its budgets leave it. Raises BudgetExceeded."""
+        rooms = self._rooms
+        if not rooms.budgeting.on:
+            return request, policy, NOTHING_ASKED
+        task = rooms.router.task_of(request, key, call.headers)
+        scopes = scopes_of(key, call.whose, model=request.model, provider=self._knowledge.provider, task=task)
+        squeeze = rooms.budgeting.look(scopes, int(now_s * 1e6))
+        squeeze.check(waits=False)
+        if squeeze.no_fast and "speed" in request.members:
+            request = call.dialect.parse(apply(request.body, [Edit(("speed",), None)]))
+        if squeeze.rule is not None and RouteRules.id not in policy.levers:
+            policy = replace(policy, levers=(*policy.levers, RouteRules.id))
+        return request, policy, squeeze
 
     async def as_sent(self, call: Call) -> bytes:
         """The body of a question about a prompt, with the prompt as it would go out now: thinking that answered a shortened

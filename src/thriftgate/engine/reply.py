@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from thriftgate.core.errors import UpstreamError
 from thriftgate.core.money import usd_from_pico
+from thriftgate.engine.budgeting import budget_headers
 from thriftgate.engine.settle import Ending, Prepared
 from thriftgate.engine.tasks import Tasks
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry, Outcome
@@ -159,6 +160,7 @@ def reply_headers(headers: Headers, prepared: Prepared, entry: Entry | None) -> 
         (b"thriftgate-forecast-usd", usd_from_pico(plan.forecast.pico).encode()),
     ]
     warned = "; ".join(one.reason for one in plan.decisions if one.decision == "warned")
+    ours += budget_headers(prepared.standings)
     if warned:
         ours.append((b"thriftgate-warning", warned.encode("ascii", "replace")[:1000]))
     if entry is not None:

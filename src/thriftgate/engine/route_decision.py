@@ -30,7 +30,7 @@ from thriftgate.core.routing.choice import Choice, Route
 from thriftgate.core.routing.features import features_of
 from thriftgate.core.routing.kinds import kind_of
 from thriftgate.core.routing.retarget import Unfit, retarget, thinks
-from thriftgate.core.routing.rules import Question, first_met
+from thriftgate.core.routing.rules import Question, Rule, first_met
 from thriftgate.core.routing.switching import Ahead, Side, worth_leaving, worth_trying
 from thriftgate.core.routing.task import asked_text, in_tool_loop, surroundings, system_text
 from thriftgate.core.splice import Edit, apply
@@ -66,9 +66,19 @@ class Decision:
     """One call on its way through the router."""
 
     def __init__(
-        self, router: Routes, rewritten: Rewritten, route: Route, call: Call, *, key: str, policy: Policy, now_s: float
+        self,
+        router: Routes,
+        rewritten: Rewritten,
+        route: Route,
+        call: Call,
+        *,
+        key: str,
+        policy: Policy,
+        now_s: float,
+        first: Rule | None = None,
     ) -> None:
         self.router = router
+        self.rules = router.table.rules if first is None else (first, *router.table.rules)
         self.rewritten = rewritten
         self.request = rewritten.request
         self.route = route
@@ -139,7 +149,7 @@ class Decision:
             schema=around.schema,
             spent_pico=self.router.spending.of(self.key, self.now_s),
         )
-        rule = first_met(self.router.table.rules, question)
+        rule = first_met(self.rules, question)
         if rule is None:
             return f"no rule fits task {question.task}" + (f", kind {question.kind}" if question.kind else "")
         arm = f"{rule.to}@{rule.effort}" if rule.effort else rule.to

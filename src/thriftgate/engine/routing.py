@@ -15,6 +15,7 @@ from thriftgate.core.request import Request
 from thriftgate.core.rewrite import Rewritten
 from thriftgate.core.routing.choice import Route
 from thriftgate.core.routing.experiment import arm_of
+from thriftgate.core.routing.rules import Rule
 from thriftgate.core.routing.task import conversation_of, fingerprint, system_text
 from thriftgate.engine.call import Call
 from thriftgate.engine.route_decision import CASCADE, LEARNED, LEVERS, RULES, Decision
@@ -65,17 +66,21 @@ class Router(Routes):
                     return name.name
         return print_
 
-    def route(self, rewritten: Rewritten, call: Call, key: str, policy: Policy, now_s: float) -> Rewritten:
-        """The call as the chosen model is to get it. Whatever fails, the call goes to the model that was asked for."""
-        if not self.table.observe and not self.active(policy):
+    def route(
+        self, rewritten: Rewritten, call: Call, key: str, policy: Policy, now_s: float, *, first: Rule | None = None
+    ) -> Rewritten:
+        """The call as the chosen model is to get it; `first` is a rule that goes before those of the table. Whatever fails,
+        the call goes to the model that was asked for."""
+        active = first is not None or self.active(policy)
+        if not self.table.observe and not active:
             return rewritten
         request, route = rewritten.request, rewritten.route or Route()
         try:
             route = replace(route, task=self.task_of(request, key, call.headers))
             stays = call.unrouted or ("the caller wants it" if header(call.headers, ROUTE_HEADER) == "off" else "")
-            if stays or not self.active(policy):
+            if stays or not active:
                 return replace(rewritten, route=replace(route, asides=dict.fromkeys(LEVERS, stays) if stays else {}))
-            return Decision(self, rewritten, route, call, key=key, policy=policy, now_s=now_s).made()
+            return Decision(self, rewritten, route, call, key=key, policy=policy, now_s=now_s, first=first).made()
         except Exception as error:  # noqa: BLE001  law 4: savings fail open
             asides = dict.fromkeys(LEVERS, f"failed with {type(error).__name__}: {error}")
             return replace(rewritten, route=replace(route, choice=None, asides=asides))

@@ -11,6 +11,7 @@ from msgspec.structs import astuple, replace
 from thriftgate.core import cache
 from thriftgate.core.attribution import Settlement
 from thriftgate.core.attribution import settle as attribute
+from thriftgate.core.control.budgets import Standing
 from thriftgate.core.control.whose import NOBODY, Whose
 from thriftgate.core.cost import refusal_is_billed
 from thriftgate.core.errors import UnknownPrice, Unreachable, UpstreamTimeout
@@ -51,11 +52,12 @@ NOTHING_ADDED = Added()
 
 
 class Prepared(Struct, frozen=True):
-    """A planned call with its hold, on its way to the provider. `parent` is the call on whose behalf it is made, if
-    any; `asked` the request as the client sent it, where another model is to serve it; `unreduced` the prompt before
-    anything was taken out of it; `wanted` what is asked of the answer; `cut` what came of the call under a cap;
-    `talking` its place in its conversation, where that is kept account of; `added` what goes with a parameter that
-    we have added; `whose` who it is for; `upstream` the name of the provider's key that is to serve it."""
+    """A planned call with its hold, on its way to the provider. `parent` is the call on whose behalf it is made, if any;
+    `asked` the request as the client sent it, where another model is to serve it; `unreduced` the prompt before anything
+    was taken out of it; `wanted` what is asked of the answer; `cut` what came of the call under a cap; `talking` its
+    place in its conversation, where that is kept account of; `added` what goes with a parameter that we have added;
+    `whose` who it is for; `upstream` the name of the provider's key that is to serve it; `standings` how its budgets
+    stood with its hold."""
 
     id: str
     opened_us: int
@@ -73,6 +75,7 @@ class Prepared(Struct, frozen=True):
     added: Added = NOTHING_ADDED
     whose: Whose = NOBODY
     upstream: str = ""
+    standings: tuple[Standing, ...] = ()
 
 
 class Ending(NamedTuple):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from thriftgate.clock import Clock
+from thriftgate.core.control.budgets import Standing
 from thriftgate.core.errors import Unreachable
 from thriftgate.core.plan import Decision, Policy
 from thriftgate.core.planner import make_plan
@@ -36,12 +37,14 @@ class Purpose(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """A call that was held and sent, not booked yet: how it ended, the answer, and what went wrong."""
+    """A call that was held and sent, not booked yet: how it ended, the answer, what went wrong, and how its budgets
+    stood with its hold."""
 
     ending: Ending
     headers: Headers
     body: bytes
     raised: BaseException | None
+    standings: tuple[Standing, ...] = ()
 
 
 class Touched(NamedTuple):
@@ -94,7 +97,8 @@ class Toucher:
         )
 
     async def send(self, call: Call, prepared: Prepared, purpose: Purpose) -> Touched:
-        """Raises LedgerError (nothing was sent, or it could not be booked) and UpstreamError (booked)."""
+        """Raises LedgerError (nothing was sent, or it could not be booked), BudgetExceeded (nothing was sent) and
+        UpstreamError (booked)."""
         exchange = await self.exchange(call, prepared)
         entry = await self.book(prepared, exchange.ending, purpose)
         if exchange.raised is not None:
@@ -102,8 +106,9 @@ class Toucher:
         return Touched(entry, exchange.headers, exchange.body)
 
     async def exchange(self, call: Call, prepared: Prepared) -> Exchange:
-        """Hold and send; whoever calls it must `book` what came of it. Raises LedgerError, with nothing sent."""
-        await self._ledger.hold(hold_of(prepared, self._provider.name))
+        """Hold and send; whoever calls it must `book` what came of it. Raises LedgerError and BudgetExceeded, with nothing
+        sent."""
+        standings = await self._ledger.hold(hold_of(prepared, self._provider.name))
         started = self._clock.monotonic_s()
         ending = Ending("answered")
         headers: Headers = ()
@@ -135,7 +140,7 @@ class Toucher:
                 outcome=outcome_of(error), note=type(error).__name__, may_be_billed=not isinstance(error, Unreachable)
             )
         ending = ending._replace(latency_ms=milliseconds(self._clock.monotonic_s() - started))
-        return Exchange(ending, headers, body, raised)
+        return Exchange(ending, headers, body, raised, standings)
 
     async def book(self, prepared: Prepared, ending: Ending, purpose: Purpose | None) -> Entry:
         """Settle it: as a cost of ours, or, without a purpose, as the client's own call. Raises LedgerError."""

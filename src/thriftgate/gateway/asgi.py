@@ -95,6 +95,8 @@ async def send_error(send: Send, error: ThriftgateError, dialect: Dialect) -> No
     headers: Headers = ((b"content-type", b"application/json"), (b"thriftgate-error", error.label.encode()))
     if error.call_id:
         headers = (*headers, (b"thriftgate-request-id", error.call_id.encode()), (b"request-id", error.call_id.encode()))
-    if error.status_hint < 500 or error.after_answer:
+    if error.retry_after_s and not error.after_answer:
+        headers = (*headers, (b"retry-after", b"%d" % max(1, round(error.retry_after_s))))
+    elif error.status_hint < 500 or error.after_answer:
         headers = (*headers, (b"x-should-retry", b"false"))
     await send_whole(send, error.status_hint, headers, dialect.error(error))

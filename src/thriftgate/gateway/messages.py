@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from thriftgate.core.control.whose import Whose, tags_of
 from thriftgate.core.errors import InputError
 from thriftgate.core.money import pico_from_usd
 from thriftgate.engine.call import Call, Reply
@@ -18,6 +19,8 @@ from thriftgate.gateway.rooms import Rooms
 from thriftgate.providers.transport import Headers, header
 from thriftgate.settings import Settings
 from thriftgate.wire import DIALECTS
+
+TAGS_HEADER = b"thriftgate-tags"
 
 
 async def messages(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,6 +100,7 @@ def call_of(scope: Scope) -> Call:
         dialect=DIALECTS[0],
         credential=credential_of(headers),
         cost_limit_pico=limit_pico,
+        whose=Whose(tags=tags_of(header(headers, TAGS_HEADER).split(","))),
     )
 
 

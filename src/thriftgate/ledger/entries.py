@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from thriftgate.core.control.budgets import Standing
 from thriftgate.core.control.whose import NOBODY, Whose
 from thriftgate.core.misses import Cause, Miss
 from thriftgate.core.plan import Decision
@@ -142,8 +143,21 @@ class Group(Struct, frozen=True):
     paid_pico: int
 
 
+class Remarks(Struct, frozen=True):
+    """What is to be said with an answer: from when on single calls are there (microseconds since 1970; 0: all of them),
+    whether an end of the span was moved to the beginning of its hour for that, and whether names are left out as `(other)`."""
+
+    kept_from_us: int = 0
+    whole_hours: bool = False
+    others: bool = False
+
+
+NO_REMARKS = Remarks()
+
+
 class Report(Struct, frozen=True):
-    """What the books say over a span of time. `estimated` counts the calls whose usage is our estimate."""
+    """What the books say over a span of time. `estimated` counts the calls whose usage is our estimate. `remarks` are to be
+    said with it."""
 
     calls: int
     estimated: int
@@ -154,6 +168,7 @@ class Report(Struct, frozen=True):
     by_model: tuple[Group, ...]
     by_key: tuple[Group, ...]
     by_outcome: tuple[Group, ...]
+    remarks: Remarks = NO_REMARKS
 
 
 class MissSum(Struct, frozen=True):
@@ -264,7 +279,8 @@ class Ledger(Protocol):
 
     `hold` and `settle` return once the rows are durable; they hand the rows over before they first wait, so a caller that is
     cancelled while it waits has still written them. A hold id is used once; an entry resolves the hold of its id, and
-    the second entry for an id is an error: no call is booked twice. Postings come back in order of account. `counters` adds
+    the second entry for an id is an error: no call is booked twice. Budgets are part of both: whatever is taken and given
+    back is durable with the row that it belongs to. Postings come back in order of account. `counters` adds
     up what this process settled; `heard` are told of each entry that it settled, once that is durable, within the loop.
     """
 
@@ -274,7 +290,9 @@ class Ledger(Protocol):
     @property
     def heard(self) -> list[Callable[[Entry], None]]: ...
 
-    async def hold(self, hold: Hold) -> None: ...
+    async def hold(self, hold: Hold) -> tuple[Standing, ...]:
+        """Returns how the budgets stand that the call counts under. Raises BudgetExceeded, with nothing held, where one has
+        no room for it."""
 
     async def settle(self, entry: Entry) -> None: ...
 

@@ -62,7 +62,12 @@ def _whose_row(whose: Whose) -> Row:
 def _whose_from(value: dict[str, object]) -> Whose:
     """Takes what tells whose it is out of a row."""
     user_id, team, org, tags = (str(value.pop(name)) for name in WHOSE_COLUMNS)
-    return Whose(user_id, team, org, _TAGS.decode(tags) if tags != "[]" else ())
+    return Whose(user_id, team, org, tags_from(tags))
+
+
+def tags_from(text: str) -> tuple[str, ...]:
+    """Raises msgspec.ValidationError like the others."""
+    return _TAGS.decode(text) if text != "[]" else ()
 
 
 def entry_row(entry: Entry) -> Row:

@@ -2,8 +2,6 @@
 
 All writes go through one thread that owns the only writing connection. It takes everything that is waiting, writes it in
 one transaction, and tells the callers when it is durable: no added delay when idle, one commit for many calls when busy.
-Each table is written by one multi-row statement, because sqlite3 lets go of the interpreter lock once per step and a busy
-event loop hands it back slowly.
 
 Durable means: survives the death of the process at any moment (`sync="normal"`), or also of the machine (`sync="full"`, one
 disk flush per commit). https://www.sqlite.org/pragma.html#pragma_synchronous, 2026-08.
@@ -15,17 +13,17 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from functools import lru_cache
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from thriftgate.core.errors import LedgerError
-from thriftgate.ledger import queries, sqlite_rollups
+from thriftgate.core.control.budgets import Standing
+from thriftgate.core.errors import BudgetExceeded, LedgerError, ThriftgateError
+from thriftgate.ledger import queries
 from thriftgate.ledger.entries import (
     CacheReport,
     Counters,
@@ -35,31 +33,21 @@ from thriftgate.ledger.entries import (
     Report,
 )
 from thriftgate.ledger.migrate import migrate
-from thriftgate.ledger.rows import (
-    ENTRY_COLUMNS,
-    HOLD_COLUMNS,
-    POSTING_COLUMNS,
-    Row,
-    entry_from_row,
-    entry_row,
-    hold_from_row,
-    hold_row,
-    posting_rows,
-)
+from thriftgate.ledger.rows import Row, entry_from_row, hold_from_row
+from thriftgate.ledger.sqlite_budgets import BudgetShelf
 from thriftgate.ledger.sqlite_reports import cache_report, report
 from thriftgate.ledger.sqlite_rollups_made import are_wanted, make_wanted
+from thriftgate.ledger.sqlite_writing import Booking, transaction
 from thriftgate.logs import log, where_raised
 
-ROWS_PER_STATEMENT = 64  # × 36 columns stays far under SQLite's 32,766 parameters (sqlite.org/limits.html, 2026-08)
 BUSY_TIMEOUT_MS = 10_000
 _T = TypeVar("_T")
 
 
 class _Write(NamedTuple):
-    """Rows by table, and whom to tell; or `work` to be done as a transaction of its own."""
+    """What is to be booked, together with others, and whom to tell; or `work` to be done as a transaction of its own."""
 
-    rows: tuple[tuple[str, Row], ...]
-    entries: tuple[Entry, ...]
+    book: Callable[[Booking], object] | None
     done: asyncio.Future[Any]
     work: Callable[[sqlite3.Connection], object] | None = None
 
@@ -71,6 +59,7 @@ class SqliteLedger:
         self.path = path
         self.counters = Counters()
         self.heard: list[Callable[[Entry], None]] = []
+        self.shelf = BudgetShelf()
         self._writer = writer
         self._reader = reader
         self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
@@ -100,7 +89,7 @@ class SqliteLedger:
             writer.execute(f"pragma synchronous = {sync}")
             migrate(writer)
             if are_wanted(writer):
-                with _transaction(writer):
+                with transaction(writer):
                     make_wanted(writer)
             reader.execute("pragma query_only = on") if reader is not writer else None
         except (sqlite3.Error, OSError, LedgerError) as error:
@@ -121,14 +110,14 @@ class SqliteLedger:
         except sqlite3.Error:
             raise LedgerError(f"the ledger {self.path} is in use by another thriftgate; name another one") from None
 
-    async def hold(self, hold: Hold) -> None:
-        await self._commit((("holds", hold_row(hold)),))
+    async def hold(self, hold: Hold) -> tuple[Standing, ...]:
+        standings: tuple[Standing, ...] = await self._write(lambda booking: booking.hold(hold))
+        return standings
 
     async def settle(self, entry: Entry) -> None:
         if entry.balance():
             raise LedgerError(f"entry {entry.id} does not balance: off by {entry.balance()} pico-USD")
-        rows = (("entries", entry_row(entry)), *(("postings", row) for row in posting_rows(entry)))
-        written = self._write(rows, (entry,))
+        written = self._write(lambda booking: booking.entry(entry))
         written.add_done_callback(lambda done: self.settled(entry) if done.cancelled() or not done.exception() else None)
         await written
 
@@ -183,7 +172,7 @@ class SqliteLedger:
         return await self.ask(find) or await self.transact(keep)
 
     async def keep(self, name: str, value: bytes) -> None:
-        await self._commit((("memories", (name, value)),))
+        await self._write(lambda booking: booking.memory(name, value))
 
     async def kept(self, name: str) -> bytes | None:
         def find(connection: sqlite3.Connection) -> bytes | None:
@@ -211,7 +200,7 @@ class SqliteLedger:
             raise LedgerError("the ledger is closed")
         done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
         self._hand_over()
-        self._queue.put([_Write((), (), done, work)])
+        self._queue.put([_Write(None, done, work)])
         return await done
 
     async def ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
@@ -232,18 +221,15 @@ class SqliteLedger:
         except (sqlite3.Error, msgspec.MsgspecError, ValueError) as error:
             raise LedgerError(f"cannot read the ledger {self.path}: {error}") from None
 
-    async def _commit(self, rows: tuple[tuple[str, Row], ...]) -> None:
-        await self._write(rows)
-
-    def _write(self, rows: tuple[tuple[str, Row], ...], entries: tuple[Entry, ...] = ()) -> asyncio.Future[None]:
-        """Hand the rows over; done when they are durable. Cancelled, they are written all the same."""
+    def _write(self, book: Callable[[Booking], object]) -> asyncio.Future[Any]:
+        """Hand over what is to be booked; done when it is durable. Cancelled, it is written all the same."""
         if self._closed:
             raise LedgerError("the ledger is closed")
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
+        done: asyncio.Future[Any] = loop.create_future()
         if not self._collected:  # the thread is woken once for all that this turn of the loop writes
             loop.call_soon(self._hand_over)
-        self._collected.append(_Write(rows, entries, done))
+        self._collected.append(_Write(book, done))
         return done
 
     def _hand_over(self) -> None:
@@ -267,82 +253,51 @@ class SqliteLedger:
             self._write_batch(batch)
 
     def _write_batch(self, batch: list[_Write]) -> None:
-        rows = [write for write in batch if write.work is None]
-        if rows:
-            self._write_together(rows)
+        booked = [write for write in batch if write.book is not None]
+        if booked:
+            self._write_together(booked)
         for write in batch:
             if write.work is not None:
                 self._do(write.work, write.done)
 
     def _do(self, work: Callable[[sqlite3.Connection], object], done: asyncio.Future[Any]) -> None:
         try:
-            with self._shared, _transaction(self._writer):
+            with self._shared, transaction(self._writer):
                 result = work(self._writer)
-        except LedgerError as error:
-            _tell([done], error)
+        except ThriftgateError as error:
+            _tell([(done, error)])
         except Exception as error:  # noqa: BLE001  the writer must outlive any bad work: without it every call would wait for ever
-            _tell([done], LedgerError(f"cannot write the ledger {self.path}: {error}"))
+            _tell([(done, self._unwritten(error))])
         else:
-            _tell([done], result)
+            _tell([(done, result)])
 
     def _write_together(self, batch: list[_Write]) -> None:
         try:
-            with self._shared:
-                self._write_rows(batch)
+            with self._shared, transaction(self._writer):
+                booking = Booking(self._writer, self.shelf)
+                outcomes = [(write.done, _booked(write, booking)) for write in batch]
+                booking.write()
         except Exception as error:  # noqa: BLE001  the writer must outlive any bad row: without it every call would wait for ever
             # One bad row must not fail its neighbours; a full disk or a locked file fails them all alike.
             if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
                 for write in batch:
                     self._write_together([write])
                 return
-            _tell([write.done for write in batch], LedgerError(f"cannot write the ledger {self.path}: {error}"))
-        else:
-            _tell([write.done for write in batch], None)
+            # Each gets its own: the engine writes the id of its call into it.
+            outcomes = [(write.done, self._unwritten(error)) for write in batch]
+        _tell(outcomes)
 
-    def _write_rows(self, batch: list[_Write]) -> None:
-        with _transaction(self._writer):
-            insert_rows(self._writer, (row for write in batch for row in write.rows))
-            sqlite_rollups.add(self._writer, [entry for write in batch for entry in write.entries])
+    def _unwritten(self, error: Exception) -> LedgerError:
+        return LedgerError(f"cannot write the ledger {self.path}: {error}")
 
 
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("begin immediate")
+def _booked(write: _Write, booking: Booking) -> object:
+    """What came of it: of a hold that no budget has room for, that error."""
+    assert write.book is not None
     try:
-        yield
-        connection.execute("commit")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("rollback")
-        raise
-
-
-def insert_rows(connection: sqlite3.Connection, rows: Iterable[tuple[str, Row]]) -> None:
-    """Insert rows, each with its table, table by table."""
-    tables: dict[str, list[Row]] = {}
-    for table, row in rows:
-        tables.setdefault(table, []).append(row)
-    for table in _COLUMNS:
-        for at in range(0, len(tables.get(table, ())), ROWS_PER_STATEMENT):
-            some = tables[table][at : at + ROWS_PER_STATEMENT]
-            connection.execute(_insert(table, len(some)), [value for row in some for value in row])
-
-
-_COLUMNS = {
-    "meta": ("name", "value"),
-    "holds": HOLD_COLUMNS,
-    "entries": ENTRY_COLUMNS,
-    "postings": POSTING_COLUMNS,
-    "memories": ("name", "value"),
-}
-
-
-@lru_cache(maxsize=512)
-def _insert(table: str, rows: int) -> str:
-    columns = _COLUMNS[table]
-    one = f"({', '.join('?' * len(columns))})"
-    verb = "insert or replace" if table == "memories" else "insert"
-    return f"{verb} into {table} ({', '.join(columns)}) values {', '.join([one] * rows)}"
+        return write.book(booking)
+    except BudgetExceeded as error:
+        return error
 
 
 def _connect(name: str) -> sqlite3.Connection:
@@ -351,23 +306,23 @@ def _connect(name: str) -> sqlite3.Connection:
     return connection
 
 
-def _tell(waiting: list[asyncio.Future[Any]], outcome: object) -> None:
+def _tell(outcomes: Iterable[tuple[asyncio.Future[Any], object]]) -> None:
     """Wake all who wait with one call into each loop; an error is raised there."""
-    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[Any]]] = {}
-    for future in waiting:
-        loops.setdefault(future.get_loop(), []).append(future)
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], object]]] = {}
+    for future, outcome in outcomes:
+        loops.setdefault(future.get_loop(), []).append((future, outcome))
 
-    def resolve(futures: list[asyncio.Future[Any]]) -> None:
-        for future in futures:
+    def resolve(those: list[tuple[asyncio.Future[Any], object]]) -> None:
+        for future, outcome in those:
             if not future.done():
-                if isinstance(outcome, LedgerError):  # each gets its own: the engine writes the id of its call into it
-                    future.set_exception(type(outcome)(str(outcome)))
+                if isinstance(outcome, BaseException):
+                    future.set_exception(outcome)
                 else:
                     future.set_result(outcome)
 
-    for loop, futures in loops.items():
+    for loop, those in loops.items():
         if not loop.is_closed():
-            loop.call_soon_threadsafe(resolve, futures)
+            loop.call_soon_threadsafe(resolve, those)
 
 
 def _with_postings(connection: sqlite3.Connection, row: Row) -> Entry:

@@ -4,14 +4,12 @@ transaction."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
 from msgspec.structs import astuple, replace
 
-from thriftgate.core.errors import LedgerError
-from thriftgate.ledger import sqlite_rollups
 from thriftgate.ledger.entries import Entry, Hold
 from thriftgate.ledger.jobs import (
     OPEN_BATCHES,
@@ -32,9 +30,9 @@ from thriftgate.ledger.jobs import (
     Tally,
 )
 from thriftgate.ledger.queries import SUM, summed
-from thriftgate.ledger.rows import entry_row, hold_row, posting_rows
-from thriftgate.ledger.sqlite import SqliteLedger, insert_rows
+from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_grouping import add_bounds, forget_bounds, make_groups
+from thriftgate.ledger.sqlite_writing import Booking
 
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=msgspec.Struct)
@@ -230,7 +228,10 @@ class SqliteJobs:
                     for job in jobs
                 ),
             )
-            insert_rows(connection, (("holds", hold_row(hold)) for hold in holds))
+            booking = Booking(connection, self._ledger.shelf)
+            for hold in holds:
+                booking.hold(hold)
+            booking.write()
 
         await self._write(lease, now_us, work)
 
@@ -267,8 +268,10 @@ class SqliteJobs:
                     for one in outcomes
                 ),
             )
-            insert_rows(connection, _entry_rows(entries))
-            sqlite_rollups.add(connection, entries)
+            booking = Booking(connection, self._ledger.shelf)
+            for entry in entries:
+                booking.entry(entry)
+            booking.write()
             if answers:
                 connection.executemany(_ADD_ANSWER, ((lease.run, *astuple(one)) for one in answers))
                 connection.executemany(
@@ -393,15 +396,6 @@ def _set_run(connection: sqlite3.Connection, run_id: str, changes: Mapping[str, 
     assert not unknown, unknown
     columns = ", ".join(f"{name} = ?" for name in changes)
     connection.execute(f"update runs set {columns} where id = ?", (*changes.values(), run_id))
-
-
-def _entry_rows(entries: Iterable[Entry]) -> Iterable[tuple[str, tuple[object, ...]]]:
-    for entry in entries:
-        if entry.balance():
-            raise LedgerError(f"entry {entry.id} does not balance: off by {entry.balance()} pico-USD")
-        yield "entries", entry_row(entry)
-        for row in posting_rows(entry):
-            yield "postings", row
 
 
 _MINE = "from entries join jobs on jobs.entry = entries.id and jobs.entry <> '' where jobs.run = ?"

@@ -11,7 +11,7 @@ from thriftgate.ledger.entries import CacheReport, Group, MissSum, PricedAlike, 
 from thriftgate.ledger.rollup_columns import PROMPT_COLUMNS, SERVED, STEP_TOKENS
 from thriftgate.ledger.rollup_spans import DAY_US
 from thriftgate.ledger.sqlite_cells import Source, Totals, add_up, chosen
-from thriftgate.ledger.sqlite_spend import Asked, cache, misses, savings
+from thriftgate.ledger.sqlite_spend import Asked, cache, misses, remarks, savings
 
 _BOOKED = chosen("calls", "estimated", "baseline_high", "baseline_low", "paid_high", "paid_low")
 
@@ -31,6 +31,7 @@ def report(connection: sqlite3.Connection, span: tuple[int, int]) -> Report:
         by_model=_largest_first(_grouped(booked, 0)),
         by_key=_largest_first(_grouped(booked, 1)),
         by_outcome=_largest_first(_grouped(by_outcome, 0)),
+        remarks=remarks(connection, Asked(*span)),
     )
 
 

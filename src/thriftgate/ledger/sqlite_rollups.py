@@ -117,10 +117,12 @@ def names_of(entry: Entry) -> tuple[list[Dims], Dims]:
 
 
 class Places:
-    """Where calls are counted: the ids of their dims, as one transaction knows them."""
+    """Where calls are counted: the ids of their dims, as one transaction knows them. Where nothing may be written, new dims
+    get ids below zero."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, writes: bool = True) -> None:
         self._connection = connection
+        self._writes = writes
         self._ids: dict[Dims, int] = {}
         self._named: dict[tuple[int, Dims], Dims] = {}
 
@@ -147,7 +149,8 @@ class Places:
         room = dict(self._connection.execute(_ROOM, (day, key)).fetchall())
         wanted = folded(who, room.get(key, 0), room.get("", 0))
         if wanted == who:
-            self._connection.execute(_TAKE, (day, key))
+            if self._writes:
+                self._connection.execute(_TAKE, (day, key))
             return who
         if (day, wanted) not in self._named:
             self._named[day, wanted] = self._room_for(day, wanted)
@@ -158,9 +161,13 @@ class Places:
         if known is None:
             known = self._find(dims)
             if known is None:
-                (known,) = self._connection.execute(_MAKE, (who, *dims)).fetchone()
+                known = self._new(dims, who) if self._writes else -len(self._ids) - 1
             self._ids[dims] = known
         return known
+
+    def _new(self, dims: Dims, who: int) -> int:
+        (made,) = self._connection.execute(_MAKE, (who, *dims)).fetchone()
+        return int(made)
 
     def _find(self, dims: Dims) -> int | None:
         row = self._connection.execute(_FIND, dims).fetchone()

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from thriftgate.core.errors import LedgerError
 from thriftgate.ledger.rollup_columns import (
     COLUMNS,
     DIMS,
@@ -33,7 +35,7 @@ SHOWN = 20
 
 _DAY_US = DAY_HOURS * HOUR_US
 _NAMED = ", ".join("{0}" if name == "tag" else f"e.{name}" for name in DIMS)
-_TAGS = "join json_each(e.tags) tag on tag.value <> ''"
+_TAGS = "join json_each(e.tags) tag on e.tags <> '[]' and tag.value <> ''"
 _SPAN = "e.opened_us >= ?1"
 
 # Under what names each day's calls are counted, in the order in which they came; and of each call, in which cells.
@@ -51,6 +53,9 @@ insert or ignore into temp.placed select e.id, p.place, p.who from entries e {{1
 join temp.places p on (p.day, {", ".join(f"p.{name}" for name in DIMS)}) = (e.opened_us / {_DAY_US}, {_NAMED})
 where {_SPAN}
 """
+
+
+_WHOSE = f"select {', '.join(DIMS)} from rollup_dims where id = ?"
 
 
 class _Part(NamedTuple):
@@ -83,8 +88,8 @@ _PARTS = (
 
 
 class Difference(Struct, frozen=True):
-    """A cell that is not what its entries are: by table, hours, slot and names, the columns that differ, as they are kept and
-    as they should be (0 where there is no such cell)."""
+    """A cell that is not what its entries are: by table, hours, slot and names, the columns that differ, as they are kept
+    and as they should be (0 where there is no such cell)."""
 
     table: str
     hours: int
@@ -119,15 +124,26 @@ def make(connection: sqlite3.Connection) -> None:
     for table in TABLES:
         connection.execute(f"delete from main.{table} where slot * hours >= ?", (since_us // HOUR_US,))
     connection.execute("delete from rollup_room where slot >= ?", (since_us // _DAY_US,))
-    _place(connection, since_us)
+    _place(connection, since_us, Places(connection))
     _fill(connection, "main", since_us)
     _forget(connection)
 
 
+def check_file(path: str) -> Checked:
+    """Compare the roll-ups of a file with its entries, as of now, while others write it. Raises LedgerError."""
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("begin")
+            return check(connection)
+    except sqlite3.Error as error:
+        raise LedgerError(f"cannot read the ledger {path}: {error}") from None
+
+
 def check(connection: sqlite3.Connection) -> Checked:
-    """Compare them with the entries, as far back as there are entries. To be called in a transaction that is then undone."""
+    """Compare them with the entries, as far back as there are entries. To be called in a transaction, with tables of its own
+    and writing no others."""
     since_us = kept_from(connection)
-    _place(connection, since_us)
+    _place(connection, since_us, Places(connection, writes=False))
     for table in TABLES:
         (sql,) = connection.execute("select sql from main.sqlite_master where name = ?", (table,)).fetchone()
         connection.execute(sql.replace("CREATE TABLE", "create temp table", 1))
@@ -155,20 +171,17 @@ def _differences(connection: sqlite3.Connection, table: str, since_us: int) -> I
     for side, *row in connection.execute(both, (since_us // HOUR_US,)):
         cell = sides.setdefault(tuple(row[: len(names)]), [(0,) * len(columns)] * 2)
         cell[side] = tuple(row[len(names) :])
-    for (hours, slot, *rest), (kept, right) in sides.items():
-        told = rest
-        if names[2] == "dims":
-            dims = connection.execute(f"select {', '.join(DIMS)} from rollup_dims where id = ?", (rest[0],)).fetchone()
-            told = [*(dims or ()), *rest[1:]]
-        apart = {name: (a, b) for name, a, b in zip(columns, kept, right, strict=True) if a != b}
-        yield Difference(table, int(str(hours)), int(str(slot)), tuple(str(one) for one in told), apart)
+    for (hours, slot, *rest), (kept, wanted) in sides.items():
+        dims = connection.execute(_WHOSE, rest[:1]).fetchone() if names[2] == "dims" else None
+        named = rest if dims is None else [*dims, *rest[1:]]
+        apart = {name: (a, b) for name, a, b in zip(columns, kept, wanted, strict=True) if a != b}
+        yield Difference(table, int(str(hours)), int(str(slot)), tuple(map(str, named)), apart)
 
 
-def _place(connection: sqlite3.Connection, since_us: int) -> None:
+def _place(connection: sqlite3.Connection, since_us: int, places: Places) -> None:
     """Say of each entry in which cells it is, in a table of the connection's own."""
     connection.execute(_PLACES)
     connection.execute(_PLACED)
-    places = Places(connection)
     for tag, tags in (("''", ""), ("tag.value", _TAGS)):
         connection.execute(_NAMES.format(tag, tags), (since_us,))
     wanted = connection.execute(f"select at, day, {', '.join(DIMS)} from temp.places order by at").fetchall()
@@ -185,10 +198,11 @@ def _fill(connection: sqlite3.Connection, schema: str, since_us: int) -> None:
         source = f"select 1, e.opened_us / {HOUR_US}, {part.names}, {sums} {part.tables}"
         _count(connection, f"{schema}.{part.table}", source, since_us)
     columns = ", ".join(COLUMNS)
-    who = f"select hours, slot, d.who, {columns} from {schema}.rollup_ways w join rollup_dims d on d.id = w.dims where slot >= ?"
-    _count(connection, f"{schema}.rollup_cells", who, since_us // HOUR_US)
-    for table, (names, sums) in TABLES.items():
-        rest = ", ".join((*names[2:], *sums))
+    whose = "(select distinct place, who from temp.places) p on p.place = w.dims"
+    ways = f"{schema}.rollup_ways w join {whose} where hours = 1 and slot >= ?"
+    _count(connection, f"{schema}.rollup_cells", f"select hours, slot, p.who, {columns} from {ways}", since_us // HOUR_US)
+    for table, (names, added) in TABLES.items():
+        rest = ", ".join((*names[2:], *added))
         days = f"select {DAY_HOURS}, slot / {DAY_HOURS}, {rest} from {schema}.{table} where hours = 1 and slot >= ?"
         _count(connection, f"{schema}.{table}", days, since_us // HOUR_US)
 

@@ -18,7 +18,7 @@ from thriftgate.core.control.whose import tier_of
 from thriftgate.core.errors import InputError
 from thriftgate.core.misses import Cause
 from thriftgate.core.usage import Tokens
-from thriftgate.ledger.entries import SAVED
+from thriftgate.ledger.entries import SAVED, Remarks
 from thriftgate.ledger.rollup_columns import (
     BOUNDS_MS,
     CLASSES,
@@ -127,15 +127,6 @@ class LatencyCell(Struct, frozen=True):
     name: str
     whole: Times
     first_byte: Times
-
-
-class Remarks(Struct, frozen=True):
-    """What is to be said with an answer: from when on single calls are there (0: all of them), whether an end of the span
-    was moved to the beginning of its hour for that, and whether names were left out as `(other)`."""
-
-    kept_from_us: int
-    whole_hours: bool
-    others: bool
 
 
 def spend(connection: sqlite3.Connection, asked: Asked) -> Sequence[SpendCell]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
+TAGS_MAX = 16
+TAG_CHARS_MAX = 100
 LINES = ("fable", "mythos", "opus", "sonnet", "haiku")
 """The lines of models, from the dearest (platform.claude.com/docs/en/about-claude/models/overview, 2026-10)."""
 
@@ -26,3 +30,25 @@ def tier_of(model: str) -> str:
     none that is known."""
     words = model.lower().replace(".", "-").replace("/", "-").split("-")
     return next((line for line in LINES if line in words), "")
+
+
+def scopes_of(key: str, whose: Whose, *, model: str, provider: str, task: str) -> frozenset[str]:
+    """All that a call counts under, as `kind=value`."""
+    named = {
+        "org": whose.org,
+        "team": whose.team,
+        "user": whose.user_id,
+        "key": key,
+        "task": task,
+        "model": model,
+        "tier": tier_of(model),
+        "provider": provider,
+    }
+    return frozenset([f"{kind}={value}" for kind, value in named.items() if value] + [f"tag={tag}" for tag in whose.tags])
+
+
+def tags_of(texts: Sequence[str]) -> tuple[str, ...]:
+    """Tags as they are kept: trimmed, each once, in order; those beyond `TAGS_MAX`, and what is beyond `TAG_CHARS_MAX`
+    characters of one, are left out: what a caller may write at will must not grow without bound."""
+    found = dict.fromkeys(text.strip()[:TAG_CHARS_MAX] for text in texts)
+    return tuple(tag for tag in found if tag and tag.isprintable())[:TAGS_MAX]

@@ -1,0 +1,184 @@
+"""Budgets at work: what their stages do to calls, and who is told when one is reached.
+
+Whether a call has room is decided by the ledger, with its hold. What is remembered here is how budgets stood a moment ago:
+good enough to send calls to a cheaper model, and to tell the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from thriftgate.clock import Clock
+from thriftgate.core.control.budgets import Budget, Stage, Standing
+from thriftgate.core.errors import BudgetExceeded, LedgerError
+from thriftgate.core.moments import text_from_micros
+from thriftgate.core.money import usd_from_pico
+from thriftgate.core.routing.rules import Rule
+from thriftgate.engine.tasks import Tasks
+from thriftgate.ledger.budgets import BudgetBook
+from thriftgate.ledger.entries import Entry
+from thriftgate.logs import log, where_raised
+from thriftgate.providers.transport import Headers
+
+FRESH_S = 1.0
+"""How old what is remembered may be."""
+WORTH = 20.0
+"""Standings are asked for again after so many times what it took to ask."""
+
+Crossed = Callable[[Standing, Stage], None]
+
+
+class Squeeze(Struct, frozen=True):
+    """What budgets ask of a call; empty words ask for nothing. `rule` sends it to a cheaper model."""
+
+    no_fast: str = ""
+    rule: Rule | None = None
+    batch: str = ""
+    refuse: str = ""
+    free_in_s: float = 0.0
+
+    def check(self, *, waits: bool) -> None:
+        """Raises BudgetExceeded where the call is not to be made: at all, or now. `waits` where it is part of a batch."""
+        if self.refuse:
+            raise BudgetExceeded(f"{self.refuse}: no calls are taken any more", free_in_s=self.free_in_s)
+        if self.batch and not waits:
+            raise BudgetExceeded(
+                f"{self.batch}: only calls that can wait are taken; send it with a thriftgate-deadline, such as 24h",
+                free_in_s=self.free_in_s,
+            )
+
+
+NOTHING_ASKED = Squeeze()
+
+
+class Budgeting:
+    """One per engine. `crossed` is told of each stage that a budget has reached, in its window, once by each process."""
+
+    def __init__(self, book: BudgetBook | None, clock: Clock, tasks: Tasks) -> None:
+        self._book = book
+        self._clock = clock
+        self._tasks = tasks
+        self._budgets: tuple[Budget, ...] = ()
+        self._standings: dict[tuple[str, str], Standing] = {}
+        self._reached: dict[tuple[str, str, int], int] = {}
+        self._asked_s = -FRESH_S
+        self._took_s = 0.0
+        self._asking = False
+        self.crossed: list[Crossed] = []
+
+    @property
+    def on(self) -> bool:
+        """Whether there are any."""
+        return bool(self._budgets)
+
+    def standings(self) -> Sequence[Standing]:
+        """As they were a moment ago."""
+        return list(self._standings.values())
+
+    def look(self, scopes: frozenset[str], now_us: int) -> Squeeze:
+        """What budgets ask of a call that counts under these scopes."""
+        found = NOTHING_ASKED
+        for budget in self._budgets:
+            member = budget.member(scopes)
+            standing = self._standings.get((budget.id, member)) if member is not None else None
+            if standing is None or not standing.acts or not standing.since_us <= now_us < standing.until_us:
+                continue
+            for stage in standing.acts:
+                found = _squeezed(found, standing, stage, now_us)
+        return found
+
+    def held(self, standings: Sequence[Standing]) -> None:
+        """A call was held: so its budgets stand with it."""
+        for one in standings:
+            self._note(one)
+
+    def settled(self, _entry: Entry) -> None:
+        """A call was settled: what is remembered is to be brought up to date soon."""
+        if self._book is None or self._asking:
+            return
+        age_s = self._clock.monotonic_s() - self._asked_s
+        if age_s >= max(FRESH_S, WORTH * self._took_s):
+            self._asking = True
+            self._tasks.spawn(self._refresh_quietly())
+
+    async def refresh(self) -> None:
+        """Read how all budgets stand. Raises LedgerError."""
+        if self._book is None:
+            return
+        began_s = self._clock.monotonic_s()
+        standings = await self._book.standings(int(self._clock.now_s() * 1e6))
+        self._budgets = tuple(one for one in await self._book.all() if not one.ended_us)
+        self._standings = {(one.budget.id, one.member): one for one in standings}
+        for one in standings:
+            self._note(one)
+        self._asked_s = self._clock.monotonic_s()
+        self._took_s = self._asked_s - began_s
+
+    async def _refresh_quietly(self) -> None:
+        try:
+            await self.refresh()
+        except LedgerError as error:
+            log.warning("budgets not read", error=str(error))
+        finally:
+            self._asking = False
+
+    def _note(self, standing: Standing) -> None:
+        place = (standing.budget.id, standing.member)
+        self._standings[place] = standing
+        stage = standing.stage
+        window = (*place, standing.since_us if not standing.budget.window.startswith("rolling") else 0)
+        before = self._reached.get(window, 0)
+        percent = stage.percent if stage is not None else 0
+        if percent == before:
+            return
+        self._reached = {known: one for known, one in self._reached.items() if known[:2] != place} | {window: percent}
+        if stage is None or percent < before:
+            return
+        log.warning("budget stage reached", budget=standing.whose, percent=percent, act=stage.act)
+        for listener in self.crossed:
+            try:
+                listener(standing, stage)
+            except Exception as error:  # noqa: BLE001  whoever listens must not hurt the call
+                log.error("budget stage not told", error=type(error).__name__, at=where_raised(error))
+
+
+def budget_headers(standings: Sequence[Standing]) -> Headers:
+    """What a client is told of its budgets: how the one that is nearest to its limit stands."""
+    if not standings:
+        return ()
+    one = max(standings, key=lambda standing: standing.percent)
+    told = [
+        f'name="{_quoted(one.whose)}"',
+        f"limit={usd_from_pico(one.budget.limit_pico)}",
+        f"spent={usd_from_pico(one.used_pico)}",
+        f"left={usd_from_pico(max(0, one.left_pico))}",
+        f"percent={one.percent:.0f}",
+    ]
+    if one.stage is not None:
+        told.append(f"stage={one.stage.percent}")
+    if one.budget.window != "total":
+        told.append(f"ends={text_from_micros(one.until_us)}")
+    return ((b"thriftgate-budget", "; ".join(told).encode()),)
+
+
+def _quoted(text: str) -> str:
+    """A tag or a task is whatever a caller wrote."""
+    return "".join(one if one.isascii() and one.isprintable() and one != "\\" else "?" for one in text).replace('"', "'")
+
+
+def _squeezed(found: Squeeze, standing: Standing, stage: Stage, now_us: int) -> Squeeze:
+    why = f"budget {standing.whose} is at {standing.percent:.0f} %"
+    free_in_s = max(found.free_in_s, (standing.until_us - now_us) / 1e6)
+    match stage.act:
+        case "no_fast":
+            return Squeeze(why, found.rule, found.batch, found.refuse, free_in_s)
+        case "cheaper":
+            return Squeeze(found.no_fast, found.rule or Rule(why, stage.model), found.batch, found.refuse, free_in_s)
+        case "batch":
+            return Squeeze(found.no_fast, found.rule, found.batch or why, found.refuse, free_in_s)
+        case "refuse":
+            return Squeeze(found.no_fast, found.rule, found.batch, found.refuse or why, free_in_s)
+        case _:
+            return found

@@ -1,0 +1,68 @@
+"""Budgets in SQLite: what the contract does not see."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from tests.contracts.check_budgets import DAY_US, NOW_US, budget_of, costing, stands, taking
+from tests.contracts.check_budgets import Books as Both
+from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sqlite_budgets import KEPT_WINDOWS, BudgetShelf
+
+
+async def test_old_windows_are_forgotten_in_time() -> None:
+    ledger = SqliteLedger.open(":memory:")
+    book = SqliteBudgetBook(ledger)
+    await book.put(budget_of("days", window="day"))
+    await book.put(budget_of("rolling", window="rolling 1h"))
+    for day in range(KEPT_WINDOWS + 20):
+        hold = taking(f"id{day:04}", 0.01, at_us=NOW_US + day * DAY_US)
+        await ledger.hold(hold)
+        await ledger.settle(costing(hold, 0.01))
+    assert KEPT_WINDOWS <= len(await book.past("bud_days")) <= KEPT_WINDOWS + 2
+    assert len(await book.past("bud_rolling")) <= 2
+    await ledger.close()
+
+
+async def test_what_another_process_makes_counts_from_the_next_call_on(tmp_path: Path) -> None:
+    path = tmp_path / "books.db"
+    ledger, beside = SqliteLedger.open(path), SqliteLedger.open(path)
+    assert await ledger.hold(taking("a")) == ()
+    await SqliteBudgetBook(beside).put(budget_of())
+    assert len(await ledger.hold(taking("b"))) == 1
+    assert await stands(Both(ledger, SqliteBudgetBook(beside))) == {"all": (0, 2, 0)}
+    await beside.settle(costing(taking("b"), 0.5))
+    assert await stands(Both(ledger, SqliteBudgetBook(ledger))) == {"all": (0.5, 1, 0)}
+    await ledger.close()
+    await beside.close()
+
+
+async def test_without_budgets_nothing_is_asked_of_them() -> None:
+    ledger = SqliteLedger.open(":memory:")
+    asked: list[str] = []
+    await ledger.hold(taking("a"))
+    await ledger.transact(lambda connection: connection.set_trace_callback(asked.append))
+    await ledger.hold(taking("b"))
+    await ledger.settle(costing(taking("a"), 1))
+    assert [one for one in asked if "budget" in one] == []
+    await ledger.close()
+
+
+def test_the_shelf_is_read_again_only_where_something_was_written(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    ledger = SqliteLedger.open(tmp_path / "books.db")
+    connection.close()
+    shelf = BudgetShelf()
+    asked: list[str] = []
+    reader = sqlite3.connect(tmp_path / "books.db", isolation_level=None)
+    reader.set_trace_callback(asked.append)
+    for _ in range(3):
+        assert shelf.read(reader) == ()
+    assert sum("from budgets" in one for one in asked) == 1
+    shelf.changed()
+    shelf.read(reader)
+    assert sum("from budgets" in one for one in asked) == 2
+    reader.close()
+    ledger._queue.put(None)

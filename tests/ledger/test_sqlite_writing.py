@@ -1,0 +1,65 @@
+"""Holds and entries on their way into a SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from tests.contracts.check_ledger import entry_of, hold_of
+from thriftgate.core.errors import LedgerError
+from thriftgate.ledger.entries import BASELINE, Posting
+from thriftgate.ledger.migrate import migrate
+from thriftgate.ledger.sqlite_budgets import BudgetShelf
+from thriftgate.ledger.sqlite_writing import ROWS_PER_STATEMENT, Booking, transaction
+
+
+@pytest.fixture
+def connection() -> sqlite3.Connection:
+    made = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(made)
+    return made
+
+
+def count(connection: sqlite3.Connection, table: str) -> int:
+    found: int = connection.execute(f"select count(*) from {table}").fetchone()[0]
+    return found
+
+
+def test_each_table_is_written_by_few_statements(connection: sqlite3.Connection) -> None:
+    asked: list[str] = []
+    with transaction(connection):
+        booking = Booking(connection, BudgetShelf())
+        for number in range(2 * ROWS_PER_STATEMENT):
+            booking.hold(hold_of(f"id{number}"))
+            booking.entry(entry_of(f"id{number}"))
+        booking.memory("a", b"b")
+        connection.set_trace_callback(asked.append)
+        booking.write()
+    written = [one for one in asked if one.startswith("insert")]
+    assert sum("into rollup_" not in one for one in written) == 2 + 2 + 4 + 1  # two postings an entry
+    assert sum("into rollup_" in one for one in written) == 2 + 3 + 1  # names of one kind of call, their sums, their room
+    assert (count(connection, "holds"), count(connection, "entries"), count(connection, "memories")) == (128, 128, 1)
+
+
+def test_all_of_it_or_nothing(connection: sqlite3.Connection) -> None:
+    def twice() -> None:
+        with transaction(connection):
+            booking = Booking(connection, BudgetShelf())
+            booking.entry(entry_of("a"))
+            booking.entry(entry_of("a"))
+            booking.write()
+
+    with pytest.raises(sqlite3.IntegrityError):
+        twice()
+    assert not connection.in_transaction
+    assert count(connection, "entries") == 0
+
+
+def test_what_does_not_balance_is_not_written(connection: sqlite3.Connection) -> None:
+    with transaction(connection):
+        booking = Booking(connection, BudgetShelf())
+        with pytest.raises(LedgerError, match="off by 3"):
+            booking.entry(entry_of("a", postings=(Posting(BASELINE, 3),)))
+        booking.write()
+    assert count(connection, "entries") == 0
