@@ -30,8 +30,10 @@ create temp table calls as
 select n, dice, 'tg_' || printf('%026x', n) as id, {START_US} + n * {MONTH_US} / (select value from size) as opened_us,
   c.*, case when dice % 50 = 0 then 'failed' when dice % 50 = 1 then 'left' else 'answered' end as outcome,
   case when dice % 31 = 0 then 'batch' else 'standard' end as mode,
-  200 + dice % 4000 as plain, (dice / 7) % 5 * (dice / 11 % 30000) as read, (dice / 13) % 4 / 3 * (dice / 17 % 9000) as write,
-  20 + dice / 19 % 1500 as output, 300 + dice / 23 % 9000 as latency, 1000000000 + dice / 3 * 17 as base, dice % 3 as miss
+  200 + dice % 4000 as plain,
+  (dice / 7) % 5 * (dice / 11 % 30000) as read, (dice / 13) % 4 / 3 * (dice / 17 % 9000) as write,
+  20 + dice / 19 % 1500 as output, 300 + dice / 23 % 9000 as latency, 1000000000 + dice / 3 * 17 as base,
+  dice % 3 as miss
 from (select value as n, (value * 2654435761) % 4294967296 as dice from numbers)
 join callers c on c.low = (select max(low) from callers where low <= dice / 5 % {_CALLERS_MAX})
 """
@@ -73,7 +75,7 @@ def _callers(lot: random.Random) -> list[tuple[object, ...]]:
     lot.shuffle(kinds)
     shares = [1 / (at + 3) for at in range(len(kinds))]
     ends = accumulate(shares)
-    lows = [0] + [int(_CALLERS_MAX * end / sum(shares)) for end in ends][:-1]
+    lows = [0, *(int(_CALLERS_MAX * end / sum(shares)) for end in ends)][:-1]
     return [(low, *kind) for low, kind in dict(zip(lows, kinds, strict=True)).items()]
 
 
@@ -98,7 +100,8 @@ insert into entries (id, opened_us, settled_us, key, model, endpoint, outcome, r
   note, attempts, ttfb_ms, latency_ms, miss, sent_us, trail, task, user_id, team, org, tags, upstream)
 select id, opened_us, opened_us + latency * 1000, key, model, 'anthropic.messages', outcome, 'post',
   case outcome when 'failed' then 'none' when 'left' then 'estimated' else 'exact' end, plain, write, 0, read, output, 0, 0,
-  '[]', model, provider, mode, 'global', 1, 200, 'book-1', base / 2, '{_DECISIONS}', 'req_' || n, 'msg_' || n, 'end_turn', '',
+  '[]', model, provider, mode, 'global', 1, 200, 'book-1', base / 2, '{_DECISIONS}',
+  'req_' || n, 'msg_' || n, 'end_turn', '',
   1, latency / 4, latency, case miss when 0 then '{{"cause":"expired","tokens":' || write || ',"pico":' || (base / 9) ||
   ',"detail":"sent 400 s ago","avoidable":true}}' else '' end, opened_us, zeroblob(100), task, user_id, team, org, tags,
   upstream

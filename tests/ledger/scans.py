@@ -165,7 +165,8 @@ def _times(some: Iterable[int]) -> Times:
     classes = [
         sum(low < one <= high for one in taken) for low, high in zip((0, *BOUNDS_MS), (*BOUNDS_MS, 2**62), strict=True)
     ]
-    return Times(len(taken), quantile_ms(classes, 0.5), quantile_ms(classes, 0.95))
+    mean = round(sum(taken) / len(taken)) if taken else 0
+    return Times(len(taken), mean, quantile_ms(classes, 0.5), quantile_ms(classes, 0.95))
 
 
 SCANS: dict[str, Callable[[Iterable[Entry], Asked], list[Any]]] = {
@@ -190,7 +191,7 @@ _MOMENTS = st.integers(0, 3 * 24).flatmap(  # around the edges of hours, and any
 
 
 @st.composite
-def some_entries(draw: st.DrawFn, most: int = 25) -> list[Entry]:
+def some_entries(draw: st.DrawFn, most: int = 15) -> list[Entry]:
     """Calls of three days, few enough names that they meet."""
     return [draw(_entries(f"e{at}")) for at in range(draw(st.integers(0, most)))]
 

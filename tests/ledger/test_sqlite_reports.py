@@ -32,7 +32,7 @@ MOMENTS = st.sampled_from([0, START_US, START_US + 24 * HOUR_US, 2**62]) | st.in
 STEPS = st.sampled_from([(), (100_000,), (100_000, 200_000), (4_001,), (272_000, 4_000)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(entries=some_entries(), moments=st.tuples(MOMENTS, MOMENTS), steps=STEPS)
 def test_reports_are_what_a_scan_says(entries: list[Entry], moments: tuple[int, int], steps: tuple[int, ...]) -> None:
     async def see() -> None:

@@ -44,7 +44,7 @@ def _put(question: Any, asked: Asked, connection: sqlite3.Connection) -> Any:
     return question(connection, asked)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(entries=some_entries(), asked=st.lists(questions(), min_size=1, max_size=6))
 def test_roll_ups_say_what_the_entries_say(entries: list[Entry], asked: list[Asked]) -> None:
     async def see() -> None:

@@ -145,7 +145,7 @@ class Group(Struct, frozen=True):
 
 class Remarks(Struct, frozen=True):
     """What is to be said with an answer: from when on single calls are there (microseconds since 1970; 0: all of them),
-    whether an end of the span was moved to the beginning of its hour for that, and whether names are left out as `(other)`."""
+    whether an end of the span was moved to the beginning of its hour for that, and whether any are under `(other)`."""
 
     kept_from_us: int = 0
     whole_hours: bool = False

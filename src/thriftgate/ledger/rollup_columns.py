@@ -64,12 +64,15 @@ COLUMNS: dict[str, str] = {
     **_halves("missed", f"(case when {_MISSED} then {_MISS.format('pico')} else 0 end)"),
     **{name: f"{_USED} * min(e.{name}_tokens, {COUNT_MAX})" for name in TOKENS},
     "web_searches": f"min(e.web_searches, {COUNT_MAX})",
+}
+"""Each column of a cell, and its SQL over an entry `e` with its postings `base` and `paid`."""
+WAY_COLUMNS = COLUMNS | {
     "latency_ms": f"min(e.latency_ms, {COUNT_MAX})",
     "ttfb_ms": f"min(e.ttfb_ms, {COUNT_MAX})",
     **{f"latency_{at}": _within("e.latency_ms", at) for at in CLASSES},
     **{f"ttfb_{at}": _within("e.ttfb_ms", at) for at in CLASSES},
 }
-"""Each column of a cell, and its SQL over an entry `e` with its postings `base` and `paid`."""
+"""Those of a cell by way: how long calls took is asked of these alone."""
 
 POSTINGS = (
     "left join postings base on base.entry = e.id and base.account = 'baseline' "
@@ -101,7 +104,7 @@ PROMPT_COLUMNS = {name: f"min(e.{name}_tokens, {COUNT_MAX})" for name in ("input
 PROMPT = "(e.input_tokens + e.write_5m_tokens + e.write_1h_tokens + e.read_tokens)"
 SERVED = "case e.served_model when '' then e.model else e.served_model end"
 
-_COLUMN_AT = {name: at for at, name in enumerate(COLUMNS)}
+_COLUMN_AT = {name: at for at, name in enumerate(WAY_COLUMNS)}
 _LATENCY, _TTFB = _COLUMN_AT["latency_0"], _COLUMN_AT["ttfb_0"]
 
 
@@ -112,7 +115,7 @@ def _split(pico: int) -> tuple[int, int]:
 
 
 def measures_of(entry: Entry) -> list[int]:
-    """The columns of a cell that this entry alone would make."""
+    """The columns of a cell by way that this entry alone would make; those of other cells come first."""
     base = paid = missed = 0
     for posting in entry.postings:
         if posting.account == BASELINE:

@@ -35,7 +35,7 @@ def zone_of(name: str) -> ZoneInfo:
     """Raises InputError for a name that is no time zone."""
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError):  # no such key is one of them
+    except (KeyError, ValueError, OSError):
         raise InputError(f"{name!r} is no time zone; write one such as Europe/Berlin or UTC") from None
 
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from thriftgate.ledger.queries import summed
-from thriftgate.ledger.rollup_columns import COLUMNS, HOUR_US, POSTINGS, WAYS
+from thriftgate.ledger.rollup_columns import COLUMNS, HOUR_US, POSTINGS, WAY_COLUMNS, WAYS
 from thriftgate.ledger.rollup_spans import DAY_US, ENTRIES, Piece, Step, pieces, rounded, zone_of
 
 KEPT_FROM = "entries kept from"
@@ -52,7 +52,8 @@ class Source(NamedTuple):
 
 def chosen(*names: str) -> Source:
     """These columns of the cells."""
-    return Source("rollup_cells", {name: f"c.{name}" for name in names}, {name: COLUMNS[name] for name in names})
+    table = "rollup_cells" if set(names) <= set(COLUMNS) else "rollup_ways"
+    return Source(table, {name: f"c.{name}" for name in names}, {name: WAY_COLUMNS[name] for name in names})
 
 
 class Sums(dict[str, int]):

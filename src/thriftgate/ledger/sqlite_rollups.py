@@ -20,6 +20,7 @@ from thriftgate.ledger.rollup_columns import (
     PART_COLUMNS,
     PROMPT_COLUMNS,
     PROMPT_NAMES,
+    WAY_COLUMNS,
     WAYS,
     WHO,
     measures_of,
@@ -52,12 +53,13 @@ _SETTLED = "update holds set settled = 1 where id in ({0})"
 
 TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "rollup_cells": (("hours", "slot", "dims"), tuple(COLUMNS)),
-    "rollup_ways": (("hours", "slot", "dims"), tuple(COLUMNS)),
+    "rollup_ways": (("hours", "slot", "dims"), tuple(WAY_COLUMNS)),
     "rollup_parts": (("hours", "slot", "dims", "part"), PART_COLUMNS),
     "rollup_prompts": (("hours", "slot", *PROMPT_NAMES), tuple(PROMPT_COLUMNS)),
 }
 """Tables of cells: by what they are told apart, and what they add up."""
 
+_CELL = len(COLUMNS)
 _Sums = dict[tuple[object, ...], Sequence[int]]
 
 
@@ -74,7 +76,7 @@ def add(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
         for hours in HOURS:
             slot = entry.opened_us // (hours * HOUR_US)
             for who, way in its_places:
-                _count(found["rollup_cells"], (hours, slot, who), measures)
+                _count(found["rollup_cells"], (hours, slot, who), measures[:_CELL])
                 _count(found["rollup_ways"], (hours, slot, way), measures)
                 for part, sums in parts:
                     _count(found["rollup_parts"], (hours, slot, who, part), sums)

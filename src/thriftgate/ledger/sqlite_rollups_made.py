@@ -23,6 +23,7 @@ from thriftgate.ledger.rollup_columns import (
     PROMPT_COLUMNS,
     SERVED,
     STEP_TOKENS,
+    WAY_COLUMNS,
     WHO,
 )
 from thriftgate.ledger.sqlite_cells import kept_from
@@ -55,6 +56,10 @@ where {_SPAN}
 """
 
 
+_ROOM = f"""
+insert into rollup_room (slot, whose, cells) select slot, {{0}}, count(*)
+from rollup_cells c join rollup_dims d on d.id = c.dims where hours = {DAY_HOURS} and slot >= ? group by slot, {{0}}
+"""
 _WHOSE = f"select {', '.join(DIMS)} from rollup_dims where id = ?"
 
 
@@ -69,7 +74,7 @@ class _Part(NamedTuple):
 
 _ENTRIES = "from temp.placed p cross join entries e on e.id = p.entry"
 _PARTS = (
-    _Part("rollup_ways", COLUMNS, "p.place", f"{_ENTRIES} {POSTINGS} where {_SPAN}"),
+    _Part("rollup_ways", WAY_COLUMNS, "p.place", f"{_ENTRIES} {POSTINGS} where {_SPAN}"),
     _Part(
         "rollup_parts",
         LEVER_PART,
@@ -119,13 +124,16 @@ def make_wanted(connection: sqlite3.Connection) -> None:
 
 
 def make(connection: sqlite3.Connection) -> None:
-    """Make them anew from the entries, as far back as there are entries. To be called in a writing transaction."""
+    """Make them anew from the entries, as far back as there are entries; names that have cells of their own keep them. To be
+    called in a writing transaction."""
     since_us = kept_from(connection)
+    _place(connection, since_us, Places(connection))
     for table in TABLES:
         connection.execute(f"delete from main.{table} where slot * hours >= ?", (since_us // HOUR_US,))
-    connection.execute("delete from rollup_room where slot >= ?", (since_us // _DAY_US,))
-    _place(connection, since_us, Places(connection))
     _fill(connection, "main", since_us)
+    connection.execute("delete from rollup_room where slot >= ?", (since_us // _DAY_US,))
+    for whose in ("''", "'key:' || d.key"):
+        connection.execute(_ROOM.format(whose), (since_us // _DAY_US,))
     _forget(connection)
 
 

@@ -116,6 +116,7 @@ class Times(Struct, frozen=True):
     their class, and straight between its ends."""
 
     calls: int
+    mean_ms: int
     p50_ms: int
     p95_ms: int
 
@@ -207,7 +208,7 @@ def _split(*names: str) -> list[str]:
 
 SPEND = chosen("calls", "errors", "estimated", "own_calls", *_split("baseline", "paid", "own_paid"), *TOKENS, "web_searches")
 CACHE = chosen("calls", "used", *TOKENS[:4], *_split("missed"))
-LATENCY = chosen("calls", *(f"{kind}_{at}" for kind in ("latency", "ttfb") for at in CLASSES))
+LATENCY = chosen("calls", "latency_ms", "ttfb_ms", *(f"{kind}_{at}" for kind in ("latency", "ttfb") for at in CLASSES))
 _PART = {name: f"c.{name}" for name in PART_COLUMNS}
 LEVERS = Source(
     "rollup_parts",
@@ -258,7 +259,10 @@ def _cause(part: str) -> Cause:
 
 def _times(sums: Sums, kind: str) -> Times:
     classes = [sums[f"{kind}_{at}"] for at in CLASSES]
-    return Times(sum(classes), quantile_ms(classes, 0.5), quantile_ms(classes, 0.95))
+    calls = sum(classes)
+    return Times(
+        calls, round(sums[f"{kind}_ms"] / calls) if calls else 0, quantile_ms(classes, 0.5), quantile_ms(classes, 0.95)
+    )
 
 
 def quantile_ms(classes: Sequence[int], share: float) -> int:
