@@ -31,6 +31,8 @@ from thriftgate.ledger.sqlite_rollups import DAY_HOURS, TABLES, Places
 
 STATE = "rollups"
 """In `meta`: that they are still to be made."""
+CACHE_KB = 256_000
+"""Memory for making them: a month's cells are written all over."""
 SHOWN = 20
 """How many cells that differ are told."""
 
@@ -127,6 +129,8 @@ def make(connection: sqlite3.Connection) -> None:
     """Make them anew from the entries, as far back as there are entries; names that have cells of their own keep them. To be
     called in a writing transaction."""
     since_us = kept_from(connection)
+    (pages,) = connection.execute("pragma cache_size").fetchone()
+    connection.execute(f"pragma cache_size = -{CACHE_KB}")
     _place(connection, since_us, Places(connection))
     for table in TABLES:
         connection.execute(f"delete from main.{table} where slot * hours >= ?", (since_us // HOUR_US,))
@@ -135,6 +139,7 @@ def make(connection: sqlite3.Connection) -> None:
     for whose in ("''", "'key:' || d.key"):
         connection.execute(_ROOM.format(whose), (since_us // _DAY_US,))
     _forget(connection)
+    connection.execute(f"pragma cache_size = {pages}")
 
 
 def check_file(path: str) -> Checked:
