@@ -30,15 +30,15 @@ def type_text(kind: Any) -> str:
         return "list of tables"
     if get_origin(kind) is Literal:
         return " or ".join(f'`"{value}"`' for value in get_args(kind))
-    if get_origin(kind) in (tuple, list):
-        return "list of texts"
+    if get_origin(kind) in (tuple, list, dict):
+        return "table of texts" if get_origin(kind) is dict else "list of texts"
     inner = [one for one in get_args(kind) if one is not type(None)]
     names = {str: "text", SecretStr: "text", int: "whole number", float: "number", Decimal: "amount", bool: "yes or no"}
     return names[inner[0] if inner else kind]
 
 
 def default_text(value: object) -> str:
-    if isinstance(value, SecretStr) or value is None or value in ("", ()):
+    if isinstance(value, SecretStr) or value is None or value in ("", (), {}):
         return "none"
     if isinstance(value, list | tuple):
         return ", ".join(f"`{one}`" for one in value)

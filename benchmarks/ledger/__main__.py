@@ -81,9 +81,7 @@ def _measured(path: Path, calls: int, asked: argparse.Namespace) -> Book:
         made_s = time.perf_counter() - start
         rows = [connection.execute(f"select count(*) from {table}").fetchone()[0] for table in _TABLES]
         marks = ", ".join("?" * len(_TABLES))
-        (size,) = connection.execute(
-            f"select sum(pgsize) from dbstat where name in ({marks})", _TABLES
-        ).fetchone()
+        (size,) = connection.execute(f"select sum(pgsize) from dbstat where name in ({marks})", _TABLES).fetchone()
         connection.execute("pragma query_only = on")
         answers = timed(connection, asked.rounds)
     differing = check_file(str(path)).differing

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -18,6 +18,7 @@ import structlog
 
 FRAMES_MAX = 8
 _TROUBLE_ONLY = ContextVar("trouble_only", default=False)
+_BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound", default={})  # noqa: B039  never written to
 
 
 class _Stderr:
@@ -35,10 +36,16 @@ def _wanted(_logger: object, level: str, event: structlog.typing.EventDict) -> s
     return event
 
 
+def _with_bound(_logger: object, _level: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    bound = _BOUND.get()
+    return {**event, **bound} if bound else event
+
+
 log = structlog.wrap_logger(
     _Stderr(),
     processors=[
         _wanted,
+        _with_bound,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.JSONRenderer(),
@@ -55,6 +62,25 @@ def trouble_only() -> Iterator[None]:
         yield
     finally:
         _TROUBLE_ONLY.reset(token)
+
+
+@contextmanager
+def bound(**fields: str) -> Iterator[None]:
+    """Within it every event has these fields, in this task and those it begins, so that one finds what belongs to a call."""
+    token = _BOUND.set({**_BOUND.get(), **fields})
+    try:
+        yield
+    finally:
+        _BOUND.reset(token)
+
+
+def silence(*libraries: str) -> None:
+    """Libraries that write to the standard logger say nothing any more: what they tell is not JSON, and may hold a URL with
+    a secret in it. What goes wrong in them is told here by those who call them."""
+    for name in libraries:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.CRITICAL + 1)
+        logger.propagate = False
 
 
 def where_raised(error: BaseException) -> str:

@@ -142,3 +142,10 @@ class TestBlocks:
         more = framing_tokens("claude47", messages=3, tool_prompt_tokens=286)
         assert more.tokens == 300
         assert more.upper > more.tokens
+
+
+@pytest.mark.parametrize("depth", [10, 300, 900, 5_000])
+def test_blocks_deep_within_each_other_are_counted_whole(depth: int) -> None:
+    opens, closes = b'[{"type":"tool_result","tool_use_id":"t","content":', b"}]"
+    raw = (opens * depth + b'"word"' + closes * depth)[1:-1]
+    assert estimate_block("", raw, "claude47").tokens > depth

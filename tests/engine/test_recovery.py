@@ -10,15 +10,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from tests.fixtures import MODEL, TestClock, assert_sound, call_of, engine_on, message, settings_of, simulator
+from tests.fixtures import MODEL, TestClock, assert_sound, call_of, engine_on, message, settings_of, simulator, until
 from tests.scripted import MESSAGE, Provider, Say
-from thriftgate.core.errors import LedgerError
+from thriftgate.core.control.budgets import Budget
+from thriftgate.core.errors import BudgetExceeded, LedgerError
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.keeping import KEEP_EVERY_S
 from thriftgate.ledger.entries import Hold
 from thriftgate.ledger.liveness import process_of
 from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
 from thriftgate.providers.asgi_transport import AsgiTransport
 
 ALIVE = """
@@ -37,6 +40,25 @@ def id_of(process: str, number: int) -> str:
 
 def hold_of(hold_id: str, batch: str = "") -> Hold:
     return Hold(hold_id, 1000, "key_a", MODEL, worst_pico=900, forecast_pico=70, batch=batch)
+
+
+async def test_money_that_a_killed_process_holds_is_freed_while_others_run(tmp_path: Path) -> None:
+    path = str(tmp_path / "books.db")
+    async with engine_on(simulator(), ledger={"path": path}) as engine:
+        ledger = engine.ledger
+        assert isinstance(ledger, SqliteLedger)
+        await SqliteBudgetBook(ledger).put(Budget("bud_1", "all", 2 * 10**10, window="total", stages=()))
+        await ledger.hold(replace(hold_of(id_of("bbbbbbbb", 1)), worst_pico=19 * 10**9))
+        with pytest.raises(BudgetExceeded, match="is held by calls under way"):
+            await engine.messages(call_of(message(max_tokens=400)))
+
+        async def freed() -> bool:
+            return not await ledger.open_holds()
+
+        await until(freed)
+        (standing,) = await SqliteBudgetBook(ledger).standings(10**15)
+        assert (standing.held_pico, standing.doubt_pico) == (0, 19 * 10**9 - 70)
+        assert [entry.outcome for entry in await ledger.entries()] == ["lost", "refused"]
 
 
 async def test_what_waits_for_a_batch_or_belongs_to_a_living_process_is_left_open(tmp_path: Path) -> None:

@@ -118,3 +118,19 @@ def test_what_cannot_be_sent_back() -> None:
     assert repair_body(body, [{"type": "tool_use", "id": "t", "name": "n", "input": {}}], "p") == b""
     empty = msgspec.json.decode(repair_body(body, [{"type": "text", "text": ""}], "p"))["messages"]
     assert [one["role"] for one in empty] == ["user", "user"]
+
+
+@pytest.mark.parametrize(
+    ("text", "inner"),
+    [
+        ("```json\n{}\n```", "{}"),
+        ("  ```\n{}\n\n  ```\n ", "{}\n"),
+        ("```\n```", ""),
+        ("```\n{}````", "{}`"),
+        ("```\n{}", "```\n{}"),
+        ("``` a\n{}\n```", "``` a\n{}\n```"),
+        ("```", "```"),
+    ],
+)
+def test_fences(text: str, inner: str) -> None:
+    assert text_in([{"type": "text", "text": text}], fences=True) == inner

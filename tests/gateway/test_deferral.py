@@ -335,7 +335,7 @@ async def test_a_held_connection_does_not_hold_up_the_end(tmp_path: Path) -> Non
             url = f"{gateway.url}/v1/messages"
             try:
                 held = asyncio.ensure_future(session.post(url, json=ask(1), headers=HEADERS | HELD))
-                await until(lambda: _shows(session, gateway.url, "thriftgate_queue_jobs 1"))
+                await until(lambda: _shows(session, gateway.url, "thriftgate_queue_jobs 1.0"))
             finally:
                 began = asyncio.get_running_loop().time()
                 await asyncio.to_thread(gateway.stop)

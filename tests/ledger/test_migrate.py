@@ -41,6 +41,16 @@ TABLES = {
     "rollup_parts",
     "rollup_prompts",
     "rollup_room",
+    "access_version",
+    "orgs",
+    "teams",
+    "users",
+    "virtual_keys",
+    "key_secrets",
+    "provider_keys",
+    "sealed",
+    "sessions",
+    "deeds",
 }
 
 ROUTED: dict[str, Any] = {

@@ -69,7 +69,9 @@ async def test_no_question_goes_through_all_cells(ledger: SqliteLedger) -> None:
     lines = await ledger.ask(plan)
     assert any("rollup_cells" in line or line.startswith("SEARCH c USING PRIMARY KEY (hours=? AND slot>?") for line in lines)
     assert any("entries_by_time" in line for line in lines), lines
-    assert not [line for line in lines if line.startswith("SCAN") and line not in ("SCAN p", "SCAN json_each VIRTUAL TABLE INDEX 1:")]
+    assert not [
+        line for line in lines if line.startswith("SCAN") and line not in ("SCAN p", "SCAN json_each VIRTUAL TABLE INDEX 1:")
+    ]
 
 
 def test_times_are_asked_of_ways() -> None:

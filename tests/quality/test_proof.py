@@ -17,7 +17,7 @@ from thriftgate.core.routing.artefact import Artefact, signed
 from thriftgate.engine.engine import Engine
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
 from thriftgate.quality.datasets import read_set
-from thriftgate.quality.proof import ACCOUNT, JUDGE_ACCOUNT, Proof, Sampling, rolled_back
+from thriftgate.quality.proof import ACCOUNT, JUDGE_ACCOUNT, Proof, Sampling, audited, rolled_back
 from thriftgate.simulator import TASK_SETS, Simulator
 from thriftgate.simulator.accuracy import AccuracyShift
 from thriftgate.simulator.faults import Faults
@@ -123,6 +123,7 @@ async def test_it_rolls_back_when_the_cheap_model_gets_worse(tmp_path: Path) -> 
         reason = next(one.reason for one in entry.decisions if one.lever == "route.learned")
         assert "differed" in reason
         assert proof.watches["cal-1"].tallies["tickets"].audits == 60 + until
+        assert audited(proof.kept()) == {"tickets": proof.watches["cal-1"].tallies["tickets"]}
 
 
 async def test_a_roll_back_outlives_a_restart(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tests.core.routing.artefacts import artefact_of
 from thriftgate.core.sequential.detector import ALPHA
-from thriftgate.quality.watch import TASKS_ALPHA, Delay, Verdict, Watch, delay_of
+from thriftgate.quality.watch import TASKS_ALPHA, Delay, Tally, Verdict, Watch, by_task, delay_of, tallies_in
 
 VERDICTS: tuple[Verdict, ...] = ("strong better", "different", "different")
 ARTEFACT = replace(artefact_of({"easy": -5.0, "hard": -4.0}), differ=0.1, tasks={"easy": 0.05, "hard": 0.2})
@@ -106,3 +106,14 @@ def test_a_mix_that_moves_is_an_alarm() -> None:
     assert len(alarms) == 1
     assert "another mix" in alarms[0].evidence
     assert "hard +" in alarms[0].evidence
+
+
+def test_verdicts_by_task_are_read_from_what_is_kept() -> None:
+    one = watch()
+    verdicts: tuple[Verdict, ...] = ("same", "same", "different")
+    for verdict in verdicts:
+        one.see("hard", verdict)
+    found = tallies_in(one.kept())
+    assert found == one.tallies
+    assert by_task([found, found]) == {"hard": Tally(4, 2)}
+    assert by_task([{"": Tally(9)}]) == {}

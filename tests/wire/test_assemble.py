@@ -117,3 +117,15 @@ def test_too_much_is_given_up() -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"content": [1]}', b'{"content": {}}', b"\xff"])
 def test_no_message_is_no_answer(body: bytes) -> None:
     assert read_answer(body) is None
+
+
+def test_a_part_of_an_input_that_is_no_text_is_given_up() -> None:
+    assembler = Assembler(10_000)
+    block = {"type": "tool_use", "id": "t", "name": "n", "input": {}}
+    for payload in (
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": 5}},
+        {"type": "message_stop"},
+    ):
+        assembler.feed(b"event: %b\ndata: %b\n\n" % (str(payload["type"]).encode(), msgspec.json.encode(payload)))
+    assert assembler.answer() is None

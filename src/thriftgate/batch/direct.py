@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from thriftgate.batch.settling import Verdict, settle
 from thriftgate.batch.work import Work
-from thriftgate.core.errors import InputError, PolicyRefusal, ThriftgateError, UnknownPrice
+from thriftgate.core.control.whose import Payer
+from thriftgate.core.errors import BudgetExceeded, InputError, PolicyRefusal, ThriftgateError, UnknownPrice
 from thriftgate.engine.retry import RETRIED
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.jobs import Job
@@ -31,8 +32,8 @@ class Answered(NamedTuple):
     entry: Entry | None
 
 
-# Body, headers of its own, whose it is in the books ("": the key it is sent with), and the name of the job.
-Ask = Callable[[bytes, Headers, str, str], Awaitable[Answered]]
+# Body, headers of its own, whom it is booked to, and the name of the job.
+Ask = Callable[[bytes, Headers, Payer, str], Awaitable[Answered]]
 
 
 class Direct:
@@ -45,6 +46,7 @@ class Direct:
         self._rounds_in_vain = 0
         self.again_at_s = 0.0
         self.too_dear = False  # the next call may cost more than the run is allowed
+        self.why = ""  # which budget says so; the run's own bound where none is named
 
     async def taken_over(self) -> None:
         """A process died in the middle of calls: their answers are lost, so they are called again. What it had sent is in
@@ -92,7 +94,7 @@ class Direct:
     def _affordable(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """The first of these, as many as what is left of the run's money is enough for whatever they cost."""
         work, limit_pico = self._work, self._work.options.max_cost_pico
-        self.too_dear = False
+        self.too_dear, self.why = False, ""
         if limit_pico is None:
             return jobs
         left_pico = limit_pico - work.progress.paid_pico - work.held_pico()
@@ -127,7 +129,10 @@ class Direct:
         try:
             if isinstance(body, InputError):
                 raise body
-            said = await self._ask(body, work.source.headers(job), work.source.key(job), job.name)
+            said = await self._ask(body, work.source.headers(job), work.source.payer(job), job.name)
+        except BudgetExceeded as error:  # its time may come
+            self.too_dear, self.why = self.too_dear or error.status_hint == BudgetExceeded.status_hint, str(error)
+            return Verdict(job, "again", errored(error.error_type, str(error)), error.label, entry_id=error.call_id)
         except (InputError, PolicyRefusal, UnknownPrice) as error:
             return Verdict(job, "fail", errored(error.error_type, str(error)), error.label, entry_id=error.call_id)
         except ThriftgateError as error:

@@ -17,7 +17,7 @@ from thriftgate.batch.remote import Kind, ResultsGone, ResultsRefused, Said
 from thriftgate.batch.settling import Verdict, settle
 from thriftgate.batch.work import PAGE, Stopped, Work, moved
 from thriftgate.core.deadline import rescue_at_s, urgency
-from thriftgate.core.errors import InputError, UpstreamError
+from thriftgate.core.errors import BudgetExceeded, InputError, UpstreamError
 from thriftgate.ledger.jobs import BatchRow, Group, Job, Role
 from thriftgate.logs import log
 from thriftgate.providers.transport import FileBody, Headers
@@ -56,6 +56,7 @@ class Poster:
         self._doubted_s: dict[str, float] = {}
         self.again_at_s = 0.0  # not before that: the provider has asked for a pause
         self.too_dear = False  # what is left may cost more than the run is allowed
+        self.why = ""  # which budget that is; the run's own bound where none is named
         self.groups: set[int] = set()  # of the jobs in the batch that was drafted last
         self._size_bytes = work.options.size_bytes_max
 
@@ -65,23 +66,29 @@ class Poster:
         packing: Packing | None = None
         batch: BatchRow | None = None
         urgent_us, now_s = 0, work.clock.now_s()
-        self.too_dear, self.groups = False, set()
+        self.too_dear, self.why, self.groups = False, "", set()
+        left_pico, budget = await work.room()
         with ExitStack() as undo:
             async for page in self._pages(lane):
                 await work.source.load(page)
                 if packing is None or batch is None:
                     kind = self._kind(page[0], now_s)
                     batch = self._blank(lane, kind.headers)
-                    packing = self._packing(batch, lane.role)
+                    packing = self._packing(batch, lane.role, left_pico)
                     undo.callback(packing.drop)
                 fitting = [job for job in page if self._kind(job, now_s) == kind]
                 packed = packing.add(fitting, {group.id: group for group in lane.groups}, now_s)
                 urgent_us = _most_urgent(urgent_us, packed.jobs)
                 self.groups.update(job.grp for job in packed.jobs)
                 batch = replace(batch, jobs=packing.count, worst_pico=packing.worst_pico)
-                await self._put_down(batch, packed)
+                try:
+                    await self._put_down(batch, packed)
+                except BudgetExceeded as error:  # others were quicker
+                    await self.drop(moved(batch, "killed")[0], str(error))
+                    self.too_dear, self.why = True, str(error)
+                    return None
                 if packed.full:
-                    self.too_dear = packed.too_dear
+                    self.too_dear, self.why = packed.too_dear, budget if packing.within(left_pico) else ""
                     break
             if packing is None or batch is None:
                 return None
@@ -230,9 +237,10 @@ class Poster:
             made_us=work.now_us(),
         )
 
-    def _packing(self, batch: BatchRow, role: Role) -> Packing:
+    def _packing(self, batch: BatchRow, role: Role, budgets_pico: int | None) -> Packing:
         work, limit_pico = self._work, self._work.options.max_cost_pico
-        left_pico = None if limit_pico is None else limit_pico - work.progress.paid_pico - work.held_pico()
+        own_pico = None if limit_pico is None else limit_pico - work.progress.paid_pico - work.held_pico()
+        left_pico = min((one for one in (own_pico, budgets_pico) if one is not None), default=None)
         room = work.options.queue_jobs - work.progress.in_batches
         bounds = Bounds(min(work.options.requests_max, max(1, room)), self._size_bytes, left_pico)
         path = work.folder / f"{batch.id}.json"

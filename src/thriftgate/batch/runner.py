@@ -227,6 +227,9 @@ class Runner:
         work = self._work
         limit = work.options.max_cost_pico or 0
         left = work.progress.jobs - work.progress.settled
+        budget = self._poster.why or self._direct.why
+        if budget:
+            return f"stopped: {left} jobs are left, and {budget}; run the same command again once there is room"
         return (
             f"stopped before more was spent than allowed: {left} jobs are left, and the next could cost more than what is "
             f"left of ${usd_from_pico(limit)}; run the same command again with a higher --max-cost"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -16,6 +16,7 @@ from thriftgate.batch.planning import Planner
 from thriftgate.batch.remote import Remote
 from thriftgate.batch.waves import Reads
 from thriftgate.clock import Clock
+from thriftgate.core.control.whose import Payer
 from thriftgate.core.deadline import Completions, Reserve
 from thriftgate.core.errors import ThriftgateError
 from thriftgate.ledger.entries import Entry
@@ -73,8 +74,8 @@ class Source(Protocol):
     def headers(self, job: Job) -> Headers:
         """The headers that its batch must be sent with."""
 
-    def key(self, job: Job) -> str:
-        """Whose it is in the books; "" for the key that it is sent with."""
+    def payer(self, job: Job) -> Payer:
+        """Whom it is booked to."""
 
 
 class Outlet(Protocol):
@@ -119,11 +120,19 @@ class Progress:
             self.read_tokens += tokens.read
 
 
+Room = Callable[[], Awaitable[tuple[int | None, str]]]
+"""What the budgets of a run leave for its next batch (pico-USD; None: they set no bound), and which of them that is."""
+
+
+async def _no_budgets() -> tuple[int | None, str]:
+    return None, ""
+
+
 @dataclass
 class Work:
     """One run in one worker's hands. `new_id` names entries; `folder` holds bodies of batches on their way; `deadline_s`
     (unix seconds) is there where all jobs share one. No batch is formed before `open_at_s`. `begun_by` names the key that
-    the run was begun with."""
+    the run was begun with; `room` tells what budgets leave."""
 
     book: JobBook
     lease: Lease
@@ -144,6 +153,7 @@ class Work:
     deadline_s: float | None = None
     open_at_s: float = 0.0
     begun_by: str = ""
+    room: Room = _no_budgets
 
     def now_us(self) -> int:
         return int(self.clock.now_s() * 1e6)
@@ -163,8 +173,8 @@ class Work:
 
     def desk_of(self, job: Job) -> Desk:
         """Where a job is booked."""
-        key = self.source.key(job)
-        return replace(self.desk, key=key) if key else self.desk
+        payer = self.source.payer(job)
+        return replace(self.desk, key=payer.key, whose=payer.whose) if payer.key else self.desk
 
     def held_pico(self) -> int:
         """The most that all open batches can still cost."""

@@ -31,6 +31,8 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("explain", "One call, line by line."),
     ("calibrate", "Which calls a cheaper model may serve, with a guarantee, from graded examples."),
     ("route", "Which model serves which calls, and why."),
+    ("keys", "Who may call: virtual keys, and the provider's own."),
+    ("teams", "Who they are: organisations, teams and users."),
     ("budget", "What may be spent, by whom, and how much of it is."),
     ("cache", "The prompt cache: what was missed and why, what breaks it."),
     ("warm", "Write prefixes into the provider's cache before they are needed."),

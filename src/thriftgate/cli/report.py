@@ -38,7 +38,8 @@ def report(
     """What was spent and saved, from the ledger: in all, by lever, by model, by key, by outcome; or by one thing in full.
 
     A call counts by the time it came in. `--since 2026-11-01 --until 2026-12-01` is November. What was saved is net of what
-    thriftgate's own calls cost; `thriftgate savings` tells both apart.
+    thriftgate's own calls cost; `thriftgate savings` tells both apart. `--by task` shows for each task beside its cost how
+    often it is answered, how soon, and how often a cheaper model's answer came to the same.
     """
     since_us, until_us = span_from_text(since, until)
     path = settings_for(config, ledger__path=ledger).ledger.path
@@ -53,6 +54,13 @@ def report(
         document |= {"by": by, "rows": rows} | remarks_document(said)
         if csv:
             print_csv(by, rows)
+        elif by == "task":
+            from thriftgate.cli.report_tasks import print_tasks, task_figures, tasks_document  # noqa: PLC0415  seldom asked
+
+            told = ask_books(path, lambda books: task_figures(books, (since_us, until_us)))
+            document["by_task"] = tasks_document(*told)
+            if not json:
+                print_tasks(*told)
         elif not json:
             print_rows(by, rows)
     elif not json:
@@ -79,8 +87,7 @@ def report_document(
     itself spent. `holdout` is empty where no conversation could be held out.
     """
     return {
-        "since": None if since_us is None else text_from_micros(since_us),
-        "until": None if until_us is None else text_from_micros(until_us),
+        **_span(since_us, until_us),
         "calls": found.calls,
         "baseline_usd": usd_from_pico(found.baseline_pico),
         "paid_usd": usd_from_pico(found.paid_pico),
@@ -96,6 +103,13 @@ def report_document(
         "estimated_calls": found.estimated,
         "open_holds": found.open_holds,
         **remarks_document(found.remarks),
+    }
+
+
+def _span(since_us: int | None, until_us: int | None) -> dict[str, str | None]:
+    return {
+        "since": None if since_us is None else text_from_micros(since_us),
+        "until": None if until_us is None else text_from_micros(until_us),
     }
 
 

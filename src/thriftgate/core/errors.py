@@ -3,6 +3,9 @@
     ThriftgateError
     ├── InputError           the caller sent something unusable             400
     │   └── TooLarge         the body is over the limit                     413
+    ├── Unauthenticated      no key, or none that is good                   401
+    ├── NotAllowed           the key is good, and may not do that           403
+    ├── NotThere             there is nothing of that name                  404
     ├── PolicyRefusal        a rule of the operator or caller said no       400
     │   └── BudgetExceeded   a budget has no room for the call              402 or 429
     ├── UpstreamError        the provider could not be reached or made sense of
@@ -50,6 +53,30 @@ class TooLarge(InputError):
     label = "too_large"
 
 
+class Unauthenticated(ThriftgateError):
+    """Nobody that may call. The message is the same whatever is wrong with the key, which it never repeats."""
+
+    status_hint = 401
+    error_type = "authentication_error"
+    label = "unauthenticated"
+
+
+class NotAllowed(ThriftgateError):
+    """The caller is known and may not do that; the message says what would let it."""
+
+    status_hint = 403
+    error_type = "permission_error"
+    label = "not_allowed"
+
+
+class NotThere(ThriftgateError):
+    """There is nothing of that name or id, or it belongs to somebody else."""
+
+    status_hint = 404
+    error_type = "not_found_error"
+    label = "not_there"
+
+
 class PolicyRefusal(ThriftgateError):
     """A limit set by the operator or the caller forbids the call; nothing was sent."""
 
@@ -69,6 +96,7 @@ class BudgetExceeded(PolicyRefusal):
 
     def __init__(self, message: str, *, held: bool = False, free_in_s: float = 0.0) -> None:
         super().__init__(message)
+        self.held = held
         self.free_in_s = free_in_s
         if held:
             self.status_hint, self.error_type, self.label = 429, "rate_limit_error", "budget_held"

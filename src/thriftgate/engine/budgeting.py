@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.control.budgets import Budget, Stage, Standing
+from thriftgate.core.control.whose import NOBODY, scopes_of
 from thriftgate.core.errors import BudgetExceeded, LedgerError
 from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import usd_from_pico
@@ -51,6 +53,12 @@ class Squeeze(Struct, frozen=True):
 
 
 NOTHING_ASKED = Squeeze()
+_OF_A_CALL = ("model", "tier", "task")
+"""What differs from call to call of one key."""
+
+
+def _within(part: str, member: str) -> bool:
+    return set(part.split(",")) <= {*member.split(","), ""}
 
 
 class Budgeting:
@@ -88,6 +96,28 @@ class Budgeting:
             for stage in standing.acts:
                 found = _squeezed(found, standing, stage, now_us)
         return found
+
+    async def room(self, key: str, provider: str) -> tuple[int | None, str]:
+        """What hard budgets leave for many calls of a key, whatever model and task they are of (pico-USD; None: as much as
+        they like), and which of them that is. Raises LedgerError."""
+        await self.refresh()
+        scopes = scopes_of(key, NOBODY, model="", provider=provider, task="")
+        least: int | None = None
+        which = ""
+        for budget in self._budgets:
+            if not budget.hard:
+                continue
+            known = replace(budget, scope=tuple(one for one in budget.scope if one.partition("=")[0] not in _OF_A_CALL))
+            member = known.member(scopes)
+            if member is None:
+                continue
+            lefts = [
+                one.left_pico for one in self._standings.values() if one.budget == budget and _within(member, one.member)
+            ]
+            left = min(lefts, default=budget.limit_pico)
+            if least is None or left < least:
+                least, which = left, f"budget {budget.name} has ${usd_from_pico(max(0, left))} left for them"
+        return least, which
 
     def held(self, standings: Sequence[Standing]) -> None:
         """A call was held: so its budgets stand with it."""

@@ -26,7 +26,8 @@ class Call(Struct, frozen=True):
     names must serve it; `plainly` why nothing is asked of its answer but what its conversation has begun with;
     `unexamined` why its answer is not looked at before the client gets it; `begun`: its conversation is taken to have
     begun with what is asked now; `refused` is the rule with which the provider has refused it; `cut` what came of it
-    under a cap; `parent` the call on whose behalf it is made."""
+    under a cap; `waited` where it is made at once though it could have waited; `parent` the call on whose behalf it is
+    made."""
 
     method: str
     path: str
@@ -45,6 +46,7 @@ class Call(Struct, frozen=True):
     refused: tuple[str, ...] = ()
     cut: Cut | None = None
     parent: str = ""
+    waited: bool = False
 
 
 class Reply(Protocol):

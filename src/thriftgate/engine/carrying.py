@@ -31,6 +31,7 @@ from thriftgate.engine.settle import (
 )
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.tasks import Tasks
+from thriftgate.engine.tracing import traced
 from thriftgate.engine.unsent import is_no_message
 from thriftgate.engine.witness import Witness
 from thriftgate.ledger.entries import Entry, Ledger, Outcome
@@ -108,7 +109,8 @@ class Carrier:
         try:
             standings = await self._ledger.hold(hold_of(prepared, self._provider.name))
             body = prepared.plan.body if early is None or prepared.request.stream else as_stream(prepared.plan.body)
-            outgoing = self._provider.prepare(call.method, call.path, call.query, call.headers, body)
+            headers = traced(call.headers, prepared.id, self._clock, started)
+            outgoing = self._provider.prepare(call.method, call.path, call.query, headers, body)
             sent = await self._sender.send(outgoing, attempts_allowed(self._retry, call.headers), tries)
         except (LedgerError, BudgetExceeded):
             raise  # there is no hold, and nothing was sent

@@ -63,6 +63,7 @@ from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Timeouts, Transport, header
 
 _T = TypeVar("_T")
+SWEEP_S = 10.0  # how often it is looked for what killed processes hold, where budgets wait for it
 
 
 class Limits(Struct, frozen=True):
@@ -96,7 +97,8 @@ NO_CEILINGS = GuardTable()
 
 class Engine:
     """One per process. Built by `build.build_engine`; everything it touches is handed in. `liveness` tells which processes
-    that write these books are alive; one that `keeps` nothing leaves what was learned to another."""
+    that write these books are alive; one that `keeps` nothing leaves what was learned to another. `own_key` is the key that
+    `provider` puts in the place of the clients'; "" where it passes theirs through."""
 
     def __init__(
         self,
@@ -116,12 +118,13 @@ class Engine:
         guard: GuardTable = NO_CEILINGS,
         output: OutputTable = NOTHING_ASKED,
         keeps_summaries: bool = False,
+        own_key: str = "",
         budgets: BudgetBook | None = None,
     ) -> None:
-        self.provider, self.transport = provider, transport
+        self.provider, self.own_key, self.transport = provider, own_key, transport
         self.ledger, self.knowledge = ledger, knowledge
         self.policy, self.limits, self.clock = policy, limits, clock
-        self.tasks = Tasks()
+        self.tasks, self._swept_s = Tasks(), -SWEEP_S
         self.budgeting = Budgeting(budgets, clock, self.tasks)
         ledger.heard.append(self.budgeting.settled)
         self.fanout = Fanout()
@@ -221,7 +224,7 @@ class Engine:
             policy=self.policy,
             wait_s=lambda key, headers: self.limits.fanout_wait_s if self.limits.may_wait(key, headers) else 0.0,
             new_id=self.new_id,
-            key_of=self.key_of,
+            payer_of=self.payer_of,
         )
 
     async def messages(self, call: Call) -> Reply:
@@ -257,6 +260,8 @@ class Engine:
             return await way(call, prepared, flight)
         except BudgetExceeded as error:
             error.call_id = prepared.id
+            if error.held:
+                self._sweep_soon()
             route = prepared.plan.route
             opened = Opened(
                 prepared.id,
@@ -344,13 +349,18 @@ class Engine:
         return WholeReply(sent.incoming.status, forwarded(sent.incoming.headers), body)
 
     async def recover(self) -> int:
-        """Take up what was learned, and close the holds a killed process left open: booked as lost, at their forecast,
-        flagged as estimated.
-
-        Whether the provider billed them only its own report can tell. Returns how many there were.
-        """
+        """Take up what was learned, and close what killed processes left open. Returns how many holds that were."""
         await self._keeper.restore()
-        owners = {process_of(hold.id) for hold in await self.ledger.open_holds()}
+        found = await self.sweep()
+        if self._keepalive is not None:
+            await self._keepalive.load(self.ledger)
+        await self.budgeting.refresh()
+        return found
+
+    async def sweep(self) -> int:
+        """Close the holds that killed processes left open: booked as lost, at their forecast, flagged as estimated. Whether
+        the provider billed them only its own report can tell. Returns how many there were."""
+        owners = {process_of(hold.id) for hold in await self.ledger.open_holds()} - {self.worker_name}
         dead = {process for process in owners if not self.is_alive(process)}
         # Asked again: one that ended a moment ago may have settled its calls first.
         holds = [hold for hold in await self.ledger.open_holds() if not hold.batch and process_of(hold.id) in dead]
@@ -360,11 +370,15 @@ class Engine:
             except LedgerError:
                 if await self.ledger.entry(hold.id) is None:
                     raise
-                # Otherwise another process that is starting was quicker.
-        if self._keepalive is not None:
-            await self._keepalive.load(self.ledger)
-        await self.budgeting.refresh()
+                # Otherwise another process was quicker.
         return len(holds)
+
+    def _sweep_soon(self) -> None:
+        """Money is held: maybe by a process beside this one that was killed."""
+        now_s = self.clock.monotonic_s()
+        if now_s - self._swept_s >= SWEEP_S:
+            self._swept_s = now_s
+            self.tasks.spawn(self.sweep())
 
     @property
     def worker_name(self) -> str:
@@ -386,6 +400,10 @@ class Engine:
         await self.ledger.close()
         if self._liveness is not None:
             self._liveness.close()
+
+    def payer_of(self, call: Call) -> str:
+        """The name in the books of the key that a call is made with."""
+        return call.key or self.key_of(call.credential)
 
     def key_of(self, credential: str) -> str:
         """A stable name for a key that does not give it away: keyed hash, 12 hex digits."""

@@ -81,22 +81,20 @@ class Preparer:
         policy: Policy,
         wait_s: Callable[[str, Headers], float],
         new_id: Callable[[], str],
-        key_of: Callable[[str], str],
+        payer_of: Callable[[Call], str],
     ) -> None:
         self._rooms = rooms
         self._knowledge = rooms.knowledge
         self._policy = policy
         self._wait_s = wait_s
         self._new_id = new_id
-        self._key_of = key_of
+        self._payer_of = payer_of
 
     async def prepare(self, call: Call) -> tuple[Prepared, Flight]:
         """Plan a call. One that may not be made is booked as refused. Raises InputError, PolicyRefusal, UnknownPrice and
         LedgerError."""
         rooms, now_s = self._rooms, self._rooms.clock.now_s()
-        opened = Opened(
-            self._new_id(), int(now_s * 1e6), call.key or self._key_of(call.credential), call.dialect.name, call.whose
-        )
+        opened = Opened(self._new_id(), int(now_s * 1e6), self._payer_of(call), call.dialect.name, call.whose)
         model = ""
         plan: Plan | None = None
         try:
@@ -155,7 +153,7 @@ class Preparer:
         task = rooms.router.task_of(request, key, call.headers)
         scopes = scopes_of(key, call.whose, model=request.model, provider=self._knowledge.provider, task=task)
         squeeze = rooms.budgeting.look(scopes, int(now_s * 1e6))
-        squeeze.check(waits=False)
+        squeeze.check(waits=call.waited)
         if squeeze.no_fast and "speed" in request.members:
             request = call.dialect.parse(apply(request.body, [Edit(("speed",), None)]))
         if squeeze.rule is not None and RouteRules.id not in policy.levers:
@@ -169,7 +167,7 @@ class Preparer:
         try:
             request = parse_request(call.body, needs_max_tokens=False)
             rewritten = prepare(request, self._knowledge.models[request.model], self._policy)
-            key = call.key or self._key_of(call.credential)
+            key = self._payer_of(call)
             now_s = rooms.clock.now_s()
             sent = await rooms.reducer.as_sent(rewritten, call, key, self._policy, now_s)
             sent, _ = rooms.shaper.shape(sent, call, key, self._policy, now_s)

@@ -20,6 +20,7 @@ from thriftgate.core.usage import Tokens
 from thriftgate.engine.call import Call
 from thriftgate.engine.settle import Ending, Prepared, entry_for, hold_of, learn_residency, milliseconds, outcome_of
 from thriftgate.engine.snapshot import Knowledge
+from thriftgate.engine.tracing import traced
 from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger, balanced
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Timeouts, Transport, header
@@ -108,6 +109,7 @@ class Toucher:
     async def exchange(self, call: Call, prepared: Prepared) -> Exchange:
         """Hold and send; whoever calls it must `book` what came of it. Raises LedgerError and BudgetExceeded, with nothing
         sent."""
+        asked_s = self._clock.monotonic_s()
         standings = await self._ledger.hold(hold_of(prepared, self._provider.name))
         started = self._clock.monotonic_s()
         ending = Ending("answered")
@@ -115,7 +117,8 @@ class Toucher:
         body = b""
         raised: BaseException | None = None
         try:
-            outgoing = self._provider.prepare(call.method, call.path, call.query, call.headers, prepared.plan.body)
+            sent = traced(call.headers, prepared.id, self._clock, asked_s)
+            outgoing = self._provider.prepare(call.method, call.path, call.query, sent, prepared.plan.body)
             incoming = await self._transport.send(outgoing, self._timeouts)
             headers = incoming.headers
             ending = ending._replace(

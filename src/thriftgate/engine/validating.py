@@ -22,15 +22,18 @@ from thriftgate.core.splice import Edit, apply, array_items
 Content = Sequence[Mapping[str, Any]]
 
 _SHOWN = 160  # characters of what is wrong: the model is asked again with it
-_FENCED = re.compile(r"\s*```\w*[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
+_FENCE, _OPENING = "```", re.compile(r"\s*```\w*[ \t]*\n")
 
 
 def text_in(content: Content, *, prefilled: str = "", fences: bool = False) -> str:
     """The text of an answer behind what it was begun with. `fences`: a code fence around the whole of it goes; only for
     models that were asked for JSON in words, since no other writes one."""
     text = prefilled + "".join(str(block.get("text") or "") for block in content if block.get("type") == "text")
-    fenced = _FENCED.fullmatch(text) if fences else None
-    return fenced[1] if fenced is not None else text
+    opening = _OPENING.match(text) if fences else None
+    closing = len(text.rstrip()) - len(_FENCE)
+    if opening is None or closing < opening.end() or not text.startswith(_FENCE, closing):
+        return text
+    return text[opening.end() : closing].rstrip(" \t").removesuffix("\n")
 
 
 def check(answer_text: str, schema: bytes) -> str:

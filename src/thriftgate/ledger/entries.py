@@ -234,7 +234,8 @@ class Missed:
 
 class Counters:
     """Totals of all that a ledger settled since it was opened, as plain integers: what `GET /thriftgate/metrics` shows.
-    `saved_pico` is by lever, negative where one cost more than it saved so far."""
+    `saved_pico` is by lever, negative where one cost more than it saved so far; `open_holds` are the ids of calls that this
+    process has held and not settled."""
 
     def __init__(self) -> None:
         self.calls: dict[str, int] = {}
@@ -247,9 +248,11 @@ class Counters:
         self.paid_pico = 0
         self.saved_pico: dict[str, int] = {}
         self.misses: dict[Cause, Missed] = {}
+        self.open_holds: set[str] = set()
 
     def count(self, entry: Entry) -> None:
         """Add one settled call."""
+        self.open_holds.discard(entry.id)
         self.calls[entry.outcome] = self.calls.get(entry.outcome, 0) + 1
         tokens = entry.usage.total
         self.read += tokens.read

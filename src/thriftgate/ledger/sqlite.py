@@ -112,6 +112,7 @@ class SqliteLedger:
 
     async def hold(self, hold: Hold) -> tuple[Standing, ...]:
         standings: tuple[Standing, ...] = await self._write(lambda booking: booking.hold(hold))
+        self.counters.open_holds.add(hold.id)
         return standings
 
     async def settle(self, entry: Entry) -> None:

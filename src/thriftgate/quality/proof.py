@@ -34,7 +34,7 @@ from thriftgate.logs import log, where_raised
 from thriftgate.quality.exchanges import append_exchange, exchange
 from thriftgate.quality.judges.llm import judge_body, read_verdict
 from thriftgate.quality.rules import Llm
-from thriftgate.quality.watch import Alarm, Verdict, Watch
+from thriftgate.quality.watch import Alarm, Tally, Verdict, Watch, by_task, tallies_in
 from thriftgate.wire.assemble import Answer, read_answer
 
 Kind = Literal["audit", "shadow"]
@@ -271,6 +271,11 @@ def rolled_back(data: bytes) -> tuple[dict[str, str], dict[str, dict[str, str]]]
     errors."""
     kept = msgspec.msgpack.decode(data, type=_Kept)
     return kept.suspended, kept.pinned
+
+
+def audited(data: bytes) -> dict[str, Tally]:
+    """The verdicts in what `Proof.kept` gave, by task. Raises msgspec's errors."""
+    return by_task(map(tallies_in, msgspec.msgpack.decode(data, type=_Kept).watches.values()))
 
 
 def _same(one: Answer, other: Answer) -> bool:

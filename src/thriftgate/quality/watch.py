@@ -9,11 +9,12 @@ within `HORIZON` audits (`core/sequential/detector.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from thriftgate.core.routing.artefact import Artefact
 from thriftgate.core.sequential.detector import ALPHA, HORIZON, Detector, shortfall
@@ -136,6 +137,22 @@ class Watch:
                 told += f" (surely between {self.differing.low:.1%} and {self.differing.high:.1%})"
         proof = f"evidence e^{detector.evidence:.1f} of e^{detector.needed:.1f}"
         return f"of {tally.audits} audited calls ({where}) {told}; {proof}"
+
+
+def tallies_in(data: bytes) -> Mapping[str, Tally]:
+    """The verdicts in what `Watch.kept` gave, by task. Raises msgspec's errors."""
+    return msgspec.msgpack.decode(data, type=_Kept).tallies
+
+
+def by_task(found: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:
+    """The verdicts on each task, of all artefacts together. Those without a task are left out."""
+    told: dict[str, Tally] = {}
+    for tallies in found:
+        for task, one in tallies.items():
+            if task:
+                sums = (mine + more for mine, more in zip(astuple(told.get(task, Tally())), astuple(one), strict=True))
+                told[task] = Tally(*sums)
+    return told
 
 
 class Delay(Struct, frozen=True):

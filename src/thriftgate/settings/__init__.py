@@ -3,25 +3,31 @@
 May import: core, and what names the provider's own address.
 """
 
+from thriftgate.settings.access import AccessSettings, OidcSettings, RoleRow
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings, RuleRow, TaskRow
 from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
 from thriftgate.settings.serving import BatchSettings, CacheSettings, DeferRule, LedgerSettings, Upstream
 from thriftgate.settings.shorter import OutputTaskRow
+from thriftgate.settings.telemetry import TelemetrySettings
 
 __all__ = [
     "ENV_PREFIX",
     "ENV_SEPARATOR",
+    "AccessSettings",
     "BatchSettings",
     "CacheSettings",
     "DeferRule",
     "ExperimentSettings",
     "LedgerSettings",
+    "OidcSettings",
     "OutputTaskRow",
     "ProofSettings",
+    "RoleRow",
     "RoutingSettings",
     "RuleRow",
     "Settings",
     "TaskRow",
+    "TelemetrySettings",
     "Upstream",
     "load",
 ]

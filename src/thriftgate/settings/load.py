@@ -23,6 +23,7 @@ from thriftgate.core.money import pico_from_usd
 from thriftgate.core.routing.kinds import KINDS
 from thriftgate.core.stability.rewrite import LEVER as STABILISE
 from thriftgate.providers.urls import place_of
+from thriftgate.settings.access import AccessSettings
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings
 from thriftgate.settings.serving import (
     BatchSettings,
@@ -35,12 +36,15 @@ from thriftgate.settings.serving import (
 )
 from thriftgate.settings.shorter import CompressSettings, ContextSettings, GuardSettings, OutputSettings
 from thriftgate.settings.table import Table
+from thriftgate.settings.telemetry import TelemetrySettings
 
 ENV_PREFIX = "THRIFTGATE_"
 ENV_SEPARATOR = "__"
 _LISTS = frozenset(
     {"levers", "stabilise", "latency_critical_keys", "webhooks", "artefacts"}
 )  # of words, separated by commas in a variable
+
+_MASTER_KEY = f"{ENV_PREFIX}MASTER_KEY"
 
 
 class Settings(Table):
@@ -49,6 +53,7 @@ class Settings(Table):
     server: Server = Server()
     upstream: Upstream = Upstream()
     ledger: LedgerSettings = LedgerSettings()
+    access: AccessSettings = AccessSettings()
     policy: PolicySettings = PolicySettings()
     cache: CacheSettings = CacheSettings()
     compress: CompressSettings = CompressSettings()
@@ -60,6 +65,7 @@ class Settings(Table):
     routing: RoutingSettings = RoutingSettings()
     experiment: ExperimentSettings = ExperimentSettings()
     proof: ProofSettings = ProofSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="own models, contract discounts, extra rows")
 
 
@@ -79,6 +85,8 @@ def load(
         if name.startswith(ENV_PREFIX) and ENV_SEPARATOR in name:
             table, _, key = name.removeprefix(ENV_PREFIX).lower().partition(ENV_SEPARATOR)
             _put(document, table, key, _listed(text) if key in _LISTS else text)
+        elif name == _MASTER_KEY:
+            _put(document, "access", "master_key", text)
         elif name.startswith(ENV_PREFIX):
             _check_name(name)
     for dotted, value in (flags or {}).items():
@@ -127,11 +135,12 @@ def _check_values(settings: Settings) -> None:
     experiment = settings.experiment
     if bool(experiment.levers) != (experiment.share > 0):
         raise ConfigError("experiment: levers and share need each other: which levers, for which share of conversations")
-    for url in settings.batch.webhooks:
+    urls = [("batch.webhooks", url) for url in settings.batch.webhooks]
+    for name, url in (*urls, ("telemetry.endpoint", settings.telemetry.endpoint)):
         try:
             place_of(url)
         except InputError as error:
-            raise ConfigError(f"batch.webhooks: {error}") from None
+            raise ConfigError(f"{name}: {error}") from None
     try:
         quiet_hours(keepalive.quiet_hours)
     except InputError as error:

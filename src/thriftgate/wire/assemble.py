@@ -48,13 +48,14 @@ def read_answer(body: bytes) -> Answer | None:
 class Assembler:
     """Feed it chunks; equal for any chunking. More than `bytes_max` of stream is given up."""
 
-    __slots__ = ("_blocks", "_broken", "_bytes_left", "_decoder", "_ended", "_inputs", "_stop_reason")
+    __slots__ = ("_blocks", "_broken", "_bytes_left", "_decoder", "_ended", "_inputs", "_stop_reason", "_texts")
 
     def __init__(self, bytes_max: int) -> None:
         self._decoder = SseDecoder(_WANTED)
         self._bytes_left = bytes_max
         self._blocks: list[dict[str, Any]] = []
         self._inputs: dict[int, list[str]] = {}
+        self._texts: dict[tuple[int, str], list[str]] = {}  # block and member, with what continues it
         self._stop_reason = ""
         self._ended = False
         self._broken = False
@@ -67,10 +68,11 @@ class Assembler:
         try:
             for event in self._decoder.feed(chunk):
                 self._read(event)
-        except (msgspec.DecodeError, ValueError, LookupError, TypeError, RecursionError):
+        except (msgspec.DecodeError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             self._broken = True
             self._blocks.clear()
             self._inputs.clear()
+            self._texts.clear()
 
     def answer(self) -> Answer | None:
         """The answer, once it has ended and was understood."""
@@ -81,6 +83,8 @@ class Assembler:
                 self._blocks[at]["input"] = msgspec.json.decode("".join(pieces) or "{}")
         except (msgspec.DecodeError, LookupError):
             return None
+        for (at, member), pieces in self._texts.items():
+            self._blocks[at][member] = "".join(pieces)
         return Answer(self._blocks, self._stop_reason)
 
     def _read(self, event: Event) -> None:
@@ -102,12 +106,19 @@ class Assembler:
         block, kind = self._blocks[at], delta["type"]
         if kind in _APPENDED:
             source, member = _APPENDED[kind]
-            block[member] = (block.get(member) or "") + delta[source]
+            self._texts.setdefault((at, member), [_string(block.get(member) or "")]).append(_string(delta[source]))
         elif kind == _INPUT:
-            self._inputs.setdefault(at, []).append(delta["partial_json"])
+            self._inputs.setdefault(at, []).append(_string(delta["partial_json"]))
         elif kind == "signature_delta":
             block["signature"] = delta["signature"]
         elif kind == "citations_delta":
-            block["citations"] = [*(block.get("citations") or []), delta["citation"]]
+            block["citations"] = cited = block.get("citations") or []
+            cited.append(delta["citation"])
         else:
             raise ValueError(f"unknown delta {kind}")
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} where a text should be")
+    return value

@@ -6,12 +6,16 @@ The provider answers with what comes behind a prefill and does not repeat it
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 from msgspec import Raw, Struct
 
 from thriftgate.core.splice import Edit, apply
 from thriftgate.wire.sse import SseDecoder
 
+_END = re.compile(rb"\n\n|\r\n\r\n|\r\r")
+_END_BYTES = 4
 _WANTED = (b"content_block_start", b"message_delta", b"message_stop", b"error")
 
 
@@ -50,28 +54,33 @@ class Beginning:
 
     def __init__(self, beginning: str) -> None:
         self._delta = beginning
-        self._carry = b""
+        self._carry = bytearray()
         self._done = not beginning
 
     def feed(self, chunk: bytes) -> bytes:
         """The bytes to send on."""
         if self._done:
             return chunk
-        data = self._carry + chunk
-        passed = b""
-        while (end := _event_end(data)) >= 0:
-            event, data = data[:end], data[end:]
+        held = self._carry
+        looked = max(0, len(held) - _END_BYTES)
+        held += chunk
+        passed: list[bytes] = []
+        position = 0
+        while not self._done and (end := _END.search(held, looked)) is not None:
+            event = bytes(held[position : end.end()])
+            position = looked = end.end()
             added, self._done = self._behind(event)
-            passed += event + added
-            if self._done:
-                self._carry = b""
-                return passed + data
-        self._carry = data
-        return passed
+            passed += [event, added]
+        if self._done:
+            passed.append(bytes(held[position:]))
+            position = len(held)
+        del held[:position]
+        return b"".join(passed)
 
     def rest(self) -> bytes:
         """What is held back when the stream ends in the middle of an event."""
-        rest, self._carry = self._carry, b""
+        rest = bytes(self._carry)
+        self._carry.clear()
         return rest
 
     def _behind(self, event: bytes) -> tuple[bytes, bool]:
@@ -88,9 +97,3 @@ class Beginning:
                 payload = {"type": "content_block_delta", "index": start.index, "delta": delta}
                 return b"event: content_block_delta\ndata: " + msgspec.json.encode(payload) + b"\n\n", True
         return b"", False
-
-
-def _event_end(data: bytes) -> int:
-    """Where the first event ends, its empty line included; -1 where it is not whole."""
-    ends = [at + len(mark) for mark in (b"\n\n", b"\r\n\r\n", b"\r\r") if (at := data.find(mark)) >= 0]
-    return min(ends, default=-1)

@@ -15,27 +15,31 @@ from thriftgate.wire.sse import Event, SseDecoder
 
 _TELLING = frozenset({b"message_start", b"content_block_start", b"content_block_delta", b"message_delta"})
 _FRAME = frozenset({"type", "delta", "usage"})
+_Grown = dict[tuple[int, str], tuple[dict[str, Any], list[str]]]  # by block and member: what it is made of
 _UNREADABLE = (msgspec.DecodeError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 def message_of(stream: bytes) -> bytes:
     """The message, as JSON. Raises ValueError, saying why, for a stream that tells no whole one."""
     message: dict[str, Any] = {}
-    inputs: dict[int, str] = {}
+    inputs: dict[int, list[str]] = {}
+    grown: _Grown = {}
     ended = False
     for event in SseDecoder().feed(stream):
         try:
-            ended = _read(event, message, inputs) or ended
+            ended = _read(event, message, inputs, grown) or ended
         except _UNREADABLE as error:
             raise ValueError(f"a {event.type.decode(errors='replace')} event cannot be read: {error}") from None
     if not ended:
         raise ValueError("it ends without message_stop")
-    for index, text in inputs.items():
-        message["content"][index]["input"] = _input(text)
+    for index, pieces in inputs.items():
+        message["content"][index]["input"] = _input("".join(pieces))
+    for (_, name), (block, texts) in grown.items():
+        block[name] = "".join(texts)
     return msgspec.json.encode(message)
 
 
-def _read(event: Event, message: dict[str, Any], inputs: dict[int, str]) -> bool:
+def _read(event: Event, message: dict[str, Any], inputs: dict[int, list[str]], grown: _Grown) -> bool:
     """Lay the event over the message; whether it was the last one. Raises what odd events raise."""
     if event.type == b"message_stop":
         return True
@@ -49,7 +53,7 @@ def _read(event: Event, message: dict[str, Any], inputs: dict[int, str]) -> bool
             raise ValueError(f"content block {payload['index']} comes where {len(message['content'])} should")
         message["content"].append(payload["content_block"])
     elif event.type == b"content_block_delta":
-        _continue(message["content"][payload["index"]], payload["index"], payload["delta"], inputs)
+        _continue(message["content"][payload["index"]], payload["index"], payload["delta"], inputs, grown)
     else:
         message |= payload["delta"]
         message |= {name: value for name, value in payload.items() if name not in _FRAME}
@@ -69,17 +73,27 @@ def _merged(usage: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _continue(block: dict[str, Any], index: int, delta: dict[str, Any], inputs: dict[int, str]) -> None:
+def _continue(block: dict[str, Any], index: int, delta: dict[str, Any], inputs: dict[int, list[str]], grown: _Grown) -> None:
+    """What continues a text is gathered and put together once, at the end."""
     if delta["type"] == "input_json_delta":
-        inputs[index] = inputs.get(index, "") + delta["partial_json"]
+        if not isinstance(delta["partial_json"], str):
+            raise TypeError("partial_json is no text")
+        inputs.setdefault(index, []).append(delta["partial_json"])
         return
     if delta["type"] == "citations_delta":
-        block["citations"] = [*(block.get("citations") or []), delta["citation"]]
+        block["citations"] = cited = block.get("citations") or []
+        cited.append(delta["citation"])
         return
     for name, value in delta.items():
-        if name != "type":
-            known = block.get(name)
-            block[name] = known + value if isinstance(known, str) and isinstance(value, str) else value
+        key = id(block), name
+        known = block.get(name)
+        if name == "type":
+            continue
+        if isinstance(known, str) and isinstance(value, str):
+            grown.setdefault(key, (block, [known]))[1].append(value)
+        else:
+            block[name] = value
+            grown.pop(key, None)
 
 
 def _input(text: str) -> Raw:

@@ -129,3 +129,11 @@ def test_long_texts_take_no_long_time() -> None:
     ):
         done(text)
     assert process_time() - began < 6
+
+
+def test_a_run_within_the_last_cell_of_another_is_none() -> None:
+    """Without a blank line all that follows belongs to the last cell: it must not be written twice."""
+    text = lines(PAIRS, "\n") + "\n" + lines(PAIRS, "\n", ("Term", "Meaning"))
+    found = list(runs(text))
+    assert len(found) == 1
+    assert done(text).count("Terrible, and late") == text.count("Terrible, and late")

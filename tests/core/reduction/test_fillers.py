@@ -30,3 +30,8 @@ def test_each_phrase_is_longer_than_what_stands_for_it() -> None:
 
 def test_many_in_a_row_are_survived() -> None:
     assert without_fillers("please note that " * 5_000 + "x").strip() == "x"
+
+
+def test_phrases_deep_within_each_other_are_left_in_time() -> None:
+    text = "so as " * 5_000 + "to do" + " as to do" * 5_000
+    assert len(without_fillers(text)) < len(text)

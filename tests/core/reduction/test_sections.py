@@ -140,3 +140,8 @@ def test_any_text_is_all_there(text: str, end: str) -> None:
         for section in sections[:-1]:
             assert section.endswith("\n")
             assert not re.search(r"\|\n$", section) or not text.split(section, 1)[1].startswith("|")
+
+
+@pytest.mark.parametrize("heading", ["# Fees ##  #\t", "# <b>Fees</b>", "## `Fees` #"])
+def test_what_closes_or_dresses_a_heading_is_no_part_of_it(heading: str) -> None:
+    assert split_sections(f"{heading}\n{paragraph('b', 6)}\n", tokens)[0].headings == ("Fees",)

@@ -251,3 +251,10 @@ def test_any_text_is_selected_from_once_and_within_its_budget(text: str, times: 
     if fresh[0] != text * times:
         assert tokens(fresh[0]) <= budget
     sent(user(f"{text * times}\nWhich fee is for travel?"), budget=budget)
+
+
+@pytest.mark.parametrize(("question", "whole"), [("Fasse den Text kurz zusammen", True), ("fasse\nzusammen", False)])
+def test_a_german_verb_in_two_parts(question: str, whole: bool) -> None:
+    text = "".join(f"# Teil {n}\n\n" + f"Der Text {n} sagt etwas. " * 40 + "\n\n" for n in range(30))
+    pieces = (Piece("document", text), Piece("user", f"{question} Text 7"))
+    assert (rewrite(pieces, Recipe(select_tokens=500), MODEL) == {}) is whole

@@ -151,13 +151,14 @@ def _may_be_often(rounds: Rounds, called: Sequence[int], counted: dict[bytes, in
     (newest,) = rounds.first(1)
     if not limits.often or max(counted.get(call.digest, 0) for call in newest.calls) < limits.often:
         return False
-    last = rounds.first(limits.window)
+    last = [dict(zip(one.calls, one.results, strict=True)) for one in rounds.first(limits.window)]
+    fresh: list[bool] = []
     for call, result in zip(newest.calls, newest.results, strict=True):
-        alike = [at for at, one in enumerate(last) if call in one.calls and result == one.results[one.calls.index(call)]]
+        alike = [at for at, made in enumerate(last) if made.get(call) == result]
         if called[0] < len(alike) >= limits.often:
             span = alike[-1] + 1
-            fresh = (1 for one in islice(_fresh(rounds, counted), span) if one)
-            if sum(islice(fresh, span // ROUNDS_PER_NEWS + 1)) * ROUNDS_PER_NEWS <= span:
+            fresh = fresh or list(islice(_fresh(rounds, counted), limits.window))
+            if sum(fresh[:span]) * ROUNDS_PER_NEWS <= span:
                 return True
     return False
 
@@ -207,10 +208,10 @@ def _is_old(one: Round, seen: set[object]) -> bool:
 def _often(rounds: Sequence[Round], called: Sequence[int], news: Sequence[bool], limits: LoopLimits) -> Loop | None:
     if not limits.often:
         return None
-    made = [list(zip(one.calls, one.results, strict=True)) for one in rounds]
+    made = [dict(zip(one.calls, one.results, strict=True)) for one in rounds]
     start = max(0, len(rounds) - limits.window)
-    for call, result in made[-1]:
-        alike = [at for at in range(start, len(rounds)) if (call, result) in made[at]]
+    for call, result in made[-1].items():
+        alike = [at for at in range(start, len(rounds)) if made[at].get(call) == result]
         if not call.tool or len(alike) < limits.often or called[0] >= len(alike):
             continue
         span = news[alike[0] :]

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from msgspec import Struct
 
-TAGS_MAX = 16
-TAG_CHARS_MAX = 100
 LINES = ("fable", "mythos", "opus", "sonnet", "haiku")
 """The lines of models, from the dearest (platform.claude.com/docs/en/about-claude/models/overview, 2026-10)."""
 
@@ -23,6 +19,13 @@ class Whose(Struct, frozen=True):
 
 
 NOBODY = Whose()
+
+
+class Payer(Struct, frozen=True):
+    """Whom a call is booked to: the name of its key in the books ("": of the key that it is sent with), and whose it is."""
+
+    key: str = ""
+    whose: Whose = NOBODY
 
 
 def tier_of(model: str) -> str:
@@ -45,10 +48,3 @@ def scopes_of(key: str, whose: Whose, *, model: str, provider: str, task: str) -
         "provider": provider,
     }
     return frozenset([f"{kind}={value}" for kind, value in named.items() if value] + [f"tag={tag}" for tag in whose.tags])
-
-
-def tags_of(texts: Sequence[str]) -> tuple[str, ...]:
-    """Tags as they are kept: trimmed, each once, in order; those beyond `TAGS_MAX`, and what is beyond `TAG_CHARS_MAX`
-    characters of one, are left out: what a caller may write at will must not grow without bound."""
-    found = dict.fromkeys(text.strip()[:TAG_CHARS_MAX] for text in texts)
-    return tuple(tag for tag in found if tag and tag.isprintable())[:TAGS_MAX]

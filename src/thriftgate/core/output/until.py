@@ -38,8 +38,8 @@ _STRUCTURE = re.compile(r'["{}\[\]]')
 _FIRST_IN = {"{": frozenset('"}'), "[": frozenset('"{[]-0123456789tfn')}
 _FENCE = 3
 
-_MARKED = re.compile(r"([ \t]*)(?:[-*•]|\d{1,3}[.)])\s")
-_MAYBE_MARKED = re.compile(r"[ \t]*(?:[-*•]|\d{1,3}[.)]?)?\r?")
+_MARKED = re.compile(r"(?:[-*•]|\d{1,3}[.)])\s")
+_MAYBE_MARKED = re.compile(r"(?:[-*•]|\d{1,3}[.)]?)?\r?")
 _SAME_LEVEL = 1  # an item indented by so much more than the first is still one of its list
 
 
@@ -167,7 +167,8 @@ class _Items:
         self._seen = 0
         self._end = 0  # of the last line with anything on it
         self._after_empty = False
-        self._head: str | None = ""  # the line so far; None once it is known what it is
+        self._indent = 0  # blanks and tabs that the line begins with
+        self._head: str | None = ""  # the line behind them so far; None once it is known what it is
 
     def feed(self, piece: str) -> int | None:
         at = 0
@@ -179,9 +180,13 @@ class _Items:
                 self._end_line(line_end)
                 at = line_end + 1
             else:
-                self._head += piece[at]
-                if self._judge(self._head, at):
-                    return self._end
+                sign = piece[at]
+                if not self._head and sign in " \t":
+                    self._indent += 1
+                elif not (self._head.isspace() and sign.isspace() and sign != "\n"):  # further blanks tell nothing more
+                    self._head += sign
+                    if self._judge(self._head, at):
+                        return self._end
                 at += 1
         self._seen += len(piece)
         self.sure = self._end if self._begun == self._wanted and self._head is not None else self._seen
@@ -190,18 +195,17 @@ class _Items:
     def _judge(self, head: str, at: int) -> bool:
         """What the line is, if its beginning tells; whether the answer was complete before it."""
         marked = _MARKED.match(head)
-        indent = len(head) - len(head.lstrip(" \t"))
         if marked is None and not head.strip():
             if head.endswith("\n"):
-                self._after_empty, self._head = True, ""
+                self._after_empty, self._head, self._indent = True, "", 0
             return False
         if marked is None and _MAYBE_MARKED.fullmatch(head):
             return False
-        of_list = not self._begun or indent <= self._level + _SAME_LEVEL
+        of_list = not self._begun or self._indent <= self._level + _SAME_LEVEL
         if self._begun == self._wanted and of_list and (marked is not None or self._after_empty):
             return True
         if marked is not None and of_list:
-            self._level = self._level if self._begun else indent
+            self._level = self._level if self._begun else self._indent
             self._begun += 1
         self._after_empty, self._head = False, None
         if head.endswith("\n"):
@@ -209,7 +213,7 @@ class _Items:
         return False
 
     def _end_line(self, at: int) -> None:
-        self._end, self._head = self._seen + at, ""
+        self._end, self._head, self._indent = self._seen + at, "", 0
 
 
 class _Json:

@@ -55,7 +55,7 @@ _TALK = frozenset(
 )
 _RUN = re.compile(r"(?:<example\b[^<>]{0,60}>(?:(?!</?example\b).)*+</example>\s*+){4,}", re.DOTALL)
 _EXAMPLE = re.compile(r"<example\b[^<>]{0,60}>((?:(?!</example>).)*+)</example>", re.DOTALL)
-_CHILD = re.compile(r"\s*<([A-Za-z_][\w-]{0,30})>((?:(?!</?\1\b).)*+)</\1>\s*", re.DOTALL)
+_CHILD = re.compile(r"\s*<([A-Za-z_][\w-]{0,30})>((?:(?!</?\1\b).)*+)</\1>\s*", re.DOTALL)  # to be matched, not searched for
 _TABLE = re.compile(rf"^{HEAD}([^\n]+)((?:\n[^\n]*\t[^\n]*)+)", re.MULTILINE)
 
 
@@ -79,7 +79,8 @@ def rewrite(pieces: tuple[Piece, ...], recipe: Recipe, capability: Capabilities)
         for run in runs(text):
             table = _table(run)
             was = text[run.start : run.end]
-            if "\t" in text[run.end + 1 :].partition("\n")[0]:
+            line_end = text.find("\n", run.end + 1)
+            if text.find("\t", run.end + 1, line_end if line_end >= 0 else len(text)) >= 0:
                 continue  # it would be taken for one more line of the table
             if tokens_of(table, capability.tokenizer) < tokens_of(was, capability.tokenizer):
                 parts += [text[last : run.start], table]
@@ -113,26 +114,40 @@ def _tagged(text: str, start: int, end: int) -> Iterator[Run]:
     if text.count("</example>", start, end) < LEAST:
         return
     for run in _RUN.finditer(text, start, end):
-        inners = _EXAMPLE.findall(run.group())
-        rows = [_CHILD.findall(inner) for inner in inners]
+        rows = [_members(inner) for inner in _EXAMPLE.findall(run.group())]
         labels = tuple([label for label, _ in rows[0]])
-        whole = all("".join(_CHILD.split(inner)[::3]).strip() == "" for inner in inners)
-        if whole and labels and all(tuple([label for label, _ in row]) == labels for row in rows):
+        if labels and all(tuple([label for label, _ in row]) == labels for row in rows):
             until = run.start() + len(run.group().rstrip())
             yield Run(run.start(), until, labels, tuple([tuple([cell.strip() for _, cell in row]) for row in rows]))
 
 
+def _members(inner: str) -> list[tuple[str, str]]:
+    """The elements that an example is made of, by name; none where it holds anything else."""
+    found: list[tuple[str, str]] = []
+    at = 0
+    while at < len(inner):
+        child = _CHILD.match(inner, at)
+        if child is None:
+            return []
+        found.append((child[1], child[2]))
+        at = child.end()
+    return found
+
+
 def _labelled(text: str, start: int, end: int) -> Iterator[Run]:
-    """Labels in rotation."""
+    """Labels in rotation. The last cell of a run may hold labels, too: these begin no other run."""
     marks = list(_LABEL.finditer(text, start, end))
     names = [mark[1] for mark in marks]
     at = 0
     while at < len(marks):
         width = next((each for each in range(2, LABELS_MOST + 1) if _rotations(names, at, each) >= LEAST), 0)
         count = width * _rotations(names, at, width) if width else 1
-        if width:
-            yield _run(text, marks[at : at + count], width, end)
+        run = _run(text, marks[at : at + count], width, end) if width else None
         at += count
+        if run is not None:
+            yield run
+            while at < len(marks) and marks[at].start() < run.end:
+                at += 1
 
 
 def _run(text: str, marks: Sequence[re.Match[str]], width: int, end: int) -> Run:

@@ -42,6 +42,7 @@ FILLERS = (
 """What is said, in lower case, and what may be said instead (plainlanguage.gov, "use simple words and phrases", 2026-11)."""
 
 _INSTEAD = dict(FILLERS)
+_SMALL_ROUNDS_MAX, _SMALL_SHARE = 8, 1 / 16  # nobody writes phrases so deep within each other
 _PATTERN = re.compile(
     r"(?<![\w\"'`“])("
     + "|".join(sorted(map(re.escape, _INSTEAD), key=len, reverse=True)).replace(r"\ ", r" +")
@@ -52,8 +53,14 @@ _PATTERN = re.compile(
 
 def without_fillers(text: str) -> str:
     """The same, said shorter. A phrase at the beginning of a quotation stays; a capital is handed on."""
-    fresh = _PATTERN.sub(_instead, text)
-    return text if fresh == text else without_fillers(fresh)  # each round is shorter
+    small = 0  # rounds that took little; phrases in a row halve the text, nested ones take a word each time
+    while small < _SMALL_ROUNDS_MAX:
+        fresh = _PATTERN.sub(_instead, text)
+        if fresh == text:
+            break
+        small += len(text) - len(fresh) < _SMALL_SHARE * len(text)
+        text = fresh
+    return text
 
 
 def _instead(match: re.Match[str]) -> str:

@@ -15,13 +15,15 @@ SECTION_TOKENS_LEAST, _WANTED, _MOST = 100, 250, 400
 _HEADED_LEAST = 40  # a shorter section goes on through the next heading
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(\S.*?)[ \t#]*$|\s*<h[1-6]\b[^>]*>(.*?)</h[1-6]>")
+_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(\S.*)|\s*<h[1-6]\b[^>]*>(.*?)</h[1-6]>")
+_CLOSES_HEADING = " \t#"
 _UNDERLINE = re.compile(r" {0,3}(?:={3,}|-{3,})\s*$")
 _RULE = re.compile(r" {0,3}(?:-{3,}|\*{3,}|_{3,}|={3,})\s*$")
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)]|\(?[a-z]\))\s+\S")
 _TABLE = re.compile(r"\s*\|")
 _INDENTED = re.compile(r"(?: {2,}|\t)\s*\S")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?=[\"'(\[]?[A-ZÀ-ÞΑ-ΩА-Я0-9])|(?<=[。！？])|\n")
+_MARKUP = re.compile(r"<[^<>]+>|[*_`]")
 _HEADING_CHARS_MAX = 80
 
 _Kind = Literal["text", "heading", "rule", "item", "table", "fence"]
@@ -49,34 +51,32 @@ def split_sections(text: str, count: _Count) -> list[Section]:
     """The sections of a text, in order, from its first character to its last. `count` tells the tokens of a text."""
     sections: list[Section] = []
     open_blocks: list[_Block] = []
-    under, tokens = "", 0
+    under, tokens, bare = "", 0, True
 
     def close() -> None:
-        nonlocal under, tokens
+        nonlocal under, tokens, bare
         if open_blocks:
             headings = tuple(block.heading for block in open_blocks if block.heading)
             sections.append(Section(open_blocks[0].start, open_blocks[-1].end, tokens, headings, under))
             under = headings[-1] if headings else under
             open_blocks.clear()
-            tokens = 0
+            tokens, bare = 0, True
 
     for block in _divided(text, count):
         more = count(text[block.start : block.end])
-        if open_blocks and _ends_before(block, more, open_blocks, tokens, text):
+        if not bare and _ends_before(block, more, open_blocks[-1], tokens, text):
             close()
         open_blocks.append(block)
         tokens += more
+        bare = bare and block.kind == "heading"  # nothing but headings so far: they go with what follows
         if block.kind == "rule":
             close()
     close()
     return sections
 
 
-def _ends_before(block: _Block, more: int, before: list[_Block], tokens: int, text: str) -> bool:
-    """Whether the section made of the blocks `before` ends where `block` begins."""
-    last = before[-1]
-    if all(one.kind == "heading" for one in before):
-        return False
+def _ends_before(block: _Block, more: int, last: _Block, tokens: int, text: str) -> bool:
+    """Whether the section of so many tokens, whose last block is `last`, ends where `block` begins."""
     if block.kind == "rule":
         return False
     if block.kind == "heading":
@@ -139,7 +139,7 @@ def _kind(line: str, after: str, current: str, *, blank: bool) -> tuple[_Kind | 
     heading = ""
     goes_on = not blank and current == "text"
     if match:
-        kind, heading, goes_on = "heading", _plain(match[1] or match[2] or ""), False
+        kind, heading, goes_on = "heading", _plain(_unclosed(match[1]) if match[1] else match[2]), False
     elif _RULE.match(line):
         kind, goes_on = "rule", not blank and current == "heading"  # the underline of one
     elif _FENCE.match(line):
@@ -155,5 +155,10 @@ def _kind(line: str, after: str, current: str, *, blank: bool) -> tuple[_Kind | 
     return ("", "") if goes_on else (kind, heading)
 
 
+def _unclosed(heading: str) -> str:
+    """Without the marks that may close a heading; it is more than these."""
+    return heading[0] + heading[1:].rstrip(_CLOSES_HEADING)
+
+
 def _plain(heading: str) -> str:
-    return re.sub(r"<[^>]+>|[*_`]", "", heading).strip()[:_HEADING_CHARS_MAX]
+    return _MARKUP.sub("", heading).strip()[:_HEADING_CHARS_MAX]

@@ -49,22 +49,25 @@ _WHOLE = re.compile(
     r"|re-?phras\w*|paraphras\w*|convert\w*|extract\w*|(?:main|key) (?:points?|ideas?|takeaways?|findings?)|throughout"
     r"|across|both|themes|sentiment|classify|edit\w*|spelling|grammar|reformat\w*|most|least|latest|first|last|any other"
     r"|(?:long|short|larg|small|bigg|high|low|cheap|fast|slow|old|young|new|earli)est|best|worst"
-    r"|zusammenfass\w*|fasse\b.*\bzusammen|übersetz\w*|vergleich\w*|alle[rsnm]?|jede[rsnm]?|sämtliche\w*|gesamte\w*"
+    r"|zusammenfass\w*|übersetz\w*|vergleich\w*|alle[rsnm]?|jede[rsnm]?|sämtliche\w*|gesamte\w*"
     r"|résum\w*|tradui\w*|compare[rz]?|tous|toutes|chaque|resum\w*|traduc\w*|todos|todas|cada)\b",
     re.IGNORECASE,
 )
+_SUM_UP = re.compile(r"^(?>.*?\bfasse\b).*\bzusammen\b", re.IGNORECASE | re.MULTILINE)  # German parts its verbs
+_MARKUP = re.compile(r"<(source|title|document_index|date)\b[^<>]*>(?:(?!</?\1\b).)*+</\1\s*>|<[^<>]*>")
 _ELEMENT = re.compile(
     r"<(document|context|search_result|documents)\b[^<>]*>"
     r"((?:(?!</?(?:document|context|search_result|documents)\b).)*)</\1\s*>",
     re.DOTALL,
 )
-_CONTENT = re.compile(r"<(document_content|content)\b[^<>]*>(.*)</\1\s*>", re.DOTALL)
+_CONTENT = re.compile(r"<(document_content|content)\b[^<>]*>")
+_CONTENT_END = re.compile(r"</(document_content|content)\s*>")
 _LABEL = re.compile(
-    r"^[ \t]*#{0,6}[ \t]*(?:context|documents|sources|search results|retrieved \w+)[ \t]*:[ \t]*\n",
+    r"^[ \t]*+#{0,6}[ \t]*+(?:context|documents|sources|search results|retrieved \w+)[ \t]*+:[ \t]*\n",
     re.IGNORECASE | re.MULTILINE,
 )
 _END_LABEL = re.compile(
-    r"^[ \t]*#{0,6}[ \t]*(?:\w+ )?(?:question|query|task|instructions?|request)[ \t]*:", re.IGNORECASE | re.MULTILINE
+    r"^[ \t]*+#{0,6}[ \t]*+(?:\w+ )?(?:question|query|task|instructions?|request)[ \t]*:", re.IGNORECASE | re.MULTILINE
 )
 _SET_APART = re.compile(r"^[ \t]*(?:-{3,}|={3,}|\*{3,}|#{1,6} \S.*)[ \t]*$", re.MULTILINE)
 
@@ -103,7 +106,7 @@ def select(pieces: tuple[Piece, ...], recipe: Recipe, capability: Capabilities, 
     if before <= recipe.select_tokens:
         return {}
     question = _question(pieces, regions)
-    if not _words(question) or _WHOLE.search(question):
+    if not _words(question) or _WHOLE.search(question) or _SUM_UP.search(question):
         return {}
     ranked = _rank(texts, question, count, scorer)
     fresh = _best(texts, ranked, recipe.select_tokens, count)
@@ -126,8 +129,12 @@ def _regions(at: int, piece: Piece) -> Iterator[_Region]:
 
 def _inner(element: re.Match[str]) -> tuple[int, int]:
     """The text of an element; where it has a member for its content, that of the member."""
-    content = _CONTENT.search(element.string, element.start(2), element.end(2))
-    return content.span(2) if content is not None else element.span(2)
+    text, start, end = element.string, element.start(2), element.end(2)
+    ends = {each[1]: each.start() for each in _CONTENT_END.finditer(text, start, end)}  # the last of each
+    for begins in _CONTENT.finditer(text, start, end):
+        if ends.get(begins[1], 0) >= begins.end():
+            return begins.end(), ends[begins[1]]
+    return start, end
 
 
 def _labelled(text: str) -> Iterator[tuple[int, int]]:
@@ -140,17 +147,25 @@ def _labelled(text: str) -> Iterator[tuple[int, int]]:
 
 def _question(pieces: Sequence[Piece], regions: Sequence[_Region]) -> str:
     """What the user says outside the documents, without markup."""
+    within = _by_piece(regions)
     parts: list[str] = []
     for at, piece in enumerate(pieces):
         if piece.kind != "user":
             continue
         position = 0
-        for region in regions:
-            if region.piece == at:
-                parts.append(piece.text[position : region.start])
-                position = region.end
+        for number in within.get(at, ()):
+            parts.append(piece.text[position : regions[number].start])
+            position = regions[number].end
         parts.append(piece.text[position:])
-    return re.sub(r"<(source|title|document_index|date)\b[^<>]*>.*?</\1\s*>|<[^<>]*>", " ", "\n".join(parts))
+    return _MARKUP.sub(" ", "\n".join(parts))
+
+
+def _by_piece(regions: Sequence[_Region]) -> dict[int, list[int]]:
+    """The numbers of the regions of each piece, in order."""
+    within: dict[int, list[int]] = {}
+    for number, region in enumerate(regions):
+        within.setdefault(region.piece, []).append(number)
+    return within
 
 
 # --- scores ---------------------------------------------------------------------------------------------------------------
@@ -267,8 +282,12 @@ def _replaced(
 ) -> dict[int, str]:
     """The pieces with their documents replaced, by index."""
     done: dict[int, str] = {}
-    for region, old, new in reversed(list(zip(regions, texts, fresh, strict=True))):
-        if new != old:
-            text = done.get(region.piece, pieces[region.piece].text)
-            done[region.piece] = text[: region.start] + new + text[region.end :]
-    return dict(sorted(done.items()))
+    for at, numbers in _by_piece(regions).items():
+        if all(fresh[number] == texts[number] for number in numbers):
+            continue
+        text, parts, position = pieces[at].text, [], 0
+        for number in numbers:
+            parts += [text[position : regions[number].start], fresh[number]]
+            position = regions[number].end
+        done[at] = "".join([*parts, text[position:]])
+    return done

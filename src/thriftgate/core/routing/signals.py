@@ -38,7 +38,7 @@ QUESTION_CHARS = 12_000
 Content = Sequence[Mapping[str, Any]]
 """The blocks of an answer."""
 
-_FENCE = re.compile(r"^\s*```\w*\s*\n(.*?)\n?```\s*$", re.DOTALL)
+_FENCE = re.compile(r"^\s*```\w*(?>\s*\n)(.*?)\n?```\s*$", re.DOTALL)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _WORD = re.compile(r"(?<![\w.)])-?\d+(?:\.\d+)?|\w+")
 _TAG = re.compile(r"<(/?)(question|answer)>")

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from thriftgate.core.tokens.images import ImageTier, image_size, image_tokens, image_tokens_max
 from thriftgate.core.tokens.text import NOTHING, Estimate, Family, estimate_text
@@ -81,14 +82,18 @@ _BLOCK = msgspec.json.Decoder(_Block)
 _SOURCE = msgspec.json.Decoder(_Source)
 _BLOCKS = msgspec.json.Decoder(list[_Block])
 _ITEMS = msgspec.json.Decoder(list[Raw])
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_DEPTH_MAX = 4  # of blocks in blocks: the API takes two; what stands deeper is counted whole, not read again at each level
 
 
 class _Reader(Struct, frozen=True):
-    """What a rule needs to know besides the block: how to measure text, and how the model sees."""
+    """What a rule needs to know besides the block: how to measure text, how the model sees, and in how many others the block
+    stands."""
 
     measure: Measure
     family: Family
     tier: ImageTier
+    depth: int = 0
 
 
 def _estimator(family: Family) -> Measure:
@@ -141,7 +146,7 @@ def _read(kind: str, raw: bytes | Raw, reader: _Reader) -> Estimate:
         return reader.measure(raw)
     try:
         block = _BLOCK.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return _whole(raw, reader)
     rule = _RULES.get(kind or block.type, _unknown)
     return rule(block, raw, reader)
@@ -166,7 +171,7 @@ def spaced_json(raw: bytes | Raw) -> bytes:
     data = bytes(raw)
     try:
         return msgspec.json.format(data, indent=0)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return data
 
 
@@ -184,17 +189,24 @@ def _content(raw: Raw | UnsetType, reader: _Reader) -> Estimate:
     """`content` of a tool result or document: a string or a list of blocks."""
     if raw is UNSET or not opens_with(raw, BRACKET):
         return _member(raw, reader)
+    if reader.depth >= _DEPTH_MAX:
+        return _whole(raw, reader)
     total = NOTHING
     try:
         blocks = _BLOCKS.decode(raw)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         blocks = []
     if blocks and all(block.type == "text" and block.text is not UNSET for block in blocks):  # one scan of the bytes less
         for block in blocks:
             total += _member(block.text, reader)
         return total
-    for item in _ITEMS.decode(raw):
-        total += _read("", item, reader)
+    try:
+        items = _ITEMS.decode(raw)
+    except _UNREADABLE:
+        return _whole(raw, reader)
+    inner = replace(reader, depth=reader.depth + 1)
+    for item in items:
+        total += _read("", item, inner)
     return total
 
 
@@ -272,7 +284,7 @@ def _search_result(block: _Block, _raw: bytes | Raw, reader: _Reader) -> Estimat
 def _source(block: _Block) -> _Source:
     try:
         return _Source() if block.source is UNSET else _SOURCE.decode(block.source)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return _Source()
 
 

@@ -1,0 +1,1 @@
+"""Hostile and odd inputs: whether the time that each takes grows with its length, and no faster."""
