@@ -87,7 +87,7 @@ def add_up(
     """Sums by the start of the bucket (microseconds since 1970; of the span where it is not divided) and by these columns of
     the entries, and the part where the source has one."""
     found: Totals = {}
-    some = _whole(connection, pieces_of(connection, span, step, zone))
+    some = pieces_of(connection, span, step, zone)
     starts = {start: at for at, start in enumerate(dict.fromkeys(piece.start_us for piece in some))}
     order = list(starts)
     for sign in (1, -1):
@@ -118,7 +118,7 @@ def pieces_of(connection: sqlite3.Connection, span: tuple[int, int], step: Step,
     inside = _inhabited(connection, span)
     if inside[0] >= inside[1]:
         return []
-    some = pieces(inside, step, zone_of(zone), kept_from(connection))
+    some = _whole(connection, pieces(inside, step, zone_of(zone), kept_from(connection)))
     if step == "total":  # the whole of it is one bucket, which begins where it was asked to
         some = [piece._replace(start_us=span[0]) for piece in some]
     return some
