@@ -12,7 +12,7 @@ _REPORT_KEYS = (
     "saved_usd}], by_key[{key, …}], by_outcome[{outcome, …}], gross_usd, net_usd, holdout{conversations{treated, holdout}, "
     "saving, low, high, books_gross, books_net, lot_is_fair, baseline_shift{low, high}, calls_shift{low, high}}, "
     "trial{as holdout}, "
-    "estimated_calls, open_holds, since, until"
+    "estimated_calls, open_holds, kept_from, whole_hours, others, since, until"
 )
 _ARM_KEYS = (
     "arm, items, ungraded, quality, quality_low, quality_high, cost_usd, paid_usd, latency_ms_p50, latency_ms_p90, "

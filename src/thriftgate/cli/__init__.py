@@ -37,6 +37,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("cache", "The prompt cache: what was missed and why, what breaks it."),
     ("warm", "Write prefixes into the provider's cache before they are needed."),
     ("alerts", "What people are told of: list, acknowledge, silence, test."),
+    ("ledger", "The books themselves: are they right?"),
     ("doctor", "Check the installation, the settings and the ledger."),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -11,12 +11,15 @@ from thriftgate.cli.books import ask_books
 from thriftgate.cli.moments import span_from_text
 from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 from thriftgate.cli.output import dollars, note, percent, print_json, print_table
+from thriftgate.cli.report_by import ReportBy, note_remarks, print_csv, print_rows, remarks_document, rows_by
+from thriftgate.core.errors import InputError
 from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import usd_from_pico
 from thriftgate.core.sequential.intervals import Interval
 from thriftgate.ledger.entries import Group, Report
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_savings import conversations, own_costs
+from thriftgate.ledger.sqlite_spend import Asked
 from thriftgate.quality.holdout import HoldoutResult
 from thriftgate.quality.savings import Savings, savings_of
 
@@ -25,12 +28,14 @@ def report(
     *,
     since: Annotated[str | None, Parameter(help="From this day or RFC 3339 time on (a day starts at midnight UTC).")] = None,
     until: Annotated[str | None, Parameter(help="Before this day or RFC 3339 time.")] = None,
-    by: Annotated[Literal["task"] | None, Parameter(help="Tasks side by side: cost, success, latency, quality.")] = None,
+    by: Annotated[ReportBy | None, Parameter(help="Apart by this, instead of the usual.")] = None,
+    zone: Annotated[str, Parameter(help="Time zone of `--by day`, such as Europe/Berlin.")] = "UTC",
+    csv: Annotated[bool, Parameter(negative="", help="Print the rows of --by as CSV.")] = False,
     ledger: LedgerPath = None,
     json: Json = False,
     config: Config = None,
 ) -> None:
-    """What was spent and saved, from the ledger: in all, by lever, by model, by key, by outcome.
+    """What was spent and saved, from the ledger: in all, by lever, by model, by key, by outcome; or by one thing in full.
 
     A call counts by the time it came in. `--since 2026-11-01 --until 2026-12-01` is November. What was saved is net of what
     thriftgate's own calls cost; `thriftgate savings` tells both apart. `--by task` shows for each task beside its cost how
@@ -38,20 +43,31 @@ def report(
     """
     since_us, until_us = span_from_text(since, until)
     path = settings_for(config, ledger__path=ledger).ledger.path
-    if by == "task":
-        from thriftgate.cli.report_tasks import print_tasks, task_figures, tasks_document  # noqa: PLC0415  seldom asked
-
-        told = ask_books(path, lambda books: task_figures(books, (since_us, until_us)))
-        if json:
-            print_json({**_span(since_us if since else None, until_us if until else None), "by_task": tasks_document(*told)})
-        else:
-            print_tasks(*told)
-        return
+    asked = Asked(since_us, until_us, zone=zone)
+    if csv and (json or by is None):
+        raise InputError("--csv prints the rows of --by, and does so instead of --json")
     found, saved = ask_books(path, lambda books: figures(books, (since_us, until_us)))
+    document = report_document(found, saved, since_us if since else None, until_us if until else None)
+    said = found.remarks
+    if by is not None:
+        rows, said = ask_books(path, lambda books: rows_by(books, asked, by))
+        document |= {"by": by, "rows": rows} | remarks_document(said)
+        if csv:
+            print_csv(by, rows)
+        elif by == "task":
+            from thriftgate.cli.report_tasks import print_tasks, task_figures, tasks_document  # noqa: PLC0415  seldom asked
+
+            told = ask_books(path, lambda books: task_figures(books, (since_us, until_us)))
+            document["by_task"] = tasks_document(*told)
+            if not json:
+                print_tasks(*told)
+        elif not json:
+            print_rows(by, rows)
+    elif not json:
+        _print(found, saved)
     if json:
-        print_json(report_document(found, saved, since_us if since else None, until_us if until else None))
-        return
-    _print(found, saved)
+        print_json(document)
+    note_remarks(said)
 
 
 async def figures(books: SqliteLedger, span: tuple[int, int]) -> tuple[Report, Savings]:
@@ -86,6 +102,7 @@ def report_document(
         "trial": _holdout(saved.trial),
         "estimated_calls": found.estimated,
         "open_holds": found.open_holds,
+        **remarks_document(found.remarks),
     }
 
 

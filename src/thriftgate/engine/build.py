@@ -13,6 +13,7 @@ from thriftgate.core.keepalive import Bounds, quiet_hours
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
 from thriftgate.engine.engine import Engine, GuardTable
+from thriftgate.engine.forgetting import Forgetting
 from thriftgate.engine.governing import Bounds as Waits
 from thriftgate.engine.limits import Limits
 from thriftgate.engine.reply import Drain
@@ -97,6 +98,8 @@ async def build_engine(
         own_key=own[0].secret if own else "",
         budgets=SqliteBudgetBook(ledger),
     )
+    if settings.ledger.keep_days and not beside:
+        ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)
     await engine.recover()
     return engine
 
