@@ -29,6 +29,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("report", "What was spent and saved, from the ledger."),
     ("savings", "What was saved: by the books, net of what it cost, and against a random hold-out."),
     ("explain", "One call, line by line."),
+    ("dashboard", "Look at a ledger in a browser."),
     ("calibrate", "Which calls a cheaper model may serve, with a guarantee, from graded examples."),
     ("route", "Which model serves which calls, and why."),
     ("keys", "Who may call: virtual keys, and the provider's own."),

@@ -83,7 +83,7 @@ class Gateway:
 
         try:
             handler = ROUTES.get((scope["method"], scope["path"])) or _by_prefix(scope)
-            await handler(self._rooms(), scope, receive, tracked)
+            await handler(self.rooms, scope, receive, tracked)
         except ClientGone:
             return
         except asyncio.CancelledError:
@@ -113,13 +113,17 @@ class Gateway:
         """Whether a call without a virtual key is turned away."""
         return self._access is not None and self._access.needs_key
 
-    def _ready_engine(self) -> Engine:
+    @property
+    def engine(self) -> Engine:
+        """What makes the calls, once the gateway has started. Raises LedgerError before."""
         if self._engine is None:
             raise LedgerError("the gateway is not ready")
         return self._engine
 
-    def _rooms(self) -> Rooms:
-        engine = self._ready_engine()
+    @property
+    def rooms(self) -> Rooms:
+        """What handlers are handed, once the gateway has started. Raises LedgerError before."""
+        engine = self.engine
         if self._clients is None:
             self._clients = open_clients(engine, self.settings)
         if self._observer is None:
@@ -141,7 +145,7 @@ class Gateway:
 
     def _ready_access(self) -> Access:
         if self._access is None:
-            self._access = Access(self._ready_engine(), self.settings)
+            self._access = Access(self.engine, self.settings)
         return self._access
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -154,7 +158,7 @@ class Gateway:
                 self._oidc = Oidc(self.settings.access.oidc, self._engine.transport, self._engine.clock)
             self._queue = await open_queue(self._engine, self.settings)
             self._proof = await open_proof(self._engine, self.settings, self._queue)
-            await self._rooms().clients.start()
+            await self.rooms.clients.start()
             self._alerts = await open_alerts(self._engine, self.settings)
         except ThriftgateError as error:
             self.failure = error
@@ -166,7 +170,7 @@ class Gateway:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        rooms = self._rooms()
+        rooms = self.rooms
         rooms.clients.stop()
         if self._queue is not None:
             await self._queue.close()

@@ -67,7 +67,9 @@ class BudgetDesk:
 
     async def all(self, now_us: int) -> dict[str, Any]:
         """How all that stand do."""
-        found = [one for one in await self._book.standings(now_us) if self._reaches(one.budget)]
+        mine = f"team={self._actor.team}"
+        standings = await self._book.standings(now_us)
+        found = [one for one in standings if self._reaches(one.budget) or mine in one.member.split(",")]
         return {"budgets": [await self._named(standing_document(one, now_us)) for one in found]}
 
     async def show(self, name: str, now_us: int) -> dict[str, Any]:
