@@ -15,7 +15,7 @@ from tests.fixtures import HEADERS, books, client, engine_on, message, serving, 
 from tests.scripted import Provider
 from thriftgate import __version__
 from thriftgate.core.errors import ConfigError, LedgerError
-from thriftgate.gateway.app import Gateway
+from thriftgate.gateway.app import Gateway, _served_path
 
 BODY = msgspec.json.encode(message())
 
@@ -259,3 +259,15 @@ async def test_a_websocket_is_turned_away() -> None:
 
     await Gateway(settings_of())({"type": "websocket", "path": "/"}, receive, send)
     assert sent == [{"type": "websocket.close", "code": 1000}]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("POST", "/v1/messages", "/v1/messages"),
+        ("GET", "/v1/messages", "/v1/…"),
+        ("GET", "/sk-ant-" + "x" * 90, "/sk-ant-" + "x" * 13 + "/…"),
+    ],
+)
+def test_the_log_tells_no_path_that_a_client_made_up(method: str, path: str, told: str) -> None:
+    assert _served_path({"method": method, "path": path}) == told

@@ -8,10 +8,13 @@ from tests.cli.entries import entry_of
 from tests.telemetry.pages import families
 from thriftgate.core.control.whose import Whose
 from thriftgate.core.misses import Miss
+from thriftgate.engine.governing import GovernorView, PlaceView
 from thriftgate.ledger.entries import Counters
 from thriftgate.telemetry.page import MetricsPage, page_text
-from thriftgate.telemetry.standings import BudgetStanding, GovernorStanding, QueueStanding, Standings, Verdicts
+from thriftgate.telemetry.standings import BudgetStanding, QueueStanding, Standings, Verdicts
 from thriftgate.telemetry.tallies import Tallies
+
+GOVERNOR = GovernorView(3, 7, 1.5, 1, {"rate": 4}, (PlaceView("one", "opus-4", 3, 2.0, {"requests": 0.5}),))
 
 
 def exposed() -> Mapping[str, Set[str]]:
@@ -23,7 +26,7 @@ def exposed() -> Mapping[str, Set[str]]:
     asked = Standings(
         queue=lambda: QueueStanding(1, 1),
         budgets=lambda: [BudgetStanding("shop", ("team",), 1, 1, 9)],
-        governor=lambda: GovernorStanding(1, False),
+        governor=lambda: (GOVERNOR, 0),
         alerts=lambda: {"forecast": 1},
         quality=lambda: {"tickets": Verdicts(1, 1, 1, 1)},
         dropped=lambda: {"calls": 1},

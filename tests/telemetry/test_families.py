@@ -10,10 +10,14 @@ from tests.cli.entries import entry_of
 from tests.telemetry.pages import families, samples, value
 from thriftgate.core.control.whose import Whose
 from thriftgate.core.misses import Miss
+from thriftgate.engine.governing import GovernorView, PlaceView
 from thriftgate.ledger.entries import Counters, balanced
 from thriftgate.telemetry.page import MetricsPage, page_text
-from thriftgate.telemetry.standings import BudgetStanding, GovernorStanding, QueueStanding, Standings, Verdicts
+from thriftgate.telemetry.standings import BudgetStanding, QueueStanding, Standings, Verdicts
 from thriftgate.telemetry.tallies import Tallies
+
+GOVERNOR = GovernorView(3, 7, 1.5, 1, {"rate": 4}, (PlaceView("one", "opus-4", 3, 2.0, {"requests": 0.5}),))
+
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 HOSTILE = (
@@ -43,7 +47,7 @@ def test_a_lever_that_cost_more_than_it_saved_is_negative() -> None:
 
 def test_every_family_is_told() -> None:
     """Without a meaning and a type nobody knows what a number is."""
-    found = families(page_of(Standings(queue=lambda: QueueStanding(7, 2), governor=lambda: GovernorStanding(3, True))))
+    found = families(page_of(Standings(queue=lambda: QueueStanding(7, 2), governor=lambda: (GOVERNOR, 1))))
     for family in found.values():
         assert family.documentation.endswith("."), family.name
         assert family.type in ("counter", "gauge", "histogram")
@@ -53,7 +57,7 @@ def test_every_family_is_told() -> None:
 def test_how_things_stand() -> None:
     asked = Standings(
         queue=lambda: QueueStanding(7, 2),
-        governor=lambda: GovernorStanding(3, True),
+        governor=lambda: (GOVERNOR, 1),
         budgets=lambda: [
             BudgetStanding("shop", ("team",), 40 * 10**12, 10 * 10**12, 100 * 10**12),
             BudgetStanding("key_0123456789ab", ("key",), 9 * 10**12, 0, 10 * 10**12),

@@ -107,6 +107,7 @@ class ClientRun:
                     job.forecast_pico,
                     self.batch.id,
                     whose=work.desk.whose,
+                    provider=work.desk.provider,
                 )
                 for job, draft in zip(jobs, page, strict=True)
             ]

@@ -158,6 +158,7 @@ class Packing:
             forecast_pico=job.forecast_pico,
             batch=self._batch,
             whose=payer.whose,
+            provider=self._planner.knowledge.provider,
         )
 
 

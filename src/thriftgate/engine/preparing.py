@@ -26,7 +26,7 @@ from thriftgate.engine.guarding import Guarding
 from thriftgate.engine.keepalive import KeepAlive
 from thriftgate.engine.provider_side import ProviderSide
 from thriftgate.engine.reducing import Reducer
-from thriftgate.engine.routing import Router
+from thriftgate.engine.routing import TASK_HEADER, Router
 from thriftgate.engine.settle import Added, Prepared
 from thriftgate.engine.shaping import Shaper, Wanted
 from thriftgate.engine.snapshot import Knowledge, Snapshot
@@ -36,7 +36,7 @@ from thriftgate.engine.unsent import Books, Opened, as_refusal, refuse, refused
 from thriftgate.engine.upstreams import Upstreams
 from thriftgate.ledger.entries import Ledger
 from thriftgate.logs import log, where_raised
-from thriftgate.providers.transport import Headers
+from thriftgate.providers.transport import Headers, header
 from thriftgate.wire.anthropic_messages import count_body, read_count
 
 
@@ -96,7 +96,8 @@ class Preparer:
         """Plan a call. One that may not be made is booked as refused. Raises InputError, PolicyRefusal, UnknownPrice and
         LedgerError."""
         rooms, now_s = self._rooms, self._rooms.clock.now_s()
-        opened = Opened(self._new_id(), int(now_s * 1e6), self._payer_of(call), call.dialect.name, call.whose)
+        named = header(call.headers, TASK_HEADER)[:100]
+        opened = Opened(self._new_id(), int(now_s * 1e6), self._payer_of(call), call.dialect.name, call.whose, named)
         model = ""
         plan: Plan | None = None
         try:

@@ -88,7 +88,7 @@ class Gateway:
             return
         except asyncio.CancelledError:
             # Only the server cancels, when the time for stopping is over; raised on, it would end in a traceback.
-            log.warning("request cut off: stopping", path=scope["path"])
+            log.warning("request cut off: stopping", path=_served_path(scope))
         except ThriftgateError as error:
             if started:
                 # The server closes the connection of an answer that is not ended: an orderly end would say it was whole.
@@ -97,7 +97,7 @@ class Gateway:
                 await send_error(send, error, DIALECT)
         except Exception as error:  # noqa: BLE001  the last line of defence: an answer in words, whatever went wrong
             # Neither the error's words nor a traceback: both can hold prompts and keys.
-            log.error("request failed", path=scope["path"], error=type(error).__name__, at=where_raised(error))
+            log.error("request failed", path=_served_path(scope), error=type(error).__name__, at=where_raised(error))
             if not started:  # else the server closes the connection: the answer is not ended
                 await send_error(send, ThriftgateError("thriftgate failed on this request; its log tells more"), DIALECT)
 
@@ -210,6 +210,12 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "/thriftgate/oidc/login"): oidc_login,
     ("GET", "/thriftgate/oidc/callback"): oidc_callback,
 }
+
+
+def _served_path(scope: Scope) -> str:
+    """The path where it is one of ours, as the log may tell it: anything else is whatever a client wrote."""
+    path: str = scope["path"]
+    return path if (scope["method"], path) in ROUTES else f"/{path.strip('/').partition('/')[0][:20]}/…"
 
 
 def _by_prefix(scope: Scope) -> Handler:

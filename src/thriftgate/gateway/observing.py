@@ -13,6 +13,7 @@ from thriftgate.batch.queue import Queue
 from thriftgate.core.control.budgets import Standing
 from thriftgate.core.errors import ConfigError
 from thriftgate.engine.engine import Engine
+from thriftgate.engine.governing import GovernorView
 from thriftgate.engine.tracing import TRACE
 from thriftgate.gateway.tracing import Tracing
 from thriftgate.ledger.entries import Entry
@@ -45,7 +46,8 @@ class Observer:
         if table.on or table.log_calls:
             tell = self._delivery.outbox.put if self._delivery is not None else None
             self.tracing = Tracing(engine.clock, tell, sample=table.sample, draw=secrets.randbits)
-        asked = asked._replace(dropped=self._dropped)
+        self.firing: Mapping[str, int] = {}  # alerts that stand, by rule or kind
+        asked = asked._replace(dropped=self._dropped, alerts=lambda: self.firing)
         self.page = MetricsPage(engine.ledger.counters, self._tallies, asked, places=table.labels_max)
         self._heard.append(self._hear)
 
@@ -92,7 +94,12 @@ def standings_of(engine: Engine, queue: Queue | None, proof: Proof | None) -> St
     def budgets() -> Sequence[BudgetStanding]:
         return [_budget(one) for one in engine.budgeting.standings()]
 
-    return Standings(queue=waiting, quality=audited, budgets=budgets)
+    def governor() -> tuple[GovernorView, int] | None:
+        if engine.governor is None:
+            return None
+        return engine.governor.view(), len(engine.upstreams.spent_until_s())
+
+    return Standings(queue=waiting, quality=audited, budgets=budgets, governor=governor)
 
 
 def _budget(one: Standing) -> BudgetStanding:

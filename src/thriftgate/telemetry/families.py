@@ -16,6 +16,7 @@ from thriftgate.core.misses import Cause
 from thriftgate.core.money import PICO_PER_USD
 from thriftgate.ledger.entries import Counters, Missed, Outcome
 from thriftgate.telemetry.busiest import OTHER, label_text
+from thriftgate.telemetry.pacing import governor_families
 from thriftgate.telemetry.standings import BudgetStanding, QueueStanding, Standings, Verdicts
 from thriftgate.telemetry.tallies import DOLLARS, SECONDS, Distribution, Tallies, Tally
 
@@ -120,9 +121,7 @@ def standing(asked: Standings, *, open_holds: int, places: int) -> Iterator[Metr
         yield from _queue(queue)
     governor = asked.governor()
     if governor is not None:
-        yield _gauge("governor_waiting", "Calls that wait for their turn.", (), [((), governor.waiting)])
-        paused = "1 while the provider's limit holds all calls back."
-        yield _gauge("governor_paused", paused, (), [((), float(governor.paused))])
+        yield from governor_families(*governor)
     yield from _budgets(asked.budgets(), places)
     firing = {label_text(rule): count for rule, count in sorted(asked.alerts().items())[:places]}
     yield _gauge("alerts_firing", "Alerts that stand, by rule.", ("rule",), _by(firing))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from thriftgate.engine.governing import GovernorView
+
 
 class QueueStanding(NamedTuple):
     """Calls that wait for a batch, and batches under way."""
@@ -34,13 +36,6 @@ class BudgetStanding(NamedTuple):
         return (self.spent_pico + self.held_pico) / self.limit_pico if self.limit_pico else 1.0
 
 
-class GovernorStanding(NamedTuple):
-    """Calls that wait for their turn, and whether calls are held back altogether until the provider lets go."""
-
-    waiting: int
-    paused: bool
-
-
 class Verdicts(NamedTuple):
     """Audited calls of one task, by what came of comparing the two answers."""
 
@@ -51,11 +46,12 @@ class Verdicts(NamedTuple):
 
 
 class Standings(NamedTuple):
-    """Who is asked. What is not there has no lines on the page."""
+    """Who is asked. What is not there has no lines on the page. `governor` also tells how many of the provider's keys have
+    no money left."""
 
     queue: Callable[[], QueueStanding | None] = lambda: None
     budgets: Callable[[], Sequence[BudgetStanding]] = tuple
-    governor: Callable[[], GovernorStanding | None] = lambda: None
+    governor: Callable[[], tuple[GovernorView, int] | None] = lambda: None
     alerts: Callable[[], Mapping[str, int]] = dict
     quality: Callable[[], Mapping[str, Verdicts]] = dict
     dropped: Callable[[], Mapping[str, int]] = dict

@@ -1,4 +1,4 @@
-"""What the metrics page shows of the governor. Labels are our own words: no key, no model."""
+"""What the page shows of the governor. Labels are our own words: no key, no model."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thriftgate.engine.governing import GovernorView, PlaceView
-from thriftgate.gateway.pacing import governor_families
+from thriftgate.telemetry.pacing import governor_families
 from thriftgate.telemetry.page import page_text
 
 
