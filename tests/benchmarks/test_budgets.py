@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-
 from benchmarks.budgets.__main__ import kept, main
 from benchmarks.budgets.processes import Outcome
 

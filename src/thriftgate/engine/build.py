@@ -12,6 +12,7 @@ from thriftgate.core.keepalive import Bounds, quiet_hours
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
 from thriftgate.engine.engine import Engine, GuardTable, Limits
+from thriftgate.engine.limiting import LimitsTable
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
 from thriftgate.engine.routing_table import routing_table
@@ -20,11 +21,12 @@ from thriftgate.engine.snapshot import Knowledge
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sqlite_limits import SqliteLimitBook
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.providers import PROVIDERS
 from thriftgate.providers.http1_transport import Http1Transport
 from thriftgate.providers.transport import Timeouts, Transport
-from thriftgate.settings import Settings
+from thriftgate.settings import Settings, limits_of
 
 
 async def build_engine(
@@ -87,6 +89,8 @@ async def build_engine(
         output=output,
         keeps_summaries=settings.context.store_summaries,
         budgets=SqliteBudgetBook(ledger),
+        callers=LimitsTable(limits_of(settings.limits), settings.limits.wait_s),
+        limit_book=SqliteLimitBook(ledger),
     )
     await engine.recover()
     return engine

@@ -143,7 +143,11 @@ class Carrier:
             watched = Watched(incoming) if keeps or wanted else None
 
             async def settle(end: Ending) -> Entry:
-                entry = await self.settle(prepared, end._replace(latency_ms=self._since(started)))
+                try:
+                    entry = await self.settle(prepared, end._replace(latency_ms=self._since(started)))
+                finally:
+                    if prepared.admission is not None:
+                        prepared.admission.leave()
                 if self._keepalive is not None and keeps and watched is not None:
                     self._keepalive.ended(call, prepared, entry, watched)
                 if wanted and self.witness is not None and watched is not None:
@@ -215,6 +219,8 @@ class Carrier:
         """Book the call. Cancelling the caller does not undo it: the ledger has the rows before it first waits."""
         entry = entry_for(prepared, ending, self._provider.name, int(self._clock.now_s() * 1e6), self._knowledge)
         self.guarding.settled(entry, self._clock.now_s())
+        if prepared.admission is not None:
+            prepared.admission.settled(entry)
         try:
             await self._ledger.settle(entry)
         except LedgerError as error:

@@ -12,11 +12,7 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.agents.limits import GuardLimits
-from thriftgate.core.errors import (
-    BudgetExceeded,
-    LedgerError,
-    ThriftgateError,
-)
+from thriftgate.core.errors import BudgetExceeded, LedgerError, ThriftgateError
 from thriftgate.core.generations import Generations
 from thriftgate.core.keepalive import Bounds
 from thriftgate.core.plan import Policy
@@ -35,6 +31,7 @@ from thriftgate.engine.guarding import Guarding
 from thriftgate.engine.history import Historian
 from thriftgate.engine.keepalive import KeepAlive
 from thriftgate.engine.keeping import Keepable, Keeper
+from thriftgate.engine.limiting import NO_LIMITS, Limiting, LimitsTable
 from thriftgate.engine.manners import Manners
 from thriftgate.engine.preparing import Preparer, Rooms
 from thriftgate.engine.provider_side import ProviderSide, with_betas
@@ -46,9 +43,7 @@ from thriftgate.engine.routing import Router
 from thriftgate.engine.runs import KEPT_S, Runs
 from thriftgate.engine.runs import MEMORY as RUNS
 from thriftgate.engine.sending import Sender, Tries
-from thriftgate.engine.settle import (
-    Prepared,
-)
+from thriftgate.engine.settle import Prepared
 from thriftgate.engine.shaping import NOTHING_ASKED, OutputTable, Shaper
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.talks import Talks
@@ -58,6 +53,7 @@ from thriftgate.engine.unsent import Books, Opened, lost, refused
 from thriftgate.engine.witness import Witness
 from thriftgate.ledger.budgets import BudgetBook
 from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger
+from thriftgate.ledger.limits import LimitBook
 from thriftgate.ledger.liveness import Liveness, process_of
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Timeouts, Transport, header
@@ -118,13 +114,16 @@ class Engine:
         output: OutputTable = NOTHING_ASKED,
         keeps_summaries: bool = False,
         budgets: BudgetBook | None = None,
+        callers: LimitsTable = NO_LIMITS,
+        limit_book: LimitBook | None = None,
     ) -> None:
         self.provider, self.transport = provider, transport
         self.ledger, self.knowledge = ledger, knowledge
         self.policy, self.limits, self.clock = policy, limits, clock
         self.tasks, self._swept_s = Tasks(), -SWEEP_S
         self.budgeting = Budgeting(budgets, clock, self.tasks)
-        ledger.heard.append(self.budgeting.settled)
+        self.limiting = Limiting(callers, limit_book, clock, self.tasks)
+        ledger.heard.extend((self.budgeting.settled, self.limiting.settled))
         self.fanout = Fanout()
         self.toucher = Toucher(
             provider=provider,
@@ -213,6 +212,7 @@ class Engine:
                 stability=self._stability,
                 keepalive=self._keepalive,
                 budgeting=self.budgeting,
+                limiting=self.limiting,
                 ledger=self.ledger,
                 clock=self.clock,
                 books=self._books,
@@ -231,6 +231,11 @@ class Engine:
         Raises PolicyRefusal, UnknownPrice (nothing sent, booked as refused), UpstreamError (booked as such) and
         LedgerError (nothing sent, or the answer is withheld because it could not be booked).
         """
+        if self.limiting.on and not call.waited:
+            return await self.limiting.within(call, self._answered)
+        return await self._answered(call)
+
+    async def _answered(self, call: Call) -> Reply:
         call, prepared, flight = await self._prepared(call)
         if prepared.plan.tries:
             tried = await self._within_budgets(self._tried, call, prepared, flight)
@@ -331,7 +336,9 @@ class Engine:
 
     async def count(self, call: Call) -> WholeReply:
         """How many tokens a prompt has, free: of the prompt as it would be sent, in a conversation that was made shorter
-        the short one. Raises UpstreamError."""
+        the short one. Raises UpstreamError and LimitExceeded."""
+        if self.limiting.on:
+            await self._preparer.asks(call)
         return await self.forward(replace(call, body=await self._preparer.as_sent(call)))
 
     async def forward(self, call: Call) -> WholeReply:
@@ -353,6 +360,7 @@ class Engine:
         if self._keepalive is not None:
             await self._keepalive.load(self.ledger)
         await self.budgeting.refresh()
+        await self.limiting.refresh()
         return found
 
     async def sweep(self) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.agents.limits import Amount, judge
+from thriftgate.core.control.limit_shelf import Caller
+from thriftgate.core.control.limits import needs_of
 from thriftgate.core.control.whose import scopes_of
 from thriftgate.core.errors import InputError, ThriftgateError
 from thriftgate.core.levers.agent_guard import AgentGuard
@@ -24,6 +27,7 @@ from thriftgate.engine.call import Call, WholeReply
 from thriftgate.engine.fanout import Fanout, Flight
 from thriftgate.engine.guarding import Guarding
 from thriftgate.engine.keepalive import KeepAlive
+from thriftgate.engine.limiting import Limiting
 from thriftgate.engine.provider_side import ProviderSide
 from thriftgate.engine.reducing import Reducer
 from thriftgate.engine.routing import Router
@@ -53,6 +57,7 @@ class Rooms(NamedTuple):
     stability: StabilityWatch
     keepalive: KeepAlive | None
     budgeting: Budgeting
+    limiting: Limiting
     ledger: Ledger
     clock: Clock
     books: Callable[[], Books]
@@ -127,6 +132,8 @@ class Preparer:
                     planned=lambda: self._planned(rewritten, opened.key, policy),
                     cost_pico=lambda state: rewritten.plan(state, policy).forecast.pico,
                 )
+            if plan.refusal is None and await self._let_in(call, opened, rewritten, plan):  # it has waited
+                snapshot, plan = self._planned(rewritten, opened.key, policy)
             refusal = plan.refusal
             if refusal is None and guarded is not None:  # nothing may wait between this and the call
                 refusal = rooms.guarding.take(opened.id, guarded, plan, rewritten.request.max_tokens, snapshot.state)
@@ -161,6 +168,25 @@ class Preparer:
         if squeeze.rule is not None and RouteRules.id not in policy.levers:
             policy = replace(policy, levers=(*policy.levers, RouteRules.id))
         return request, policy, squeeze
+
+    async def _let_in(self, call: Call, opened: Opened, rewritten: Rewritten, plan: Plan) -> bool:
+        """Take what the call needs of its limits; whether it had to wait for that. Raises LimitExceeded."""
+        if call.admission is None:
+            return False
+        task = plan.route.task if plan.route is not None else ""
+        caller = Caller(opened.key, opened.whose, rewritten.request.model, self._knowledge.provider, task)
+        needs = needs_of(plan.forecast.tokens, plan.forecast.pico, requests=1, concurrency=1)
+        return await self._rooms.limiting.let_in(call.admission, opened.id, caller, needs)
+
+    async def asks(self, call: Call) -> None:
+        """A question about a prompt is a request, too. Raises LimitExceeded."""
+        rooms = self._rooms
+        key, model, task = call.key or self._key_of(call.credential), "", ""
+        with suppress(ThriftgateError, RecursionError):  # the provider says what is wrong with it
+            request = parse_request(call.body, needs_max_tokens=False)
+            model, task = request.model, rooms.router.task_of(request, key, call.headers)
+        caller = Caller(key, call.whose, model, self._knowledge.provider, task)
+        await rooms.limiting.asked(caller)
 
     async def as_sent(self, call: Call) -> bytes:
         """The body of a question about a prompt, with the prompt as it would go out now: thinking that answered a shortened
@@ -207,6 +233,7 @@ class Preparer:
             talking,
             added,
             call.whose,
+            admission=call.admission,
         )
         return prepared, rooms.fanout.depart(snapshot.state, plan)
 

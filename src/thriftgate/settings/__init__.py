@@ -4,6 +4,7 @@ May import: core, and what names the provider's own address.
 """
 
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings, RuleRow, TaskRow
+from thriftgate.settings.limiting import LimitRow, limits_of
 from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
 from thriftgate.settings.serving import BatchSettings, CacheSettings, DeferRule, LedgerSettings, Upstream
 from thriftgate.settings.shorter import OutputTaskRow
@@ -17,6 +18,7 @@ __all__ = [
     "DeferRule",
     "ExperimentSettings",
     "LedgerSettings",
+    "LimitRow",
     "OutputTaskRow",
     "ProofSettings",
     "RoutingSettings",
@@ -25,5 +27,6 @@ __all__ = [
     "TaskRow",
     "TelemetrySettings",
     "Upstream",
+    "limits_of",
     "load",
 ]

@@ -24,6 +24,7 @@ from thriftgate.core.routing.kinds import KINDS
 from thriftgate.core.stability.rewrite import LEVER as STABILISE
 from thriftgate.providers.urls import place_of
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings
+from thriftgate.settings.limiting import LimitsSettings, limits_of
 from thriftgate.settings.serving import (
     BatchSettings,
     CacheSettings,
@@ -61,6 +62,7 @@ class Settings(Table):
     routing: RoutingSettings = RoutingSettings()
     experiment: ExperimentSettings = ExperimentSettings()
     proof: ProofSettings = ProofSettings()
+    limits: LimitsSettings = LimitsSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="own models, contract discounts, extra rows")
 
@@ -126,6 +128,10 @@ def _check_values(settings: Settings) -> None:
         if farther:
             raise ConfigError(f"batch.rules[{at}].deadline: {rule.deadline} is more than {words(FARTHEST_S)} ahead")
     _check_routing(settings.routing)
+    try:
+        limits_of(settings.limits)
+    except InputError as error:
+        raise ConfigError(f"limits.rules: {error}") from None
     experiment = settings.experiment
     if bool(experiment.levers) != (experiment.share > 0):
         raise ConfigError("experiment: levers and share need each other: which levers, for which share of conversations")

@@ -1,0 +1,171 @@
+"""Limits at work: calls are let in, made to wait a little, or refused, and what they took is put right when they are over.
+
+One per engine, in the memory of its process: after a restart nothing is used. What is kept, and how it is counted, is the
+shelf's (`core/control/limit_shelf.py`); here is who waits, in which order, and when a call gives back what it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from thriftgate.clock import Clock
+from thriftgate.core.control.limit_shelf import Caller, Shelf
+from thriftgate.core.control.limit_words import slot_text
+from thriftgate.core.control.limits import Lack, Limit, Needs, Place, Slot, lacking
+from thriftgate.core.errors import LimitExceeded
+from thriftgate.engine.admission import Admission
+from thriftgate.engine.call import Call, Reply
+from thriftgate.engine.freshness import Freshness
+from thriftgate.engine.tasks import Tasks
+from thriftgate.ledger.entries import Entry
+from thriftgate.ledger.limits import LimitBook
+from thriftgate.providers.transport import Headers
+
+
+class LimitsTable(Struct, frozen=True):
+    """The limits of the settings, and how long a call may wait for room (seconds)."""
+
+    rules: tuple[Limit, ...] = ()
+    wait_s: float = 0.0
+
+
+NO_LIMITS = LimitsTable()
+HEADER = b"thriftgate-limit"
+
+
+class Limiting:
+    """One per engine. `book` are the limits that the ledger keeps beside those of the settings."""
+
+    def __init__(self, table: LimitsTable, book: LimitBook | None, clock: Clock, tasks: Tasks) -> None:
+        self._table = table
+        self._book = book
+        self._clock = clock
+        self._tasks = tasks
+        self._fresh = Freshness(self._read, "limits", clock, tasks)
+        self._shelf = Shelf()
+        self._shelf.lay(table.rules)
+        self._waiting: dict[Place, dict[asyncio.Event, None]] = {}
+
+    @property
+    def on(self) -> bool:
+        """Whether there are any."""
+        return bool(self._shelf.limits)
+
+    def settled(self, _entry: Entry) -> None:
+        """A call was settled: what limits there are is to be read again soon."""
+        if self._book is not None:
+            self._fresh.soon()
+
+    async def refresh(self) -> None:
+        """Read what limits there are. Raises LedgerError."""
+        if self._book is not None:
+            await self._fresh.now()
+
+    async def within(self, call: Call, way: Callable[[Call], Awaitable[Reply]]) -> Reply:
+        """A call with an account of what it takes. It is under way until it is answered whole, has failed, or its stream is
+        settled, whatever ends that."""
+        admission = Admission(self)
+        try:
+            reply = await way(replace(call, admission=admission))
+        except BaseException:
+            admission.leave()
+            raise
+        if reply.body is not None:
+            admission.leave()
+        return reply
+
+    async def asked(self, caller: Caller) -> None:
+        """A question that costs nothing counts as a request. Raises LimitExceeded."""
+        await self.let_in(Admission(self), "", caller, Needs(requests=1))
+
+    async def let_in(self, admission: Admission, call_id: str, caller: Caller, needs: Needs) -> bool:
+        """Take what a call needs, or go on with one that was let in before. Returns whether it has waited. Raises
+        LimitExceeded, with nothing taken."""
+        slots = self._shelf.slots(caller)
+        if admission.is_in:
+            admission.goes_on(call_id, slots, needs)
+            return False
+        if not self._waiting or not any(slot.place in self._waiting for slot in slots):
+            lack = self._shelf.take(slots, needs, self._now_us())
+            if lack is None:
+                admission.comes_in(call_id, slots, needs)
+                return False
+            if lack.never or self._table.wait_s <= 0:
+                raise self._refusal(lack)
+        await self._queue(admission, call_id, caller, needs)
+        return True
+
+    async def _queue(self, admission: Admission, call_id: str, caller: Caller, needs: Needs) -> None:
+        """Wait for room, behind those who came before and want of the same. Raises LimitExceeded."""
+        mine = asyncio.Event()
+        until_us = self._now_us() + round(self._table.wait_s * 1e6)
+        places = [slot.place for slot in self._shelf.slots(caller)]
+        for place in places:
+            self._waiting.setdefault(place, {})[mine] = None
+        try:
+            while True:
+                slots, now_us = self._shelf.slots(caller), self._now_us()
+                if not all(next(iter(self._waiting[place])) is mine for place in places):
+                    lack, wait_us = lacking(slots, needs, now_us), until_us - now_us
+                elif (lack := self._shelf.take(slots, needs, now_us)) is None:
+                    admission.comes_in(call_id, slots, needs)
+                    return
+                else:
+                    wait_us = min(until_us - now_us, until_us - now_us if lack.wait_us is None else lack.wait_us)
+                if lack is not None and (lack.never or (lack.wait_us or 0) > until_us - now_us):
+                    raise self._refusal(lack)
+                if until_us <= now_us:
+                    raise self._refusal(lack) if lack is not None else LimitExceeded("other calls wait before this one")
+                await self._called(mine, wait_us / 1e6)
+        finally:
+            for place in places:
+                del self._waiting[place][mine]
+                if not self._waiting[place]:
+                    del self._waiting[place]
+            self._call_next(places)
+
+    async def _called(self, mine: asyncio.Event, seconds: float) -> None:
+        """Until somebody has made room, or so long."""
+        mine.clear()
+        timer = self._tasks.spawn(self._clock.sleep(seconds))
+        timer.add_done_callback(lambda _: mine.set())
+        try:
+            await mine.wait()
+        finally:
+            timer.cancel()
+
+    def _call_next(self, places: Sequence[Place]) -> None:
+        for place in places:
+            if place in self._waiting:
+                next(iter(self._waiting[place])).set()
+
+    def put(self, slots: Sequence[Slot], used: Needs, taken: Needs) -> None:
+        """What was taken is used otherwise. Whoever waits for it is called."""
+        self._shelf.put(slots, used, taken, self._now_us())
+        if self._waiting:
+            self._call_next([slot.place for slot in slots])
+
+    def told(self, slots: Sequence[Slot]) -> Headers:
+        """What a client is told of its limits: how the one that has the least left stands."""
+        if not slots:
+            return ()
+        now_us = self._now_us()
+        least = min(slots, key=lambda slot: slot.bucket.left(slot.limit, now_us) / slot.limit.room)
+        return ((HEADER, slot_text(least, now_us, int(self._clock.now_s() * 1e6)).encode()),)
+
+    def _refusal(self, lack: Lack) -> LimitExceeded:
+        error = lack.error(self._now_us())
+        error.headers = self.told([lack.slot])
+        return error
+
+    async def _read(self) -> None:
+        assert self._book is not None
+        kept = [one for one in await self._book.all() if not one.ended_us]
+        self._shelf.lay((*self._table.rules, *kept))
+
+    def _now_us(self) -> int:
+        return int(self._clock.monotonic_s() * 1e6)
