@@ -1,28 +1,41 @@
-"""Limits at work, on the simulator and through the gateway: never passed, nothing kept that was given back, told in headers."""
+"""Limits at work, on the simulator and through the gateway: never passed, given back in the end, told in headers."""
 
 from __future__ import annotations
 
 import asyncio
+import random
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from msgspec.structs import replace
 
+from tests.engine.asking import tables
 from tests.fixtures import (
+    HEADERS,
     TestClock,
     assert_sound,
     call_of,
     engine_on,
     message,
     read_all,
+    serving,
+    settings_of,
     simulator,
     told,
+    until,
 )
+from thriftgate.core.control.budgets import Budget
+from thriftgate.core.control.limits import Limit
 from thriftgate.core.control.whose import Whose
 from thriftgate.core.errors import BudgetExceeded, LedgerError, LimitExceeded, Unreachable
 from thriftgate.engine.engine import Engine
+from thriftgate.gateway.app import Gateway
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sqlite_limits import SqliteLimitBook
+from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.providers.transport import Incoming, Outgoing, Timeouts
 
 SHORT = message("Hi. [[sim: out=20]]", max_tokens=100)
@@ -38,11 +51,13 @@ def limits(*rules: dict[str, Any], wait_s: float = 0.0) -> dict[str, Any]:
 
 
 def left(engine: Engine) -> dict[str, int]:
-    """What is left of every limit that something is used of, by name and member."""
-    shelf, now_us = engine.limiting._shelf, int(engine.clock.monotonic_s() * 1e6)
-    by_id = {one.id: one for one in shelf.limits}
-    buckets = {**dict(shelf._buckets.recent(1000)), **shelf._busy}
-    return {by_id[id_].name + member: bucket.left(by_id[id_], now_us) for (id_, member), bucket in buckets.items()}
+    """What is left of each limit; of calls at once only where there are any."""
+    now_us = int(engine.clock.monotonic_s() * 1e6)
+    return {
+        one.limit.name + one.member: one.left(now_us)
+        for one in engine.limiting._shelf._buckets.values()
+        if one.limit.per_us or one.used(now_us)
+    }
 
 
 async def ask(engine: Engine, body: dict[str, Any] = SHORT, **members: Any) -> Any:
@@ -143,14 +158,13 @@ async def test_nothing_is_used_by_a_call_that_was_not_sent() -> None:
     full = {"requests": 5, "output_tokens": 10_000}
     async with engine_on(simulator(), limits=limits(*rules)) as engine:
         assert isinstance(engine.ledger, SqliteLedger)
-        from tests.engine.test_budgeting import budget
-
         book = SqliteBudgetBook(engine.ledger)
-        await book.put(budget(1))
+        budget = Budget("bud_1", "all", 1)
+        await book.put(budget)
         with pytest.raises(BudgetExceeded):
             await ask(engine)
         assert left(engine) == full
-        await book.put(replace(budget(1), ended_us=1))
+        await book.put(replace(budget, ended_us=1))
 
         async def breaks(_hold: object) -> None:
             raise LedgerError("no disk")
@@ -189,3 +203,206 @@ async def test_calls_under_way_are_counted_until_they_end() -> None:
         await ask(engine)
         await streams[1].leave()
         assert left(engine) == {}
+
+
+async def test_a_call_may_wait_a_little() -> None:
+    async with engine_on(simulator(), limits=limits(rule(amount=60, burst=1), wait_s=2.5)) as engine:
+        began_s = engine.clock.now_s()
+        await ask(engine)
+        await ask(engine)
+        assert engine.clock.now_s() == pytest.approx(began_s + 1)
+        assert left(engine) == {"requests": 0}
+    async with engine_on(simulator(), limits=limits(rule(amount=6, burst=1), wait_s=2.5)) as engine:
+        await ask(engine)
+        began_s = engine.clock.now_s()
+        with pytest.raises(LimitExceeded) as raised:
+            await ask(engine)
+        assert (engine.clock.now_s(), raised.value.retry_after_s) == (began_s, 10)  # in vain, so not at all
+
+
+class Held:
+    """A provider that lets calls wait until it is told, and notes their order."""
+
+    def __init__(self) -> None:
+        self.inner = AsgiTransport(simulator())
+        self.go = asyncio.Event()
+        self.came: list[bytes] = []
+
+    async def send(self, outgoing: Outgoing, timeouts: Timeouts) -> Incoming:
+        assert isinstance(outgoing.body, bytes)
+        self.came.append(outgoing.body)
+        await self.go.wait()
+        return await self.inner.send(outgoing, timeouts)
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+class Standing(TestClock):
+    """Sleeps do not end by themselves."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.Event().wait()
+
+
+async def until_waiting(engine: Engine, number: int) -> None:
+    """So many calls wait for room."""
+
+    async def there() -> bool:
+        return sum(len(one) for one in engine.limiting._waiting.values()) == number
+
+    await until(there)
+
+
+async def test_who_waits_goes_in_turn_and_nobody_overtakes() -> None:
+    held = Held()
+    async with engine_on(transport=held, clock=Standing(), limits=limits(rule("concurrency", 1), wait_s=60)) as engine:
+        asked = []
+        for number in range(5):
+            body = message(f"n{number} [[sim: out=5]]", max_tokens=100)
+            asked.append(asyncio.create_task(ask(engine, body)))
+            await until_waiting(engine, number)
+        asked[2].cancel()
+        await until_waiting(engine, 3)
+
+        async def sent() -> bool:
+            return len(held.came) == 1
+
+        await until(sent)
+        held.go.set()
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(one).__name__ for one in results if isinstance(one, BaseException)] == ["CancelledError"]
+        assert [body.decode().partition(" [[")[0][-2:] for body in held.came] == ["n0", "n1", "n3", "n4"]
+        assert left(engine) == {}
+        assert not engine.limiting._waiting
+
+
+async def test_patience_ends() -> None:
+    held, clock = Held(), TestClock()
+    async with engine_on(transport=held, clock=clock, limits=limits(rule("concurrency", 1), wait_s=3)) as engine:
+        first = asyncio.create_task(ask(engine))
+
+        async def sent() -> bool:
+            return len(held.came) == 1
+
+        await until(sent)
+        with pytest.raises(LimitExceeded, match="1 calls at once, and as many are under way"):
+            await ask(engine)
+        assert clock.slept == [3]
+        assert not engine.limiting._waiting
+        held.go.set()
+        await first
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_a_storm_of_clients_that_leave_keeps_nothing(seed: int) -> None:
+    """Calls are cancelled and streams left at any moment, some wait; afterwards all places are free."""
+    draw = random.Random(seed)
+    each = rule("concurrency", 2, scope=("key=*",)) | {"name": "each"}
+    rules = (rule("concurrency", 3), each, rule("output_tokens", 10**6))
+    most = 0
+
+    async def client(engine: Engine) -> None:
+        nonlocal most
+        body = draw.choice([SHORT, STREAM])
+        reply = await engine.messages(call_of(body, key=draw.choice(["k1", "k2", "k3"])))
+        most = max(most, 3 - left(engine).get("concurrency", 3))
+        try:
+            for _ in range(draw.randrange(4)):
+                if not await reply.read():
+                    break
+                await asyncio.sleep(0)
+        finally:
+            await reply.leave()
+
+    table = limits(*rules, wait_s=0 if seed == 0 else 60)
+    async with engine_on(simulator(), clock=Standing(), limits=table) as engine:
+        clients = [asyncio.create_task(client(engine)) for _ in range(60)]
+        while not all(one.done() for one in clients):
+            if draw.random() < 0.2:
+                draw.choice(clients).cancel()
+            for _ in range(draw.randrange(20)):
+                await asyncio.sleep(0)
+        results = await asyncio.gather(*clients, return_exceptions=True)
+        assert all(one is None or isinstance(one, LimitExceeded | asyncio.CancelledError) for one in results)
+        await engine.tasks.finish(5)
+        assert list(left(engine)) == ["output_tokens"]
+        assert not engine.limiting._waiting
+        assert most == 3 or not table["wait_s"]
+        used = sum(one.usage.total.output for one in await engine.ledger.entries(limit=1000))
+        assert left(engine)["output_tokens"] == 10**6 - used < 10**6
+        await assert_sound(engine.ledger)
+
+
+async def test_counting_tokens_is_a_request() -> None:
+    rules = (rule(amount=2, scope=("model=claude-opus-4-8",)), rule("tokens", 1), rule("concurrency", 1))
+    body = {"model": "claude-opus-4-8", "messages": [{"role": "user", "content": "how long am I?"}]}
+    async with engine_on(simulator(), limits=limits(*rules)) as engine:
+        for _ in range(2):
+            reply = await engine.count(call_of(body, path="/v1/messages/count_tokens"))
+            assert b"input_tokens" in reply.body
+        with pytest.raises(LimitExceeded, match="limit requests"):
+            await engine.count(call_of(body, path="/v1/messages/count_tokens"))
+        assert (await engine.count(call_of(b"{", path="/v1/messages/count_tokens"))).status == 400
+        assert left(engine) == {"requests": 0, "tokens": 1}
+
+
+async def test_calls_of_the_queue_are_not_limited() -> None:
+    async with engine_on(simulator(), limits=limits(rule(amount=1))) as engine:
+        await ask(engine)
+        await ask(engine, waited=True)
+        assert left(engine) == {"requests": 0}
+
+
+async def test_a_call_that_is_made_again_is_one_request() -> None:
+    """Its answer was cut by a cap of ours, and asked for again: one request, the tokens of both."""
+    rules = (rule(amount=5), rule("concurrency", 1), rule("output_tokens", 100_000))
+    asked = message("Which? [[sim: out=700]]", max_tokens=2000)
+    async with engine_on(simulator(), limits=limits(*rules), **tables(("output.cap",), {"cap": 300})) as engine:
+        await ask(engine, asked)
+        entries = await engine.ledger.entries()
+        assert [one.usage.total.output for one in entries] == [300, 700]
+        assert left(engine) == {"requests": 4, "output_tokens": 99_000}
+
+
+async def test_through_the_gateway_in_the_apis_shape(tmp_path: Path) -> None:
+    """A limit made beside a running gateway, and changed; then a client that goes, and a gateway that is started anew."""
+    path = tmp_path / "books.db"
+    settings = settings_of(ledger={"path": str(path)}, limits=limits(rule("concurrency", 1)))
+    with serving(simulator()) as url:
+        settings = settings.model_copy(update={"upstream": settings.upstream.model_copy(update={"url": url})})
+        ledger = SqliteLedger.open(path)
+        async with aiohttp.ClientSession(headers=HEADERS) as http:
+            with serving(Gateway(settings)) as at:
+
+                async def answers(status: int) -> bool:
+                    async with http.post(at + "/v1/messages", json=SHORT) as got:
+                        await got.read()
+                        return got.status == status
+
+                assert await answers(200)
+                await SqliteLimitBook(ledger).put(Limit("lim_1", "few", "requests", 2, per="hour"))
+                await until(lambda: answers(429))
+                async with http.post(at + "/v1/messages", json=SHORT) as got:
+                    error = (await got.json())["error"]
+                    assert (got.status, got.headers["thriftgate-error"]) == (429, "limit")
+                    assert 1700 < int(got.headers["retry-after"]) <= 1800
+                    assert "x-should-retry" not in got.headers
+                    assert got.headers["thriftgate-limit"].startswith('name="few"; metric=requests; limit=2; remaining=0; ')
+                    assert got.headers["request-id"].startswith("tg_")
+                assert error["type"] == "rate_limit_error"
+                assert error["message"].startswith("limit few: 2 requests a hour; 0 requests left")
+                await SqliteLimitBook(ledger).put(Limit("lim_1", "few", "requests", 200, per="hour"))
+                await until(lambda: answers(200))
+                await SqliteLimitBook(ledger).put(Limit("lim_1", "few", "requests", 2, per="hour"))
+                await until(lambda: answers(429))
+            with serving(Gateway(settings)) as at:
+                assert await answers(200)  # nothing is used after a restart
+                long = message("Hi. [[sim: out=4000]]", max_tokens=8000, stream=True)
+                async with http.post(at + "/v1/messages", json=long) as got:
+                    assert got.status == 200
+                    await got.content.readany()  # and gone
+                await SqliteLimitBook(ledger).put(Limit("lim_1", "few", "requests", 200, per="hour"))
+                await until(lambda: answers(200))  # the only place is free again
+        await ledger.close()

@@ -32,6 +32,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("calibrate", "Which calls a cheaper model may serve, with a guarantee, from graded examples."),
     ("route", "Which model serves which calls, and why."),
     ("budget", "What may be spent, by whom, and how much of it is."),
+    ("limits", "How much callers may ask for in a short time, or at once."),
     ("cache", "The prompt cache: what was missed and why, what breaks it."),
     ("warm", "Write prefixes into the provider's cache before they are needed."),
     ("doctor", "Check the installation, the settings and the ledger."),

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.control.limit_shelf import Caller, Shelf
-from thriftgate.core.control.limit_words import slot_text
-from thriftgate.core.control.limits import Lack, Limit, Needs, Place, Slot, lacking
+from thriftgate.core.control.limit_words import bucket_text
+from thriftgate.core.control.limits import Bucket, Lack, Limit, Needs, Place, lacking
 from thriftgate.core.errors import LimitExceeded
 from thriftgate.engine.admission import Admission
 from thriftgate.engine.call import Call, Reply
@@ -85,14 +85,15 @@ class Limiting:
     async def let_in(self, admission: Admission, call_id: str, caller: Caller, needs: Needs) -> bool:
         """Take what a call needs, or go on with one that was let in before. Returns whether it has waited. Raises
         LimitExceeded, with nothing taken."""
-        slots = self._shelf.slots(caller)
+        now_us = self._now_us()
+        buckets = self._shelf.buckets(caller, now_us)
         if admission.is_in:
-            admission.goes_on(call_id, slots, needs)
+            admission.goes_on(call_id, buckets, needs)
             return False
-        if not self._waiting or not any(slot.place in self._waiting for slot in slots):
-            lack = self._shelf.take(slots, needs, self._now_us())
+        if not self._waiting or not any(one.place in self._waiting for one in buckets):
+            lack = self._shelf.take(buckets, needs, now_us)
             if lack is None:
-                admission.comes_in(call_id, slots, needs)
+                admission.comes_in(call_id, buckets, needs)
                 return False
             if lack.never or self._table.wait_s <= 0:
                 raise self._refusal(lack)
@@ -103,16 +104,17 @@ class Limiting:
         """Wait for room, behind those who came before and want of the same. Raises LimitExceeded."""
         mine = asyncio.Event()
         until_us = self._now_us() + round(self._table.wait_s * 1e6)
-        places = [slot.place for slot in self._shelf.slots(caller)]
+        places = [one.place for one in self._shelf.buckets(caller, self._now_us())]
         for place in places:
             self._waiting.setdefault(place, {})[mine] = None
         try:
             while True:
-                slots, now_us = self._shelf.slots(caller), self._now_us()
+                now_us = self._now_us()
+                buckets = self._shelf.buckets(caller, now_us)
                 if not all(next(iter(self._waiting[place])) is mine for place in places):
-                    lack, wait_us = lacking(slots, needs, now_us), until_us - now_us
-                elif (lack := self._shelf.take(slots, needs, now_us)) is None:
-                    admission.comes_in(call_id, slots, needs)
+                    lack, wait_us = lacking(buckets, needs, now_us), until_us - now_us
+                elif (lack := self._shelf.take(buckets, needs, now_us)) is None:
+                    admission.comes_in(call_id, buckets, needs)
                     return
                 else:
                     wait_us = min(until_us - now_us, until_us - now_us if lack.wait_us is None else lack.wait_us)
@@ -143,23 +145,23 @@ class Limiting:
             if place in self._waiting:
                 next(iter(self._waiting[place])).set()
 
-    def put(self, slots: Sequence[Slot], used: Needs, taken: Needs) -> None:
+    def put(self, buckets: Sequence[Bucket], used: Needs, taken: Needs) -> None:
         """What was taken is used otherwise. Whoever waits for it is called."""
-        self._shelf.put(slots, used, taken, self._now_us())
+        self._shelf.put(buckets, used, taken, self._now_us())
         if self._waiting:
-            self._call_next([slot.place for slot in slots])
+            self._call_next([one.place for one in buckets])
 
-    def told(self, slots: Sequence[Slot]) -> Headers:
-        """What a client is told of its limits: how the one that has the least left stands."""
-        if not slots:
+    def told(self, buckets: Sequence[Bucket]) -> Headers:
+        """What a client is told of its limits: how the one stands of which the most is used."""
+        if not buckets:
             return ()
         now_us = self._now_us()
-        least = min(slots, key=lambda slot: slot.bucket.left(slot.limit, now_us) / slot.limit.room)
-        return ((HEADER, slot_text(least, now_us, int(self._clock.now_s() * 1e6)).encode()),)
+        least = max(buckets, key=lambda one: one.share(now_us))
+        return ((HEADER, bucket_text(least, now_us, int(self._clock.now_s() * 1e6)).encode()),)
 
     def _refusal(self, lack: Lack) -> LimitExceeded:
         error = lack.error(self._now_us())
-        error.headers = self.told([lack.slot])
+        error.headers = self.told([lack.bucket])
         return error
 
     async def _read(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from thriftgate.core.control.limits import METRICS, PER_US, Limit, Metric, Per, Slot
+from thriftgate.core.control.limits import METRICS, PER_US, Bucket, Limit, Metric, Per
 from thriftgate.core.errors import InputError
 from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import pico_from_usd, usd_from_pico
@@ -32,7 +32,7 @@ def units_of(metric: Metric, text: str | Decimal) -> int:
     if metric == "usd":
         return pico_from_usd(text)
     if isinstance(text, Decimal):
-        text = format(text.normalize(), "f") if text.is_finite() else str(text)
+        text = format(text.normalize(), "f")
     if not text.isascii() or not text.isdigit() or len(text) > len(str(10**15)):
         raise InputError(f"{text!s:.60} is no number of {metric.replace('_', ' ')}: write a whole number")
     return int(text)
@@ -53,24 +53,23 @@ def limit_document(limit: Limit) -> dict[str, Any]:
     }
 
 
-def slot_text(slot: Slot, now_us: int, unix_us: int) -> str:
+def bucket_text(bucket: Bucket, now_us: int, unix_us: int) -> str:
     """How a limit stands, as a header tells it: `remaining` is what may come now, `reset` when nothing of it will be used if
     no more comes. `now_us` is of the clock that limits go by, `unix_us` the same moment since 1970."""
-    limit = slot.limit
-    told = [
-        f'name="{quoted(slot.whose)}"',
-        f"metric={limit.metric}",
-        f"limit={_told(limit, limit.amount)}",
-        f"remaining={_told(limit, max(0, slot.bucket.left(limit, now_us)))}",
-    ]
-    if limit.rate:
-        told.append(f"reset={text_from_micros(unix_us + slot.bucket.full_us(limit, now_us))}")
-    return "; ".join(told)
+    limit, left = bucket.limit, bucket.left(now_us)
+    told = (
+        f'name="{quoted(bucket.whose)}"; metric={limit.metric}; limit={_told(limit, limit.amount)}; '
+        f"remaining={_told(limit, max(0, left))}"
+    )
+    full_us = bucket.full_us(now_us)
+    return told if full_us is None else f"{told}; reset={text_from_micros(unix_us + full_us)}"
 
 
 def quoted(text: str) -> str:
     """Between the quotes of a header: a tag or a task is whatever a caller wrote."""
-    return "".join(one if one.isascii() and one.isprintable() and one != "\\" else "?" for one in text).replace('"', "'")
+    if not (text.isascii() and text.isprintable() and "\\" not in text):
+        text = "".join(one if one.isascii() and one.isprintable() and one != "\\" else "?" for one in text)
+    return text.replace('"', "'")
 
 
 def _told(limit: Limit, amount: int) -> int | str:

@@ -33,34 +33,23 @@ AMOUNT_MAX = 10**24
 
 
 class Needs(NamedTuple):
-    """What a call needs, or has used. Money in pico-USD."""
+    """What a call needs, or has used, of each metric, in their order. Money in pico-USD."""
 
     requests: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    tokens: int = 0
     pico: int = 0
     concurrency: int = 0
 
-    def of(self, metric: Metric) -> int:
-        """In the unit of a metric."""
-        match metric:
-            case "requests":
-                return self.requests
-            case "input_tokens":
-                return self.input_tokens
-            case "output_tokens":
-                return self.output_tokens
-            case "tokens":
-                return self.input_tokens + self.output_tokens
-            case "usd":
-                return self.pico
-            case "concurrency":
-                return self.concurrency
+
+NOTHING = Needs()
 
 
 def needs_of(tokens: Tokens, pico: int, *, requests: int = 0, concurrency: int = 0) -> Needs:
     """Of a call with that usage and cost, expected or true."""
-    return Needs(requests, tokens.prompt - tokens.read, tokens.output, pico, concurrency)
+    fresh = tokens.input + tokens.write_5m + tokens.write_1h
+    return Needs(requests, fresh, tokens.output, fresh + tokens.output, pico, concurrency)
 
 
 class Limit(Struct, frozen=True):
@@ -83,69 +72,41 @@ class Limit(Struct, frozen=True):
         return member_of(self.scope, scopes)
 
     @property
+    def per_us(self) -> int:
+        """In how many microseconds the amount becomes free; 0 where that is not a matter of time."""
+        return 0 if self.metric == "concurrency" else PER_US[self.per]
+
+    @property
     def room(self) -> int:
         """The most that may come at once."""
         return self.burst or self.amount
-
-    @property
-    def rate(self) -> int:
-        """What becomes free in each microsecond, counted in `grain`s."""
-        return 0 if self.metric == "concurrency" else self.amount
-
-    @property
-    def grain(self) -> int:
-        """Into how many parts a unit is divided, so that each microsecond frees a whole number of them."""
-        return 1 if self.metric == "concurrency" else PER_US[self.per]
-
-
-class Bucket:
-    """What is used of a limit at the moment: no more is kept than that and when it was counted. Moments are of a clock that
-    does not go back; if it does, nothing is freed for that step, and nothing is lost."""
-
-    __slots__ = ("_at_us", "_used")
-
-    def __init__(self) -> None:
-        self._used = 0
-        self._at_us = 0
-
-    def used(self, limit: Limit, now_us: int) -> int:
-        """Counted in grains; more than there is room for where it is overdrawn."""
-        freed = (now_us - self._at_us) * limit.rate
-        if freed > 0:
-            self._used = max(0, self._used - freed)
-        self._at_us = now_us
-        return self._used
-
-    def left(self, limit: Limit, now_us: int) -> int:
-        """What may be asked for now, in whole units; below zero where it is overdrawn."""
-        return (limit.room * limit.grain - self.used(limit, now_us)) // limit.grain
-
-    def wait_us(self, limit: Limit, units: int, now_us: int) -> int | None:
-        """How long until so much may be taken; 0 now, None when others give back what they have."""
-        over = self.used(limit, now_us) + (units - limit.room) * limit.grain
-        if over <= 0 or not units:
-            return 0
-        return -(-over // limit.rate) if limit.rate else None
-
-    def full_us(self, limit: Limit, now_us: int) -> int:
-        """How long until nothing of it is used, if nothing more comes; 0 where that is not a matter of time."""
-        return -(-self.used(limit, now_us) // limit.rate) if limit.rate else 0
-
-    def take(self, limit: Limit, units: int, now_us: int) -> None:
-        """Take so much, whether there is room or not; less than nothing gives back."""
-        self._used = max(0, self.used(limit, now_us) + units * limit.grain)
 
 
 Place = tuple[str, str]
 """The id of a limit, and which of its members."""
 
 
-class Slot(NamedTuple):
-    """A limit, as it stands for one of its members."""
+class Bucket:
+    """A limit, as it stands for one of its members: what is used of it, and when that was counted. Moments are of a clock
+    that does not go back; if it does, nothing is freed for that step, and nothing is lost.
 
-    limit: Limit
-    member: str
-    bucket: Bucket
+    A unit is divided into so many grains that each microsecond frees a whole number of them, `_rate`."""
+
+    __slots__ = ("_at_us", "_brim", "_grain", "_kind", "_rate", "_used", "limit", "member")
+
+    def __init__(self, limit: Limit, member: str = "") -> None:
+        self.member = member
+        self._used = 0
+        self._at_us = 0
+        self.lay(limit)
+
+    def lay(self, limit: Limit) -> None:
+        """Its limit was changed. What is used stays used."""
+        self.limit = limit
+        self._kind = METRICS.index(limit.metric)
+        self._rate = limit.amount if limit.per_us else 0
+        self._grain = limit.per_us or 1
+        self._brim = limit.room * self._grain
 
     @property
     def place(self) -> Place:
@@ -156,19 +117,62 @@ class Slot(NamedTuple):
         """The limit in words, such as `agents (key=key_1)`."""
         return f"{self.limit.name} ({self.member})" if self.member else self.limit.name
 
+    @property
+    def at_us(self) -> int:
+        """When it was last looked at."""
+        return self._at_us
+
+    def used(self, now_us: int) -> int:
+        """In grains; more than there is room for where it is overdrawn."""
+        used = self._used
+        if used:
+            freed = (now_us - self._at_us) * self._rate
+            if freed > 0:
+                self._used = used = used - freed if used > freed else 0
+        self._at_us = now_us
+        return used
+
+    def left(self, now_us: int) -> int:
+        """What may be asked for now, in whole units; below zero where it is overdrawn."""
+        return (self._brim - self.used(now_us)) // self._grain
+
+    def share(self, now_us: int) -> float:
+        """How much of it is used: 1 where nothing is left, more where it is overdrawn."""
+        return self.used(now_us) / self._brim
+
+    def needed(self, needs: Needs) -> int:
+        """Of what a call needs, that which is counted here."""
+        return needs[self._kind]
+
+    def wait_us(self, units: int, now_us: int) -> int | None:
+        """How long until so much may be taken; 0 now, None when others give back what they have."""
+        over = self.used(now_us) + units * self._grain - self._brim
+        if over <= 0 or not units:
+            return 0
+        return -(-over // self._rate) if self._rate else None
+
+    def full_us(self, now_us: int) -> int | None:
+        """How long until nothing of it is used, if no more comes; None where that is not a matter of time."""
+        return -(-self.used(now_us) // self._rate) if self._rate else None
+
+    def take(self, units: int, now_us: int) -> None:
+        """Take so much, whether there is room or not; less than nothing gives back."""
+        used = self.used(now_us) + units * self._grain
+        self._used = max(0, used)
+
 
 class Lack(NamedTuple):
     """Which limit has no room for a call, and in how many microseconds it will (None: when another call ends). With `never`
     the call needs more than there ever is."""
 
-    slot: Slot
+    bucket: Bucket
     units: int
     wait_us: int | None
     never: bool = False
 
     def error(self, now_us: int) -> LimitExceeded:
         """What the caller is told."""
-        limit, whose = self.slot.limit, self.slot.whose
+        limit, whose = self.bucket.limit, self.bucket.whose
         if limit.metric == "concurrency":
             return LimitExceeded(f"limit {whose}: {limit.room} calls at once, and as many are under way; try again")
         if self.never:
@@ -177,7 +181,7 @@ class Lack(NamedTuple):
                 f"{amount_text(limit.metric, limit.room)} may ever come at once; {_SMALLER[limit.metric]}",
                 never=True,
             )
-        left = max(0, self.slot.bucket.left(limit, now_us))
+        left = max(0, self.bucket.left(now_us))
         return LimitExceeded(
             f"limit {whose}: {amount_text(limit.metric, limit.amount)} a {limit.per}; {amount_text(limit.metric, left)} "
             f"left, this call needs {amount_text(limit.metric, self.units)}",
@@ -194,16 +198,20 @@ _SMALLER: dict[Metric, str] = {
 }
 
 
-def lacking(slots: Sequence[Slot], needs: Needs, now_us: int) -> Lack | None:
+def lacking(buckets: Sequence[Bucket], needs: Needs, now_us: int) -> Lack | None:
     """What stands in the way of a call; None where it may go. Of several, the one that does so for longest."""
     worst: Lack | None = None
-    for slot in slots:
-        units = needs.of(slot.limit.metric)
-        if units > slot.limit.room:
-            return Lack(slot, units, None, never=True)
-        wait_us = slot.bucket.wait_us(slot.limit, units, now_us)
-        if wait_us != 0 and (worst is None or (wait_us or 0) > (worst.wait_us or 0)):
-            worst = Lack(slot, units, wait_us)
+    for one in buckets:
+        units = one.needed(needs)
+        if not units:
+            continue
+        wait_us = one.wait_us(units, now_us)
+        if wait_us == 0:
+            continue
+        if units > one.limit.room:
+            return Lack(one, units, None, never=True)
+        if worst is None or (wait_us or 0) > (worst.wait_us or 0):
+            worst = Lack(one, units, wait_us)
     return worst
 
 
