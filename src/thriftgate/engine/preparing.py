@@ -22,6 +22,7 @@ from thriftgate.core.request import Request, parse_request
 from thriftgate.core.rewrite import Rewritten, prepare, with_savings
 from thriftgate.core.splice import Edit, apply
 from thriftgate.core.stability.watch import StabilityWatch
+from thriftgate.engine.admission import Admission
 from thriftgate.engine.budgeting import NOTHING_ASKED, Budgeting, Squeeze
 from thriftgate.engine.call import Call, WholeReply
 from thriftgate.engine.fanout import Fanout, Flight
@@ -132,7 +133,8 @@ class Preparer:
                     planned=lambda: self._planned(rewritten, opened.key, policy),
                     cost_pico=lambda state: rewritten.plan(state, policy).forecast.pico,
                 )
-            if plan.refusal is None and await self._let_in(call, opened, rewritten, plan):  # it has waited
+            admission = call.admission if plan.refusal is None else None
+            if admission is not None and await self._let_in(admission, opened, rewritten, plan):  # it has waited
                 snapshot, plan = self._planned(rewritten, opened.key, policy)
             refusal = plan.refusal
             if refusal is None and guarded is not None:  # nothing may wait between this and the call
@@ -169,14 +171,12 @@ class Preparer:
             policy = replace(policy, levers=(*policy.levers, RouteRules.id))
         return request, policy, squeeze
 
-    async def _let_in(self, call: Call, opened: Opened, rewritten: Rewritten, plan: Plan) -> bool:
+    async def _let_in(self, admission: Admission, opened: Opened, rewritten: Rewritten, plan: Plan) -> bool:
         """Take what the call needs of its limits; whether it had to wait for that. Raises LimitExceeded."""
-        if call.admission is None:
-            return False
         task = plan.route.task if plan.route is not None else ""
         caller = Caller(opened.key, opened.whose, rewritten.request.model, self._knowledge.provider, task)
         needs = needs_of(plan.forecast.tokens, plan.forecast.pico, requests=1, concurrency=1)
-        return await self._rooms.limiting.let_in(call.admission, opened.id, caller, needs)
+        return await self._rooms.limiting.let_in(admission, opened.id, caller, needs)
 
     async def asks(self, call: Call) -> None:
         """A question about a prompt is a request, too. Raises LimitExceeded."""
