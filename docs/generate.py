@@ -72,11 +72,20 @@ def cli_page() -> str:
         function = getattr(import_module(f"thriftgate.cli.{verb}"), verb)
         if isinstance(function, App):
             parts += [f"## {verb}", summary]
-            for name in [name for name in function if not name.startswith("-")]:
-                parts += verb_parts(f"{verb} {name}", function[name].default_command, "###")
+            for name, inner in inner_verbs(function, verb):
+                parts += verb_parts(name, inner, "###")
         else:
             parts += verb_parts(verb, function, "##")
     return joined(parts)
+
+
+def inner_verbs(function: App, verb: str) -> list[tuple[str, object]]:
+    """The verbs within a verb, and within those, by their whole names."""
+    found: list[tuple[str, object]] = []
+    for name in [name for name in function if not name.startswith("-")]:
+        one, whole = function[name], f"{verb} {name}"
+        found += [(whole, one.default_command)] if one.default_command else inner_verbs(one, whole)
+    return found
 
 
 def verb_parts(verb: str, function: object, heading: str) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 from thriftgate import __version__
 from thriftgate.cli import VERBS, main
 
+GROUPS = ("batch", "budget", "cache", "eval", "keys", "route", "teams")  # verbs of verbs
 HEAVY = ("pydantic", "aiohttp", "genai_prices", "anthropic", "uvicorn", "starlette")
 
 
@@ -44,12 +45,18 @@ def test_every_verb_has_its_file_and_its_help(verb: str, capsys: pytest.CaptureF
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert f"thriftgate {verb}" in out
-    assert ("--json" in out) == (verb not in ("serve", "simulate", "cache", "batch", "eval", "route"))
+    assert ("--json" in out) == (verb not in ("serve", "simulate", *GROUPS))
 
 
 @pytest.mark.parametrize(
     "verb",
-    ["cache doctor", "cache report", *(f"batch {one}" for one in ("run", "resume", "status", "list", "results", "cancel"))],
+    [
+        "cache doctor",
+        "cache report",
+        *(f"keys {one}" for one in ("create", "rotate", "provider add")),
+        *(f"teams {one}" for one in ("list", "add", "add-user")),
+        *(f"batch {one}" for one in ("run", "resume", "status", "list", "results", "cancel")),
+    ],
 )
 def test_every_verb_of_a_group_has_its_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

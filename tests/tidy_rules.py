@@ -57,6 +57,8 @@ REGISTRIES = re.compile(r"\bpypi[.]|pythonhosted[.]|npmjs[.]|\bdebian[.]org|\bcr
 
 # Modules no other module leads to: name -> who uses them.
 ENTRY_POINTS = {
+    "thriftgate.core.anomalies.watch": "the room that turns findings into alerts",
+    "thriftgate.ledger.settled_call": "the room that turns findings into alerts",
     "thriftgate.client": "programs that use the official SDK: `from thriftgate.client import Deferring`",
     "thriftgate.rag": "programs that retrieve: `from thriftgate.rag import Arranger`",
     "thriftgate.providers.asgi_transport": "programs that run an ASGI upstream in their own process; build_engine takes it",
@@ -72,6 +74,7 @@ USED_ELSEWHERE = {
     **dict.fromkeys(("handle", "handle_async"), "the official SDK calls them: its middleware"),
     **dict.fromkeys(("Arranger", "arrange"), "programs that retrieve"),
     "bytes_held": "tests, which hold the memo to its bound",
+    "severity": "the room that turns findings into alerts",
     "has_fast": "tests, which hold the table against the price book; the first lever on speed will ask it",
     "cannot_carry": "the dialect contract: what a translating dialect declares as lost",
     "AsgiTransport": "programs that run an ASGI upstream in their own process; build_engine takes it",

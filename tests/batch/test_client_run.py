@@ -11,7 +11,8 @@ from tests.batch.test_matching import row, run_of
 from tests.fixtures import TestClock, assert_sound, engine_on, simulator
 from thriftgate.batch.build import job_book
 from thriftgate.batch.client_intake import Draft
-from thriftgate.batch.client_run import CREATED, GRACE_S, POLL_S, ClientRun
+from thriftgate.batch.client_run import GRACE_S, POLL_S, ClientRun
+from thriftgate.core.control.whose import Payer
 from thriftgate.core.errors import InputError
 from thriftgate.engine.engine import Engine
 from thriftgate.ledger.jobs import Job, Run
@@ -28,7 +29,7 @@ async def written(engine: Engine, *names: str) -> ClientRun:
         row("tgb_1"), state="drafting", remote_id="", jobs=len(names), made_us=int(engine.clock.now_s() * 1e6)
     )
     book = job_book(engine)
-    run = await book.open_run(Run(batch.run, "client", "running", "key_1", CREATED, 0))
+    run = await book.open_run(Run(batch.run, "client", "running", "key_1", b"{}", 0))
     one = await ClientRun.open(engine, book, run, batch)
     await one.write_ahead([Draft(name, "claude-opus-4-8", 5, 7) for name in names])
     return one
@@ -138,7 +139,7 @@ async def test_nothing_of_it_is_kept() -> None:
         await source.load([job])
         with pytest.raises(InputError, match="is not kept"):
             source.params(job)
-        assert (source.headers(job), source.key(job)) == ((), "")
+        assert (source.headers(job), source.payer(job)) == ((), Payer())
         assert outlet.add([(job, b"{}")], 0).places == [(0, 0)]
         assert outlet.changes() == {}
         await outlet.told([job])

@@ -11,6 +11,7 @@ from tests.batch.stage import Stage, params, staged, write_file
 from thriftgate.batch.files import FileSource
 from thriftgate.batch.jobs_file import lines_of
 from thriftgate.batch.work import Options, Stopped
+from thriftgate.core.control.whose import Payer
 from thriftgate.ledger.jobs import Job
 
 
@@ -27,7 +28,7 @@ async def test_calls_are_read_from_their_places_in_any_order(tmp_path: Path) -> 
     for job in reversed(jobs_of(path)):
         assert msgspec.json.decode(source.params(job)) == bodies[job.seq - 1]
         assert source.headers(job) == ((b"anthropic-beta", b"a"),)
-        assert source.key(job) == ""
+        assert source.payer(job) == Payer()
     source.close()
     source.close()
 

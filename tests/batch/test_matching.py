@@ -9,7 +9,7 @@ import msgspec
 
 from tests.fixtures import engine_on, simulator
 from thriftgate.batch.build import job_book
-from thriftgate.batch.client_run import CREATED, FOUND, ClientRun
+from thriftgate.batch.client_run import ClientRun
 from thriftgate.batch.matching import ClientNames, OwnNames, seq_of
 from thriftgate.batch.packing import fingerprint
 from thriftgate.ledger.jobs import BatchRow, Job, Run
@@ -28,7 +28,7 @@ def row(batch: str) -> BatchRow:
 async def run_of(batch: BatchRow, *, found: bool = False) -> AsyncIterator[ClientRun]:
     async with engine_on(simulator()) as engine:
         book = job_book(engine)
-        run = await book.open_run(Run(batch.run, "client", "running", "key_1", FOUND if found else CREATED, 0))
+        run = await book.open_run(Run(batch.run, "client", "running", "key_1", b'{"found":true}' if found else b"{}", 0))
         one = await ClientRun.open(engine, book, run, batch)
         await one.put_down()
         yield one

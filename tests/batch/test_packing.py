@@ -13,6 +13,7 @@ from tests.batch.stage import params
 from tests.batch.test_planning import NOW, planner
 from thriftgate.batch.packing import Bounds, Packing, fingerprint
 from thriftgate.batch.sink import OutputError
+from thriftgate.core.control.whose import Payer, Whose
 from thriftgate.core.errors import InputError
 from thriftgate.core.plan import Policy
 from thriftgate.ledger.jobs import Job
@@ -39,8 +40,8 @@ class Bodies:
             raise InputError("it is not there any more")
         return self.bodies[job.seq - 1]
 
-    def key(self, job: Job) -> str:
-        return "another" if job.seq == 2 else ""
+    def payer(self, job: Job) -> Payer:
+        return Payer("another", Whose(team="team_1")) if job.seq == 2 else Payer()
 
     def jobs(self, count: int | None = None) -> list[Job]:
         return [Job("run", seq + 1, f"job {seq}", "waiting") for seq in range(count or len(self.bodies))]

@@ -10,6 +10,7 @@ import pytest
 from tests.batch.queueing import CALLER, ask, queueing
 from tests.contracts.check_jobs import job_of
 from thriftgate.batch.queue_store import QueueOutlet, QueueSource, decode_headers, digest_of, encode_headers
+from thriftgate.core.control.whose import Payer
 from thriftgate.core.errors import InputError
 from thriftgate.ledger.jobs import QUEUE, Job
 from thriftgate.wire.anthropic_batches import errored, rejected, succeeded
@@ -86,14 +87,14 @@ async def test_calls_are_read_from_the_book(tmp_path: Path) -> None:
     async with queueing(tmp_path, flows=False) as stage:
         job = await stage.take(ask(1), headers={"anthropic-beta": "one-2025-01-01"})
         source = QueueSource(stage.queue._book, QUEUE)
-        assert (source.headers(job), source.key(job)) == ((), "")
+        assert (source.headers(job), source.payer(job)) == ((), Payer())
         await source.load([job])
         assert msgspec.json.decode(source.params(job)) == ask(1)
         assert source.headers(job)[1] == (b"anthropic-beta", b"one-2025-01-01")
-        assert source.key(job) == stage.engine.key_of(CALLER)
+        assert source.payer(job) == Payer(stage.engine.key_of(CALLER))
         stage.clock.flow()
         await stage.answer(job)
         await source.load([job])
         with pytest.raises(InputError, match="is not kept any more"):
             source.params(job)
-        assert source.key(job) == stage.engine.key_of(CALLER)
+        assert source.payer(job) == Payer(stage.engine.key_of(CALLER))

@@ -151,12 +151,12 @@ def limit(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 async def main():
-    bodies = [params(number, max_tokens=9000) for number in range(60)]
+    bodies = [params(number, max_tokens=13000) for number in range(60)]
     for body in bodies:
-        body["messages"][0]["content"] += " [[sim: out=8000]]"
+        body["messages"][0]["content"] += " [[sim: out=12000]]"
     stage = Stage(Path(sys.argv[1]), bodies, members={"order": sys.argv[2]})
     await stage.open()
-    limit(900_000)
+    limit(1_300_000)
     try:
         await stage.run()
     except OutputError as error:
@@ -164,11 +164,11 @@ async def main():
     else:
         raise AssertionError("that file should not have had room")
     limit(resource.RLIM_INFINITY)
-    assert 0 < stage.out.stat().st_size <= 900_000 or sys.argv[2] == "input"
+    assert 0 < stage.out.stat().st_size <= 1_300_000 or sys.argv[2] == "input"
     if sys.argv[3] == "another":
         await stage.close()
     assert [line.kind for line in await stage.run()] == ["succeeded"] * 60
-    assert stage.out.stat().st_size > 1_000_000
+    assert stage.out.stat().st_size > 1_500_000
     await stage.check()
 
 asyncio.run(main())

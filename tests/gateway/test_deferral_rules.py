@@ -79,7 +79,7 @@ async def test_without_a_word_of_waiting_nothing_is_said_of_it(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("flags", "why"),
     [
-        ({"upstream.api_key": ""}, "no; the gateway has no key of its own to send batches with (upstream.api_key)"),
+        ({"upstream.api_key": ""}, "no; the gateway has no key of the provider's to send batches with (upstream.api_key)"),
         ({"policy.levers": ["count.guard"]}, "no; batch.defer is off"),
     ],
 )

@@ -36,6 +36,16 @@ TABLES = {
     "groups",
     "bodies",
     "answers",
+    "access_version",
+    "orgs",
+    "teams",
+    "users",
+    "virtual_keys",
+    "key_secrets",
+    "provider_keys",
+    "sealed",
+    "sessions",
+    "deeds",
 }
 
 ROUTED: dict[str, Any] = {

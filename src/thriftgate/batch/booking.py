@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from thriftgate.core.attribution import settle
+from thriftgate.core.control.whose import NOBODY, Whose
 from thriftgate.core.cost import day_of, refusal_is_billed
 from thriftgate.core.errors import UnknownPrice
 from thriftgate.core.plan import Decision
@@ -44,6 +45,7 @@ class Desk(Struct, frozen=True):
     provider: str
     book: PriceBook
     deferred: bool = True
+    whose: Whose = NOBODY
 
 
 def is_passing(error: ErrorBody) -> bool:
@@ -79,6 +81,7 @@ def entry_of(
         opened_us=batch.made_us,
         settled_us=now_us,
         key=desk.key,
+        whose=desk.whose,
         model=job.model or terms.model,
         endpoint=OURS_ENDPOINT if ours else ENDPOINT,
         outcome="answered" if answered else "failed",

@@ -19,6 +19,7 @@ from thriftgate.batch.remote import Remote
 from thriftgate.batch.sink import Order, Sink
 from thriftgate.batch.waves import Reads
 from thriftgate.batch.work import Options, Outlet, Progress, Source, Work
+from thriftgate.core.control.whose import Payer
 from thriftgate.core.deadline import Choice, Completions
 from thriftgate.core.errors import InputError, LedgerError
 from thriftgate.core.memo import PartMemo
@@ -194,7 +195,7 @@ async def take(engine: Engine, book: JobBook, run: Run) -> Lease:
 def asking(engine: Engine, credential: str) -> Ask:
     """Make synchronous calls through the engine: planned, held and booked like any other."""
 
-    async def ask(params: bytes, headers: Headers, key: str, name: str) -> Answered:
+    async def ask(params: bytes, headers: Headers, payer: Payer, name: str) -> Answered:
         call = Call(
             "POST",
             "/v1/messages",
@@ -203,13 +204,14 @@ def asking(engine: Engine, credential: str) -> Ask:
             params,
             DIALECTS[0],
             credential=credential,
-            key=key,
+            key=payer.key,
+            whose=payer.whose,
             waited=True,
             parent=name.removeprefix(OURS) if name.startswith(OURS) else "",
         )
         if call.parent:  # no client's call: it is neither routed nor sampled, and is booked as a cost
             purpose = Purpose(OURS_ACCOUNT, OURS_ENDPOINT, f"a second call for {call.parent}")
-            touched = await engine.toucher.send(call, engine.toucher.plan(call, key), purpose)
+            touched = await engine.toucher.send(call, engine.toucher.plan(call, payer.key), purpose)
             return Answered(touched.entry.status, touched.body, touched.entry)
         reply = await engine.messages(call)
         body = reply.body if reply.body is not None else b""

@@ -18,7 +18,7 @@ from thriftgate.batch.booking import ENDPOINT
 from thriftgate.batch.build import API_HEADERS, job_book
 from thriftgate.batch.client_intake import Draft
 from thriftgate.batch.client_results import ResultsReply
-from thriftgate.batch.client_run import CREATED, FOUND, ClientRun
+from thriftgate.batch.client_run import ClientOptions, ClientRun
 from thriftgate.batch.packing import fingerprint
 from thriftgate.batch.remote import Remote
 from thriftgate.batch.spool import Spool
@@ -91,7 +91,8 @@ class ClientBatches:
                 id=error.call_id,
                 opened_us=now_us,
                 settled_us=now_us,
-                key=engine.key_of(call.credential),
+                key=engine.payer_of(call),
+                whose=call.whose,
                 model=model,
                 endpoint=ENDPOINT,
                 outcome="refused",
@@ -143,7 +144,7 @@ class ClientBatches:
             return one
         if await self._book.known_batches([remote_id]):
             return None
-        key = self._engine.key_of(call.credential)
+        key = self._engine.payer_of(call)
         asked = Remote(self._engine.provider, self._engine.transport, (*_credentials(call), *_kept(call)))
         said = await asked.retrieve(remote_id)
         remote = said.batch or MessageBatch(remote_id, "ended")
@@ -217,7 +218,7 @@ class ClientBatches:
 
     async def _drafted(self, call: Call, drafts: Sequence[Draft]) -> ClientRun:
         batch_id, now_us = self._new_batch_id(), self._now_us()
-        key = self._engine.key_of(call.credential)
+        key = self._engine.payer_of(call)
         batch = BatchRow(
             id=batch_id,
             run=f"client_{batch_id}",
@@ -230,7 +231,7 @@ class ClientBatches:
             made_us=now_us,
             worst_pico=sum(draft.worst_pico for draft in drafts),
         )
-        run = await self._book.open_run(Run(batch.run, "client", "running", key, CREATED, now_us))
+        run = await self._book.open_run(Run(batch.run, "client", "running", key, _options(call), now_us))
         return await ClientRun.open(self._engine, self._book, run, batch)
 
     async def _opened(self, call: Call, key: str, remote: MessageBatch) -> ClientRun:
@@ -250,7 +251,7 @@ class ClientBatches:
             ended_us=remote.ended_us or now_us,
             note="not created here",
         )
-        run = await self._book.open_run(Run(batch.run, "client", "running", key, FOUND, now_us))
+        run = await self._book.open_run(Run(batch.run, "client", "running", key, _options(call, found=True), now_us))
         one = await ClientRun.open(self._engine, self._book, run, batch)
         await one.put_down()
         self._keep(one)
@@ -271,7 +272,7 @@ class ClientBatches:
     def _remember(self, call: Call) -> None:
         """Keep the caller's credentials in memory, to read its results by if it never does."""
         if call.credential and not self._own_key:
-            self._credentials[self._engine.key_of(call.credential)] = _credentials(call)
+            self._credentials[self._engine.payer_of(call)] = _credentials(call)
 
     def _headers_of(self, key: str) -> Headers | None:
         """What to ask with for a batch of this key; None where nobody has lent a credential for it."""
@@ -353,6 +354,10 @@ def _kept(call: Call) -> Headers:
     """Of a call's headers those that later calls for its batch must have; none of them is secret."""
     kept = tuple((name, value) for name, value in call.headers if name in _KEPT)
     return kept if header(kept, b"anthropic-version") else (*kept, *API_HEADERS)
+
+
+def _options(call: Call, *, found: bool = False) -> bytes:
+    return msgspec.json.encode(ClientOptions(found, call.whose))
 
 
 def _encoded(headers: Headers) -> bytes:

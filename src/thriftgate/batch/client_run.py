@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+
 from thriftgate.batch.booking import Desk, void_entry
 from thriftgate.batch.build import WAITS, take
 from thriftgate.batch.client_intake import Draft
@@ -21,6 +23,7 @@ from thriftgate.batch.remote import Remote, ResultsGone
 from thriftgate.batch.settling import Verdict, settle
 from thriftgate.batch.waves import Reads
 from thriftgate.batch.work import PAGE, Options, Placed, Progress, Work, moved
+from thriftgate.core.control.whose import NOBODY, Payer, Whose
 from thriftgate.core.deadline import Completions
 from thriftgate.core.errors import InputError, UpstreamError
 from thriftgate.core.plan import Decision
@@ -57,12 +60,13 @@ class ClientRun:
     @classmethod
     async def open(cls, engine: Engine, book: JobBook, run: Run, batch: BatchRow) -> ClientRun:
         """Take a run into this process's hands. Raises LedgerError."""
+        options = msgspec.json.decode(run.options, type=ClientOptions)
         work = Work(
             book=book,
             lease=await take(engine, book, run),
             clock=engine.clock,
             remote=Remote(engine.provider, engine.transport, (), _ASKING),
-            desk=Desk(run.key, engine.provider.name, engine.knowledge.book, deferred=False),
+            desk=Desk(run.key, engine.provider.name, engine.knowledge.book, deferred=False, whose=options.whose),
             planner=Planner(engine.knowledge, engine.policy, run.key, WAITS),
             source=_NoSource(),
             outlet=_NoOutlet(),
@@ -73,7 +77,7 @@ class ClientRun:
             reads=Reads(),
             progress=Progress(),
         )
-        return cls(engine, work, batch, found=run.options == FOUND)
+        return cls(engine, work, batch, found=options.found)
 
     @property
     def is_open(self) -> bool:
@@ -94,7 +98,16 @@ class ClientRun:
             now_us = work.now_us()
             await work.book.add_jobs(work.lease, now_us, sorted(jobs, key=lambda job: job.seq))
             holds = [
-                Hold(job.entry, now_us, self.key, job.model, draft.worst_pico, job.forecast_pico, self.batch.id)
+                Hold(
+                    job.entry,
+                    now_us,
+                    self.key,
+                    job.model,
+                    draft.worst_pico,
+                    job.forecast_pico,
+                    self.batch.id,
+                    whose=work.desk.whose,
+                )
                 for job, draft in zip(jobs, page, strict=True)
             ]
             await work.book.post(work.lease, now_us, self.batch, (), holds)
@@ -278,8 +291,11 @@ class ClientRun:
         self._later(self.work.clock.now_s())
 
 
-FOUND = b'{"found":true}'
-CREATED = b"{}"
+class ClientOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is kept of a run of a client's: whether the batch was `found`, and whose it is."""
+
+    found: bool = False
+    whose: Whose = NOBODY
 
 
 class _Fetcher(Fetcher):
@@ -309,9 +325,9 @@ class _NoSource:
         del job
         return ()
 
-    def key(self, job: Job) -> str:
+    def payer(self, job: Job) -> Payer:
         del job
-        return ""
+        return Payer()
 
 
 class _NoOutlet:

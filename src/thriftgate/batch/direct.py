@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from thriftgate.batch.settling import Verdict, settle
 from thriftgate.batch.work import Work
+from thriftgate.core.control.whose import Payer
 from thriftgate.core.errors import BudgetExceeded, InputError, PolicyRefusal, ThriftgateError, UnknownPrice
 from thriftgate.engine.retry import RETRIED
 from thriftgate.ledger.entries import Entry
@@ -31,8 +32,8 @@ class Answered(NamedTuple):
     entry: Entry | None
 
 
-# Body, headers of its own, whose it is in the books ("": the key it is sent with), and the name of the job.
-Ask = Callable[[bytes, Headers, str, str], Awaitable[Answered]]
+# Body, headers of its own, whom it is booked to, and the name of the job.
+Ask = Callable[[bytes, Headers, Payer, str], Awaitable[Answered]]
 
 
 class Direct:
@@ -128,7 +129,7 @@ class Direct:
         try:
             if isinstance(body, InputError):
                 raise body
-            said = await self._ask(body, work.source.headers(job), work.source.key(job), job.name)
+            said = await self._ask(body, work.source.headers(job), work.source.payer(job), job.name)
         except BudgetExceeded as error:  # its time may come
             self.too_dear, self.why = self.too_dear or error.status_hint == BudgetExceeded.status_hint, str(error)
             return Verdict(job, "again", errored(error.error_type, str(error)), error.label, entry_id=error.call_id)

@@ -11,6 +11,7 @@ from thriftgate.batch.jobs_file import read_at
 from thriftgate.batch.sink import Sink
 from thriftgate.batch.work import Placed, Stopped
 from thriftgate.core.alike import Alike
+from thriftgate.core.control.whose import Payer
 from thriftgate.core.errors import InputError
 from thriftgate.ledger.jobs import Job, JobBook, Lease
 from thriftgate.providers.transport import Headers
@@ -53,9 +54,9 @@ class FileSource:
         del job  # all of a file go alike
         return self._headers
 
-    def key(self, job: Job) -> str:
+    def payer(self, job: Job) -> Payer:
         del job  # the key that all are sent with
-        return ""
+        return Payer()
 
     def close(self) -> None:
         if self._file is not None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from thriftgate.batch.planning import Planner, Plans
 from thriftgate.batch.sink import OutputError
+from thriftgate.core.control.whose import Payer
 from thriftgate.core.errors import InputError, UnknownPrice
 from thriftgate.core.plan import Plan
 from thriftgate.ledger.entries import Hold
@@ -29,8 +30,8 @@ class Source(Protocol):
     def params(self, job: Job) -> bytes:
         """The body of the call. Raises InputError where it is not there any more."""
 
-    def key(self, job: Job) -> str:
-        """Whose it is in the books; "" for the key that it is sent with."""
+    def payer(self, job: Job) -> Payer:
+        """Whom it is booked to."""
 
 
 class Bounds(NamedTuple):
@@ -147,14 +148,16 @@ class Packing:
         return plan
 
     def _hold(self, job: Job, worst_pico: int, now_s: float) -> Hold:
+        payer = self._source.payer(job)
         return Hold(
             id=job.entry,
             opened_us=int(now_s * 1e6),
-            key=self._source.key(job) or self._planner.key,
+            key=payer.key or self._planner.key,
             model=job.model,
             worst_pico=worst_pico,
             forecast_pico=job.forecast_pico,
             batch=self._batch,
+            whose=payer.whose,
         )
 
 

@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from thriftgate.batch import build
 from thriftgate.batch.booking import OURS
 from thriftgate.batch.judging import Now, judge
@@ -240,9 +242,10 @@ class Queue:
 
     def _body(self, call: Call, webhook: str) -> Body:
         """The call as it is kept. Raises InputError."""
-        key, headers, body = self._engine.key_of(call.credential), encode_headers(call.headers), _unstreamed(call)
+        key, headers, body = self._engine.payer_of(call), encode_headers(call.headers), _unstreamed(call)
         name = OURS + call.parent if call.parent else header(call.headers, b"thriftgate-idempotency-key")
-        return Body(0, key, headers, body, webhook, digest=digest_of(key, headers, body, name))
+        whose = msgspec.json.encode(call.whose)
+        return Body(0, key, headers, body, webhook, digest=digest_of(key, headers, body, name), whose=whose)
 
     async def _sent_before(self, call: Call, digest: bytes, now_s: float) -> Ticket | None:
         """The job that was made of this call when it was sent before: its caller says so, by a name for it or by the SDK's

@@ -8,6 +8,7 @@ from hashlib import sha256
 import msgspec
 
 from thriftgate.batch.work import Placed
+from thriftgate.core.control.whose import Payer, Whose
 from thriftgate.core.errors import InputError
 from thriftgate.ledger.jobs import Answer, Body, Job, JobBook
 from thriftgate.providers.transport import Headers
@@ -15,6 +16,7 @@ from thriftgate.wire.anthropic_batches import read_error
 
 # A batch is sent with one set of headers: these are what of a call's own it keeps, and what keeps batches apart.
 KEPT_HEADERS = (b"anthropic-version", b"anthropic-beta")
+_WHOSE = msgspec.json.Decoder(Whose)
 
 
 class QueueSource:
@@ -38,9 +40,9 @@ class QueueSource:
         found = self._loaded.get(job.seq)
         return decode_headers(found.headers) if found is not None else ()
 
-    def key(self, job: Job) -> str:
+    def payer(self, job: Job) -> Payer:
         found = self._loaded.get(job.seq)
-        return found.key if found is not None else ""
+        return Payer(found.key, _WHOSE.decode(found.whose)) if found is not None else Payer()
 
 
 class QueueOutlet:

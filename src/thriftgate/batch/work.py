@@ -16,6 +16,7 @@ from thriftgate.batch.planning import Planner
 from thriftgate.batch.remote import Remote
 from thriftgate.batch.waves import Reads
 from thriftgate.clock import Clock
+from thriftgate.core.control.whose import Payer
 from thriftgate.core.deadline import Completions, Reserve
 from thriftgate.core.errors import ThriftgateError
 from thriftgate.ledger.entries import Entry
@@ -73,8 +74,8 @@ class Source(Protocol):
     def headers(self, job: Job) -> Headers:
         """The headers that its batch must be sent with."""
 
-    def key(self, job: Job) -> str:
-        """Whose it is in the books; "" for the key that it is sent with."""
+    def payer(self, job: Job) -> Payer:
+        """Whom it is booked to."""
 
 
 class Outlet(Protocol):
@@ -172,8 +173,8 @@ class Work:
 
     def desk_of(self, job: Job) -> Desk:
         """Where a job is booked."""
-        key = self.source.key(job)
-        return replace(self.desk, key=key) if key else self.desk
+        payer = self.source.payer(job)
+        return replace(self.desk, key=payer.key, whose=payer.whose) if payer.key else self.desk
 
     def held_pico(self) -> int:
         """The most that all open batches can still cost."""

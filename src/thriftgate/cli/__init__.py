@@ -31,6 +31,8 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("explain", "One call, line by line."),
     ("calibrate", "Which calls a cheaper model may serve, with a guarantee, from graded examples."),
     ("route", "Which model serves which calls, and why."),
+    ("keys", "Who may call: virtual keys, and the provider's own."),
+    ("teams", "Who they are: organisations, teams and users."),
     ("budget", "What may be spent, by whom, and how much of it is."),
     ("limits", "How much callers may ask for in a short time, or at once."),
     ("cache", "The prompt cache: what was missed and why, what breaks it."),

@@ -14,6 +14,7 @@ from thriftgate.core.control.limits import Limit
 from thriftgate.ledger.limit_desk import LimitDesk
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_limits import SqliteLimitBook
+from thriftgate.ledger.sqlite_tenants import SqliteTenants
 
 
 def at_the_desk(path: str, work: Callable[[LimitDesk, int], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
@@ -21,7 +22,8 @@ def at_the_desk(path: str, work: Callable[[LimitDesk, int], Awaitable[dict[str, 
     now_us = int(SystemClock().now_s() * 1e6)
 
     def asked(ledger: SqliteLedger) -> Awaitable[dict[str, Any]]:
-        return work(LimitDesk(SqliteLimitBook(ledger), lambda: f"lim_{secrets.token_hex(6)}"), now_us)
+        book, tenants = SqliteLimitBook(ledger), SqliteTenants(ledger)
+        return work(LimitDesk(book, tenants, lambda: f"lim_{secrets.token_hex(6)}"), now_us)
 
     return ask_books(path, asked)
 
@@ -60,4 +62,4 @@ def _amount(document: dict[str, Any]) -> str:
 
 
 def _scope(document: dict[str, Any]) -> str:
-    return " ".join(document["scope"]) or "all calls"
+    return " ".join(document.get("scope_names", document["scope"])) or "all calls"

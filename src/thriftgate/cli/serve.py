@@ -37,11 +37,18 @@ def serve(
     settings = settings_for(config, server__host=host, server__port=port, upstream__url=upstream, ledger__path=ledger)
     bound = bind(settings.server.host, settings.server.port)
 
+    gateway = Gateway(settings)
+
     def ready(url: str) -> None:
         note(f"thriftgate is listening on {url} -> {settings.upstream.url}; ledger {settings.ledger.path}")
         note(f"  point a client at it: export ANTHROPIC_BASE_URL={url}")
+        if not gateway.needs_key:
+            note(
+                "  it takes calls without a key of its own"
+                + (", as access.mode says" if settings.access.mode == "open" else " from this machine, until there is one")
+                + f"; make the first: thriftgate keys create NAME --ledger {settings.ledger.path}"
+            )
 
-    gateway = Gateway(settings)
     code = serve_app(gateway, bound, shutdown_s=settings.server.shutdown_s, ready=ready, stopping=gateway.stopping)
     if gateway.failure is not None:
         raise gateway.failure

@@ -3,6 +3,9 @@
     ThriftgateError
     ├── InputError           the caller sent something unusable             400
     │   └── TooLarge         the body is over the limit                     413
+    ├── Unauthenticated      no key, or none that is good                   401
+    ├── NotAllowed           the key is good, and may not do that           403
+    ├── NotThere             there is nothing of that name                  404
     ├── PolicyRefusal        a rule of the operator or caller said no       400
     │   ├── BudgetExceeded   a budget has no room for the call              402 or 429
     │   └── LimitExceeded    a limit has no room for the call now, or ever  429 or 400
@@ -52,6 +55,30 @@ class TooLarge(InputError):
     status_hint = 413
     error_type = "request_too_large"
     label = "too_large"
+
+
+class Unauthenticated(ThriftgateError):
+    """Nobody that may call. The message is the same whatever is wrong with the key, which it never repeats."""
+
+    status_hint = 401
+    error_type = "authentication_error"
+    label = "unauthenticated"
+
+
+class NotAllowed(ThriftgateError):
+    """The caller is known and may not do that; the message says what would let it."""
+
+    status_hint = 403
+    error_type = "permission_error"
+    label = "not_allowed"
+
+
+class NotThere(ThriftgateError):
+    """There is nothing of that name or id, or it belongs to somebody else."""
+
+    status_hint = 404
+    error_type = "not_found_error"
+    label = "not_there"
 
 
 class PolicyRefusal(ThriftgateError):

@@ -18,6 +18,7 @@ from thriftgate.engine.retry import RetryPolicy
 from thriftgate.engine.routing_table import routing_table
 from thriftgate.engine.shorter_tables import check_summarisers, guard_limits, history_policy, output_table, recipe_of
 from thriftgate.engine.snapshot import Knowledge
+from thriftgate.engine.vaults import provider_secrets
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
@@ -39,7 +40,6 @@ async def build_engine(
     """
     clock = clock or SystemClock()
     upstream = settings.upstream
-    provider = PROVIDERS[upstream.provider](upstream.url, upstream.api_key.get_secret_value())
     knowledge = Knowledge(
         load_book(settings.prices),
         load_models(),
@@ -54,6 +54,8 @@ async def build_engine(
         if not beside:
             ledger.claim()
         liveness = Liveness(ledger.path, token)
+        own_key = await own_key_of(settings, ledger)
+        provider = PROVIDERS[upstream.provider](upstream.url, own_key)
         key_salt = bytes.fromhex(await ledger.secret("key_salt", secrets.token_hex(32)))
         output = output_table(settings)
         policy = policy_of(settings)
@@ -88,12 +90,21 @@ async def build_engine(
         guard=GuardTable(guard_limits(settings), settings.guard.days_kept * 86_400.0),
         output=output,
         keeps_summaries=settings.context.store_summaries,
+        own_key=own_key,
         budgets=SqliteBudgetBook(ledger),
         callers=LimitsTable(limits_of(settings.limits), settings.limits.wait_s),
         limit_book=SqliteLimitBook(ledger),
     )
     await engine.recover()
     return engine
+
+
+async def own_key_of(settings: Settings, ledger: SqliteLedger) -> str:
+    """The provider's key that calls are made with: the settings', or the oldest that is kept with the books. "" for none."""
+    told = settings.upstream.api_key.get_secret_value()
+    if told:
+        return told
+    return next(iter((await provider_secrets(settings, ledger, settings.upstream.provider)).values()), "")
 
 
 async def artefact_secret(settings: Settings, ledger: SqliteLedger) -> bytes:

@@ -93,7 +93,8 @@ NO_CEILINGS = GuardTable()
 
 class Engine:
     """One per process. Built by `build.build_engine`; everything it touches is handed in. `liveness` tells which processes
-    that write these books are alive; one that `keeps` nothing leaves what was learned to another."""
+    that write these books are alive; one that `keeps` nothing leaves what was learned to another. `own_key` is the key that
+    `provider` puts in the place of the clients'; "" where it passes theirs through."""
 
     def __init__(
         self,
@@ -113,11 +114,12 @@ class Engine:
         guard: GuardTable = NO_CEILINGS,
         output: OutputTable = NOTHING_ASKED,
         keeps_summaries: bool = False,
+        own_key: str = "",
         budgets: BudgetBook | None = None,
         callers: LimitsTable = NO_LIMITS,
         limit_book: LimitBook | None = None,
     ) -> None:
-        self.provider, self.transport = provider, transport
+        self.provider, self.own_key, self.transport = provider, own_key, transport
         self.ledger, self.knowledge = ledger, knowledge
         self.policy, self.limits, self.clock = policy, limits, clock
         self.tasks, self._swept_s = Tasks(), -SWEEP_S
@@ -222,7 +224,7 @@ class Engine:
             policy=self.policy,
             wait_s=lambda key, headers: self.limits.fanout_wait_s if self.limits.may_wait(key, headers) else 0.0,
             new_id=self.new_id,
-            key_of=self.key_of,
+            payer_of=self.payer_of,
         )
 
     async def messages(self, call: Call) -> Reply:
@@ -231,9 +233,7 @@ class Engine:
         Raises PolicyRefusal, UnknownPrice (nothing sent, booked as refused), UpstreamError (booked as such) and
         LedgerError (nothing sent, or the answer is withheld because it could not be booked).
         """
-        if self.limiting.on and not call.waited:
-            return await self.limiting.within(call, self._answered)
-        return await self._answered(call)
+        return await self.limiting.within(call, self._answered)
 
     async def _answered(self, call: Call) -> Reply:
         call, prepared, flight = await self._prepared(call)
@@ -337,8 +337,7 @@ class Engine:
     async def count(self, call: Call) -> WholeReply:
         """How many tokens a prompt has, free: of the prompt as it would be sent, in a conversation that was made shorter
         the short one. Raises UpstreamError and LimitExceeded."""
-        if self.limiting.on:
-            await self._preparer.asks(call)
+        await self._preparer.asks(call)
         return await self.forward(replace(call, body=await self._preparer.as_sent(call)))
 
     async def forward(self, call: Call) -> WholeReply:
@@ -406,6 +405,10 @@ class Engine:
         await self.ledger.close()
         if self._liveness is not None:
             self._liveness.close()
+
+    def payer_of(self, call: Call) -> str:
+        """The name in the books of the key that a call is made with."""
+        return call.key or self.key_of(call.credential)
 
     def key_of(self, credential: str) -> str:
         """A stable name for a key that does not give it away: keyed hash, 12 hex digits."""

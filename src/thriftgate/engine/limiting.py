@@ -67,7 +67,9 @@ class Limiting:
 
     async def within(self, call: Call, way: Callable[[Call], Awaitable[Reply]]) -> Reply:
         """A call with an account of what it takes. It is under way until it is answered whole, has failed, or its stream is
-        settled, whatever ends that."""
+        settled, whatever ends that. Calls of the queue are not limited."""
+        if not self.on or call.waited:
+            return await way(call)
         admission = Admission(self)
         try:
             reply = await way(replace(call, admission=admission))

@@ -87,22 +87,20 @@ class Preparer:
         policy: Policy,
         wait_s: Callable[[str, Headers], float],
         new_id: Callable[[], str],
-        key_of: Callable[[str], str],
+        payer_of: Callable[[Call], str],
     ) -> None:
         self._rooms = rooms
         self._knowledge = rooms.knowledge
         self._policy = policy
         self._wait_s = wait_s
         self._new_id = new_id
-        self._key_of = key_of
+        self._payer_of = payer_of
 
     async def prepare(self, call: Call) -> tuple[Prepared, Flight]:
         """Plan a call. One that may not be made is booked as refused. Raises InputError, PolicyRefusal, UnknownPrice and
         LedgerError."""
         rooms, now_s = self._rooms, self._rooms.clock.now_s()
-        opened = Opened(
-            self._new_id(), int(now_s * 1e6), call.key or self._key_of(call.credential), call.dialect.name, call.whose
-        )
+        opened = Opened(self._new_id(), int(now_s * 1e6), self._payer_of(call), call.dialect.name, call.whose)
         model = ""
         plan: Plan | None = None
         try:
@@ -181,7 +179,9 @@ class Preparer:
     async def asks(self, call: Call) -> None:
         """A question about a prompt is a request, too. Raises LimitExceeded."""
         rooms = self._rooms
-        key, model, task = call.key or self._key_of(call.credential), "", ""
+        if not rooms.limiting.on:
+            return
+        key, model, task = self._payer_of(call), "", ""
         with suppress(ThriftgateError, RecursionError):  # the provider says what is wrong with it
             request = parse_request(call.body, needs_max_tokens=False)
             model, task = request.model, rooms.router.task_of(request, key, call.headers)
@@ -195,7 +195,7 @@ class Preparer:
         try:
             request = parse_request(call.body, needs_max_tokens=False)
             rewritten = prepare(request, self._knowledge.models[request.model], self._policy)
-            key = call.key or self._key_of(call.credential)
+            key = self._payer_of(call)
             now_s = rooms.clock.now_s()
             sent = await rooms.reducer.as_sent(rewritten, call, key, self._policy, now_s)
             sent, _ = rooms.shaper.shape(sent, call, key, self._policy, now_s)

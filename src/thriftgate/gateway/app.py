@@ -10,15 +10,21 @@ from thriftgate.batch.queue import Queue
 from thriftgate.core.errors import LedgerError, ThriftgateError
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
+from thriftgate.gateway.access import Access
+from thriftgate.gateway.admin.routes import admin, is_admin_call
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
 from thriftgate.gateway.batches import batches, is_batch_call, open_clients
 from thriftgate.gateway.deferral import open_queue
 from thriftgate.gateway.jobs import JOBS, job
+from thriftgate.gateway.logins import login, logout
 from thriftgate.gateway.messages import count, forward, messages
 from thriftgate.gateway.metrics import metrics
 from thriftgate.gateway.observing import Observer, standings_of
+from thriftgate.gateway.oidc import Oidc
+from thriftgate.gateway.oidc_logins import oidc_callback, oidc_login
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms
+from thriftgate.gateway.sessions import Sessions
 from thriftgate.logs import log, where_raised
 from thriftgate.quality.proof import Proof
 from thriftgate.settings import Settings
@@ -47,6 +53,9 @@ class Gateway:
         self._clients: ClientBatches | None = None
         self._proof: Proof | None = None
         self._observer: Observer | None = None
+        self._access: Access | None = None
+        self._sessions: Sessions | None = None
+        self._oidc: Oidc | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -95,6 +104,11 @@ class Gateway:
         if self._queue is not None:
             self._queue.let_go("the gateway is stopping")
 
+    @property
+    def needs_key(self) -> bool:
+        """Whether a call without a virtual key is turned away."""
+        return self._access is not None and self._access.needs_key
+
     def _ready_engine(self) -> Engine:
         if self._engine is None:
             raise LedgerError("the gateway is not ready")
@@ -106,13 +120,24 @@ class Gateway:
             self._clients = open_clients(engine, self.settings)
         if self._observer is None:
             self._observer = Observer(engine, self.settings, standings_of(engine, self._queue, self._proof))
-        return Rooms(engine, self.settings, self._clients, self._observer, self._queue)
+        access = self._ready_access()
+        if self._sessions is None:
+            self._sessions = Sessions(engine, access, self.settings.access)
+        return Rooms(engine, self.settings, self._clients, self._observer, access, self._sessions, self._queue, self._oidc)
+
+    def _ready_access(self) -> Access:
+        if self._access is None:
+            self._access = Access(self._ready_engine(), self.settings)
+        return self._access
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
             if self._engine is None:
                 self._engine = await build_engine(self.settings)
+            await self._ready_access().start(self.settings.server.host)
+            if self.settings.access.oidc.issuer:
+                self._oidc = Oidc(self.settings.access.oidc, self._engine.transport, self._engine.clock)
             self._queue = await open_queue(self._engine, self.settings)
             self._proof = await open_proof(self._engine, self.settings, self._queue)
             await self._rooms().clients.start()
@@ -130,6 +155,7 @@ class Gateway:
         rooms.clients.stop()
         if self._queue is not None:
             await self._queue.close()
+        await rooms.access.close()
         await rooms.engine.close()
         await rooms.observer.close()
         await send({"type": "lifespan.shutdown.complete"})
@@ -158,12 +184,18 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("HEAD", "/healthz"): _alive,
     ("GET", "/readyz"): _ready,
     ("GET", "/thriftgate/metrics"): metrics,
+    ("POST", "/thriftgate/login"): login,
+    ("POST", "/thriftgate/logout"): logout,
+    ("GET", "/thriftgate/oidc/login"): oidc_login,
+    ("GET", "/thriftgate/oidc/callback"): oidc_callback,
 }
 
 
 def _by_prefix(scope: Scope) -> Handler:
     if scope["method"] == "GET" and scope["path"].startswith(JOBS):
         return job
+    if is_admin_call(scope):
+        return admin
     if is_batch_call(scope):
         return batches
     if scope["method"] == "GET" and scope["path"].startswith("/v1/models/"):

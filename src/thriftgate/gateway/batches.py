@@ -35,12 +35,12 @@ def open_clients(engine: Engine, settings: Settings) -> ClientBatches:
     """The batches of a gateway's clients. Raises LedgerError for a ledger that keeps no jobs."""
     if settings.ledger.path != ":memory:":
         clear(_folder(settings))
-    return ClientBatches(engine, own_key=bool(settings.upstream.api_key.get_secret_value()))
+    return ClientBatches(engine, own_key=bool(engine.own_key))
 
 
 async def batches(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
     """One call on batches."""
-    call = call_of(scope)
+    call = await call_of(rooms, scope, "batch")
     remote_id, _, action = scope["path"].removeprefix(PATH).removeprefix("/").partition("/")
     if call.method == "POST" and not remote_id:
         reply = await _create(rooms, call, scope, receive)
@@ -62,9 +62,7 @@ async def _create(rooms: Rooms, call: Call, scope: Scope, receive: Receive) -> W
     """Take the whole body in before anything is sent: what it may cost must be known. What will be refused is read to its
     end all the same, so that the client hears why."""
     engine, settings = rooms.engine, rooms.settings
-    intake = Intake(
-        engine.knowledge, engine.policy, engine.key_of(call.credential), engine.clock.now_s(), call.cost_limit_pico
-    )
+    intake = Intake(engine.knowledge, engine.policy, engine.payer_of(call), engine.clock.now_s(), call.cost_limit_pico)
     spool = Spool(_folder(settings), engine.new_id())
     refusal: ThriftgateError | None = None
     drafts: Sequence[Draft] = ()
@@ -78,6 +76,7 @@ async def _create(rooms: Rooms, call: Call, scope: Scope, receive: Receive) -> W
                     refusal = error
                     spool.drop()
         drafts = intake.close() if refusal is None else ()
+        rooms.access.check_models(call.key, lambda: {draft.model for draft in drafts})
     except ThriftgateError as error:
         refusal = error
     except BaseException:

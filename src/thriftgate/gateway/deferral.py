@@ -52,7 +52,7 @@ class Wish(NamedTuple):
 
 async def open_queue(engine: Engine, settings: Settings) -> Queue | None:
     """The queue of a gateway; None where it can have none. Raises LedgerError and ConfigError."""
-    credential = settings.upstream.api_key.get_secret_value()
+    credential = engine.own_key
     if not credential or BatchDefer.id not in settings.policy.levers:
         left = sum(one.jobs for one in await job_book(engine).tally(QUEUE) if one.state not in FINAL)
         if left:
@@ -108,7 +108,7 @@ async def deferred(rooms: Rooms, call: Call, receive: Receive, send: Send) -> He
     """Serve a call that may wait from the queue. None once it is answered; otherwise it is to be made now, and the headers
     to be added say why (none: it may not wait)."""
     engine, queue = rooms.engine, rooms.queue
-    key = engine.key_of(call.credential)
+    key = engine.payer_of(call)
     wish = wish_of(call, key, rooms.settings, engine.clock.now_s())
     if wish is None:
         return ()
@@ -207,7 +207,7 @@ def _at_once(reason: str) -> Headers:
 def _why_no_queue(settings: Settings) -> str:
     if BatchDefer.id not in settings.policy.levers:
         return f"{BatchDefer.id} is off"
-    return "the gateway has no key of its own to send batches with (upstream.api_key)"
+    return "the gateway has no key of the provider's to send batches with (upstream.api_key)"
 
 
 def _job(ticket: Ticket) -> tuple[bytes, bytes]:

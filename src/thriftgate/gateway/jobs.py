@@ -38,7 +38,8 @@ def job_url(name: str) -> str:
 async def job(rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> None:
     """One job, for the key that it was sent with; its answer once there is one."""
     name = scope["path"].removeprefix(JOBS)
-    key = rooms.engine.key_of(credential_of(scope["headers"]))
+    caller = await rooms.access.caller(scope, "call")
+    key = caller.key.id if caller.key is not None else rooms.engine.key_of(credential_of(scope["headers"]))
     told = await rooms.queue.find(name, key) if rooms.queue is not None else None
     if told is None:
         raise NoSuchJob(f"there is no job {name[:80]!r} of this key; answers are kept for a while only")

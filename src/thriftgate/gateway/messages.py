@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from thriftgate.core.control.whose import Whose, tags_of
 from thriftgate.core.errors import InputError
 from thriftgate.core.money import pico_from_usd
 from thriftgate.engine.call import Call, Reply
@@ -16,17 +16,15 @@ from thriftgate.gateway.asgi import Receive, Scope, Send, read_body, send_whole
 from thriftgate.gateway.credentials import credential_of
 from thriftgate.gateway.deferral import deferred, may_defer
 from thriftgate.gateway.rooms import Rooms
+from thriftgate.ledger.tenants import Scope as KeyScope
 from thriftgate.providers.transport import Headers, header
-from thriftgate.settings import Settings
 from thriftgate.wire import DIALECTS
-
-TAGS_HEADER = b"thriftgate-tags"
 
 
 async def messages(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
     """One Messages call, JSON or stream; one that may wait goes into the queue instead."""
     engine = rooms.engine
-    call = await _call(scope, receive, rooms.settings)
+    call = await _call(rooms, scope, receive, "call")
     added: Headers = ()
     if may_defer(call, rooms.settings):
         now = await deferred(rooms, call, receive, send)
@@ -42,13 +40,13 @@ async def messages(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> 
 
 async def count(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
     """Token counting, of the prompt as it would be sent."""
-    reply = await rooms.engine.count(await _call(scope, receive, rooms.settings))
+    reply = await rooms.engine.count(await _call(rooms, scope, receive, "count"))
     await send_whole(send, reply.status, reply.headers, reply.body)
 
 
 async def forward(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
     """A call that costs nothing: the model list."""
-    reply = await rooms.engine.forward(await _call(scope, receive, rooms.settings))
+    reply = await rooms.engine.forward(await _call(rooms, scope, receive, "models"))
     await send_whole(send, reply.status, reply.headers, reply.body)
 
 
@@ -78,20 +76,31 @@ async def _client_gone(receive: Receive) -> None:
         pass
 
 
-async def _call(scope: Scope, receive: Receive, settings: Settings) -> Call:
-    call = call_of(scope)
-    return replace(call, body=await read_body(scope, receive, settings.server.body_bytes_max))
+async def _call(rooms: Rooms, scope: Scope, receive: Receive, may: KeyScope) -> Call:
+    call = await call_of(rooms, scope, may)
+    call = replace(call, body=await read_body(scope, receive, rooms.settings.server.body_bytes_max))
+    rooms.access.check_models(call.key, lambda: _asked(call))
+    return call
 
 
-def call_of(scope: Scope) -> Call:
-    """The call without its body. Raises InputError for a header that cannot be read."""
+def _asked(call: Call) -> tuple[str, ...]:
+    """The model that a call asks for; none where it cannot be read, which the engine tells better."""
+    with suppress(InputError):
+        return (call.dialect.parse(call.body).model,)
+    return ()
+
+
+async def call_of(rooms: Rooms, scope: Scope, may: KeyScope) -> Call:
+    """The call without its body, in its caller's name. Raises InputError for a header that cannot be read, Unauthenticated
+    and NotAllowed where the caller may not make it."""
+    caller = await rooms.access.caller(scope, may)
     headers = tuple(scope["headers"])
     limit = header(headers, b"thriftgate-max-cost-usd")
     try:
         limit_pico = pico_from_usd(limit) if limit else None
     except InputError as error:
         raise InputError(f"header thriftgate-max-cost-usd: {error}") from None
-    return Call(
+    call = Call(
         method=scope["method"],
         path=_path(scope),
         query=scope["query_string"].decode("latin-1"),
@@ -100,8 +109,8 @@ def call_of(scope: Scope) -> Call:
         dialect=DIALECTS[0],
         credential=credential_of(headers),
         cost_limit_pico=limit_pico,
-        whose=Whose(tags=tags_of(header(headers, TAGS_HEADER).split(","))),
     )
+    return rooms.access.admitted(call, caller)
 
 
 def _path(scope: Scope) -> str:

@@ -17,8 +17,9 @@ from thriftgate.telemetry.page import page_text
 
 
 async def metrics(rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> None:
-    """The page. Budgets are read anew, or told as they were; it is written in a thread: with many labels that takes tens of
-    milliseconds, and answers are streaming."""
+    """The page. Where calls need a key, so does this: one with the scope admin:read. Budgets are read anew, or told as they
+    were; it is written in a thread: with many labels that takes tens of milliseconds, and answers are streaming."""
+    await rooms.access.caller(scope, "admin:read")
     with suppress(LedgerError):
         await rooms.engine.budgeting.refresh()
     families = rooms.observer.page.families()

@@ -8,22 +8,29 @@ from dataclasses import dataclass
 from thriftgate.batch.client_batches import ClientBatches
 from thriftgate.batch.queue import Queue
 from thriftgate.engine.engine import Engine
+from thriftgate.gateway.access import Access
 from thriftgate.gateway.asgi import Receive, Scope, Send
 from thriftgate.gateway.observing import Observer
+from thriftgate.gateway.oidc import Oidc
+from thriftgate.gateway.sessions import Sessions
 from thriftgate.settings import Settings
 
 
 @dataclass(frozen=True)
 class Rooms:
     """The engine that makes calls, the settings it was built from, and the queue of calls that can wait (None: there is
-    none, because no key of the gateway's own is set or the lever is off); `clients` are the batches that clients create;
-    `observer` tells the outside what is booked."""
+    none, because no key of the provider's is there or the lever is off); `clients` are the batches that clients create,
+    `observer` tells the outside what is booked, `access` knows who may call, `sessions` who is logged in; `oidc` is the
+    identity provider, if there is one."""
 
     engine: Engine
     settings: Settings
     clients: ClientBatches
     observer: Observer
+    access: Access
+    sessions: Sessions
     queue: Queue | None = None
+    oidc: Oidc | None = None
 
 
 Handler = Callable[[Rooms, Scope, Receive, Send], Awaitable[None]]

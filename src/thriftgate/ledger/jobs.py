@@ -169,9 +169,9 @@ class Outcome(Struct, frozen=True, gc=False):
 
 
 class Body(Struct, frozen=True):
-    """The call of a job in a queue: whose it is, its own headers as JSON, whom to tell of its answer. The body is dropped
-    once it is answered. `tell_us` is when to tell next, 0 for no more; `told` how often it was tried. `digest` is the same
-    for the same call sent again."""
+    """The call of a job in a queue: its key, its own headers and whose it is as JSON, whom to tell of its answer. The body
+    is dropped once it is answered. `tell_us` is when to tell next, 0 for no more; `told` how often it was tried. `digest` is
+    the same for the same call sent again."""
 
     seq: int
     key: str
@@ -181,6 +181,7 @@ class Body(Struct, frozen=True):
     tell_us: int = 0
     told: int = 0
     digest: bytes = b""
+    whose: bytes = b"{}"
 
 
 class Answer(Struct, frozen=True):

@@ -14,8 +14,11 @@ from msgspec.structs import replace
 
 from thriftgate.core.control.limit_words import limit_document, metric_of, per_of, units_of
 from thriftgate.core.control.limits import Limit, checked
-from thriftgate.core.errors import InputError
+from thriftgate.core.errors import InputError, NotThere
+from thriftgate.ledger.issuing import HOST, Actor
 from thriftgate.ledger.limits import LimitBook
+from thriftgate.ledger.reach import Reach
+from thriftgate.ledger.tenants import Tenants
 
 
 class WantedLimit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,31 +34,39 @@ class WantedLimit(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LimitDesk:
-    """`new_id` draws ids."""
+    """At which `actor` stands: a team's administrator sees and changes the limits of that team alone. `new_id` draws ids."""
 
-    def __init__(self, book: LimitBook, new_id: Callable[[], str]) -> None:
+    def __init__(self, book: LimitBook, tenants: Tenants, new_id: Callable[[], str], actor: Actor = HOST) -> None:
         self._book = book
+        self._reach = Reach(tenants, actor, "limit")
         self._new_id = new_id
 
     async def put(self, wanted: WantedLimit, now_us: int) -> dict[str, Any]:
-        """Make it, or change the amount and burst of the one with that name."""
+        """Make it, or change the amount and burst of the one with that name. Raises NotAllowed."""
+        wanted = replace(wanted, scope=await self._reach.resolved(wanted.scope))
         limit = checked(self._changed(await self._find(wanted.name), wanted, now_us))
+        self._reach.check(limit.scope)
         await self._book.put(limit)
-        return limit_document(limit)
+        document = limit_document(limit)
+        told = f"{document['amount']} {limit.metric}" + (f" a {limit.per}" if document["per"] else "")
+        await self._reach.did("set", limit.id, limit.name, now_us, told)
+        return await self._reach.named(document)
 
     async def all(self) -> dict[str, Any]:
         """All that stand."""
-        return {"limits": [limit_document(one) for one in await self._book.all() if not one.ended_us]}
+        found = [one for one in await self._book.all() if not one.ended_us and self._reach.over(one.scope)]
+        return {"limits": [await self._reach.named(limit_document(one)) for one in found]}
 
     async def show(self, name: str) -> dict[str, Any]:
         """One of them."""
-        return limit_document(await self._known(name))
+        return await self._reach.named(limit_document(await self._known(name)))
 
     async def end(self, name: str, now_us: int) -> dict[str, Any]:
         """End it."""
         limit = replace(await self._known(name), ended_us=now_us)
         await self._book.put(limit)
-        return limit_document(limit)
+        await self._reach.did("end", limit.id, limit.name, now_us)
+        return await self._reach.named(limit_document(limit))
 
     def _changed(self, found: Limit | None, wanted: WantedLimit, now_us: int) -> Limit:
         if found is None:
@@ -81,9 +92,10 @@ class LimitDesk:
     async def _known(self, name: str) -> Limit:
         found = await self._find(name)
         if found is None:
-            raise InputError(f"there is no limit {name!r}; `thriftgate limits list` shows those there are")
+            raise NotThere(f"there is no limit {name!r}; `thriftgate limits list` shows all")
         return found
 
     async def _find(self, name: str) -> Limit | None:
-        """One that stands, by its name or id."""
-        return next((one for one in await self._book.all() if not one.ended_us and name in (one.name, one.id)), None)
+        """One that stands, by its name or id, as far as the actor sees it."""
+        those = [one for one in await self._book.all() if not one.ended_us and name in (one.name, one.id)]
+        return next((one for one in those if self._reach.over(one.scope)), None)

@@ -48,7 +48,7 @@ def _fields(kind: type[msgspec.Struct]) -> str:
 
 
 _ADD_JOB = _insert("jobs", Job)
-_ADD_BODY = f"insert into bodies (run, {', '.join(Body.__struct_fields__)}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD_BODY = f"insert into bodies (run, {', '.join(Body.__struct_fields__)}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ADD_ANSWER = f"insert or replace into answers (run, {', '.join(Answer.__struct_fields__)}) values (?, ?, ?, ?, ?)"
 _JOB = f"select {_fields(Job)} from jobs"
 _PUT_BATCH = _insert("batches", BatchRow, over=True)

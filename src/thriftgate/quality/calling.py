@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from thriftgate.batch import build
 from thriftgate.batch.work import Stopped
+from thriftgate.core.control.whose import Payer
 from thriftgate.core.errors import InputError, LedgerError, PolicyRefusal, ThriftgateError, UnknownPrice
 from thriftgate.core.money import usd_from_pico
 from thriftgate.engine.engine import Engine
@@ -81,7 +82,7 @@ class Caller:
             if tried > 1:
                 await self._engine.clock.sleep(min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** (tried - 2)))
             try:
-                said = await self._ask(body, (), "", "")
+                said = await self._ask(body, (), Payer(), "")
             except LedgerError:
                 raise
             except (InputError, PolicyRefusal, UnknownPrice) as error:

@@ -3,6 +3,7 @@
 May import: core, and what names the provider's own address.
 """
 
+from thriftgate.settings.access import AccessSettings, OidcSettings, RoleRow
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings, RuleRow, TaskRow
 from thriftgate.settings.limiting import LimitRow, limits_of
 from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
@@ -13,14 +14,17 @@ from thriftgate.settings.telemetry import TelemetrySettings
 __all__ = [
     "ENV_PREFIX",
     "ENV_SEPARATOR",
+    "AccessSettings",
     "BatchSettings",
     "CacheSettings",
     "DeferRule",
     "ExperimentSettings",
     "LedgerSettings",
     "LimitRow",
+    "OidcSettings",
     "OutputTaskRow",
     "ProofSettings",
+    "RoleRow",
     "RoutingSettings",
     "RuleRow",
     "Settings",

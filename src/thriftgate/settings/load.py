@@ -23,6 +23,7 @@ from thriftgate.core.money import pico_from_usd
 from thriftgate.core.routing.kinds import KINDS
 from thriftgate.core.stability.rewrite import LEVER as STABILISE
 from thriftgate.providers.urls import place_of
+from thriftgate.settings.access import AccessSettings
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings
 from thriftgate.settings.limiting import LimitsSettings, limits_of
 from thriftgate.settings.serving import (
@@ -44,6 +45,8 @@ _LISTS = frozenset(
     {"levers", "stabilise", "latency_critical_keys", "webhooks", "artefacts"}
 )  # of words, separated by commas in a variable
 
+_MASTER_KEY = f"{ENV_PREFIX}MASTER_KEY"
+
 
 class Settings(Table):
     """Everything that can be set. `prices` is read by the price book (`pricing/overrides.py`)."""
@@ -51,6 +54,7 @@ class Settings(Table):
     server: Server = Server()
     upstream: Upstream = Upstream()
     ledger: LedgerSettings = LedgerSettings()
+    access: AccessSettings = AccessSettings()
     policy: PolicySettings = PolicySettings()
     cache: CacheSettings = CacheSettings()
     compress: CompressSettings = CompressSettings()
@@ -83,6 +87,8 @@ def load(
         if name.startswith(ENV_PREFIX) and ENV_SEPARATOR in name:
             table, _, key = name.removeprefix(ENV_PREFIX).lower().partition(ENV_SEPARATOR)
             _put(document, table, key, _listed(text) if key in _LISTS else text)
+        elif name == _MASTER_KEY:
+            _put(document, "access", "master_key", text)
         elif name.startswith(ENV_PREFIX):
             _check_name(name)
     for dotted, value in (flags or {}).items():

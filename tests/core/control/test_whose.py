@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from thriftgate.core.control.whose import NOBODY, TAG_CHARS_MAX, TAGS_MAX, Whose, scopes_of, tags_of, tier_of
+from thriftgate.core.control.whose import NOBODY, Whose, scopes_of, tier_of
 from thriftgate.pricing.load import load_models
 
 
@@ -44,8 +44,3 @@ def test_a_call_counts_under_all_that_is_known_of_it() -> None:
         "tag=eu",
     }
     assert scopes_of("none", NOBODY, model="m", provider="", task="") == {"key=none", "model=m"}
-
-
-def test_tags_are_bounded() -> None:
-    assert tags_of([" a ", "a", "", "b\x00", "x" * 500]) == ("a", "x" * TAG_CHARS_MAX)
-    assert len(tags_of([f"t{n}" for n in range(1000)])) == TAGS_MAX

@@ -9,8 +9,6 @@ from msgspec import Struct
 from thriftgate.core.errors import InputError
 
 KINDS = ("org", "team", "user", "key", "tag", "task", "model", "tier", "provider")
-TAGS_MAX = 16
-TAG_CHARS_MAX = 100
 LINES = ("fable", "mythos", "opus", "sonnet", "haiku")
 """The lines of models, from the dearest (platform.claude.com/docs/en/about-claude/models/overview, 2026-10)."""
 
@@ -26,6 +24,13 @@ class Whose(Struct, frozen=True):
 
 
 NOBODY = Whose()
+
+
+class Payer(Struct, frozen=True):
+    """Whom a call is booked to: the name of its key in the books ("": of the key that it is sent with), and whose it is."""
+
+    key: str = ""
+    whose: Whose = NOBODY
 
 
 def tier_of(model: str) -> str:
@@ -72,10 +77,3 @@ def check_scope(where: str, scope: Sequence[str]) -> None:
         kind, equals, value = condition.partition("=")
         if kind not in KINDS or not equals or not value:
             raise InputError(f"{where}: scope {condition!r} is not of the form kind=value; kinds: {', '.join(KINDS)}")
-
-
-def tags_of(texts: Sequence[str]) -> tuple[str, ...]:
-    """Tags as they are kept: trimmed, each once, in order; those beyond `TAGS_MAX`, and what is beyond `TAG_CHARS_MAX`
-    characters of one, are left out: what a caller may write at will must not grow without bound."""
-    found = dict.fromkeys(text.strip()[:TAG_CHARS_MAX] for text in texts)
-    return tuple(tag for tag in found if tag and tag.isprintable())[:TAGS_MAX]
