@@ -306,7 +306,14 @@ async def test_a_storm_of_clients_that_leave_keeps_nothing(seed: int) -> None:
     async def client(engine: Engine) -> None:
         nonlocal most
         body = draw.choice([SHORT, STREAM])
-        reply = await engine.messages(call_of(body, key=draw.choice(["k1", "k2", "k3"])))
+        call = call_of(body, key=draw.choice(["k1", "k2", "k3"]))
+        while True:
+            try:
+                reply = await engine.messages(call)
+                break
+            except LimitExceeded:
+                for _ in range(100):
+                    await asyncio.sleep(0)
         most = max(most, 3 - left(engine).get("concurrency", 3))
         try:
             for _ in range(draw.randrange(4)):
@@ -325,12 +332,12 @@ async def test_a_storm_of_clients_that_leave_keeps_nothing(seed: int) -> None:
             for _ in range(draw.randrange(20)):
                 await asyncio.sleep(0)
         results = await asyncio.gather(*clients, return_exceptions=True)
-        assert all(one is None or isinstance(one, LimitExceeded | asyncio.CancelledError) for one in results)
+        assert all(one is None or isinstance(one, asyncio.CancelledError) for one in results)
         await engine.tasks.finish(5)
         assert list(left(engine)) == ["output_tokens"]
         assert not engine.limiting._waiting
-        assert most == 3 or not table["wait_s"]
-        used = sum(one.usage.total.output for one in await engine.ledger.entries(limit=1000))
+        assert most == 3
+        used = sum(one.usage.total.output for one in await engine.ledger.entries(limit=100_000))
         assert left(engine)["output_tokens"] == 10**6 - used < 10**6
         await assert_sound(engine.ledger)
 
