@@ -22,7 +22,25 @@ _JUDGING_KEYS = (
     "kinds{judge: n}, cost_usd, pairs, shown_first{value, low, high}, swayed_by_order, human_answers, "
     "human_agreement{value, low, high}, human_kappa"
 )
+_KEY_KEYS = (
+    "id, name, state, user, team, org, role, scopes[], models[], tasks[], tags[], tags_allowed[], priority, created, "
+    "expires, rotated, revoked, last_used"
+)
+_TEAM_KEYS = "id, name, org, created, removed"
+_USER_KEYS = "id, name, org, team, email, role, created, removed"
 KEYS: dict[str, str] = {
+    **dict.fromkeys(("keys create", "keys rotate"), f"{_KEY_KEYS}, secret"),
+    **dict.fromkeys(("keys revoke", "keys expire"), _KEY_KEYS),
+    "keys list": f"keys[{{{_KEY_KEYS}}}]",
+    "keys show": f"{_KEY_KEYS}, history[{{id, at, who, via, action, subject, detail}}]",
+    "keys audit": "audit[{id, at, who, via, action, subject, detail}]",
+    "keys reseal": "provider_keys, master_key_in",
+    **dict.fromkeys(("keys provider add", "keys provider remove"), "id, name, provider, created, removed"),
+    "keys provider list": "provider_keys[{id, name, provider, created, removed}]",
+    **dict.fromkeys(("teams add", "teams remove"), _TEAM_KEYS),
+    **dict.fromkeys(("teams org add", "teams org remove"), "id, name, created, removed"),
+    **dict.fromkeys(("teams user add", "teams user remove"), _USER_KEYS),
+    "teams list": f"orgs[{{id, …}}], teams[{{{_TEAM_KEYS}}}], users[{{{_USER_KEYS}}}]",
     "demo": "baseline_usd, paid_usd, saved_usd, levers{id: usd}, calls, workloads[{name, calls, baseline_usd, paid_usd, "
     "saved_usd, levers{id: usd}, explain}], proof{ok, booked_usd, billed_usd, complaints[]}, simulated, "
     "simulated_span_s, ledger",
@@ -101,12 +119,19 @@ REQUEST_HEADERS = {
     "thriftgate-task": "What kind of call this is, in a word of yours: what `[[routing.rules]]`, artefacts and reports know "
     "it by, in place of its fingerprint. `[[batch.rules]]` can let some kinds wait.",
     "thriftgate-tenant": "On whose behalf you make this call, in a word of yours, for `[[routing.rules]]`.",
+    "thriftgate-tags": "Tags of the call, separated by commas, such as `env=prod, eu`, beside those of its key. Budgets, "
+    "limits and reports can go by them. Sixteen at most, each of at most 100 characters.",
+    "thriftgate-user": "The end user that this call is for, in a word of yours, in place of the key's own user. A virtual "
+    "key needs the scope `act-as` for it.",
     "thriftgate-run": "A name for an agent's run: all its calls count together towards the ceilings of `[guard]`.",
     "thriftgate-route": "`off`: the model that this call names serves it, whatever the rules say.",
     "thriftgate-idempotency-key": "A name for a call with a deadline: the same call sent again under it is given the same "
     "job, and not made twice.",
     "thriftgate-latency": "`critical`: this call never waits for another one that is writing its prefix; see [the fan-out "
     "guard](../guides/keepalive.md#the-fan-out-guard).",
+    "thriftgate-priority": "`high`, `normal` or `low`: who goes first where calls wait for [the provider's "
+    "limits](../guides/limits.md#the-providers-own-limits).",
+    "thriftgate-queue-s": "How many seconds this call may wait for them, in place of `governor.queue_s_max`.",
 }
 REPLY_HEADERS = {
     "thriftgate-request-id": "The call's id in the ledger: `thriftgate explain ID`. Also on errors that thriftgate itself "
@@ -118,8 +143,6 @@ REPLY_HEADERS = {
     "thriftgate-limit": "How the limit stands of which the most is used, of those that the call counts under, with this "
     "call in it: name, metric, limit, what remains, and when nothing of it will be used if no more comes. On a 429 of "
     "thriftgate's own: the limit that is in the way. The provider's own limits are in its `anthropic-ratelimit-…` headers.",
-    "thriftgate-tags": "Tags of the call, separated by commas, such as `env=prod, eu`. Budgets, limits and reports can go "
-    "by them. Sixteen at most.",
     "thriftgate-forecast-usd": "What the call was expected to cost when it was planned. An estimate.",
     "thriftgate-cost-usd": "What the call cost, exactly. Not on streams: their usage stands at their end, when the headers "
     "are long gone; ask the ledger.",

@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
 async def measured(limits: tuple[Limit, ...], calls: int, keys: int) -> float:
     """Microseconds a call, the median of some rounds."""
     clock = SystemClock()
-    limiting = Limiting(LimitsTable(limits), None, clock, Tasks())
+    limiting = Limiting(LimitsTable(limits), clock, Tasks())
     tags = tuple(f"t{number}" for number in range(15)) if len(limits) > 5 else ("env=prod",)
     whose = Whose("usr_1", "search", "org_1", tags)
     callers = [Caller(f"key_{number}", whose, "claude-opus-5-5", "anthropic", "") for number in range(keys)]

@@ -29,7 +29,7 @@ from tests.fixtures import (
 from thriftgate.core.control.budgets import Budget
 from thriftgate.core.control.limits import Limit
 from thriftgate.core.control.whose import Whose
-from thriftgate.core.errors import BudgetExceeded, LedgerError, LimitExceeded, Unreachable
+from thriftgate.core.errors import BudgetExceeded, ClientLeft, LedgerError, LimitExceeded, Unreachable
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.app import Gateway
 from thriftgate.ledger.sqlite import SqliteLedger
@@ -293,6 +293,27 @@ async def test_patience_ends() -> None:
         assert not engine.limiting._waiting
         held.go.set()
         await first
+
+
+async def test_a_client_that_goes_waits_no_longer() -> None:
+    held = Held()
+    async with engine_on(transport=held, clock=Standing(), limits=limits(rule("concurrency", 1), wait_s=60)) as engine:
+        first = asyncio.create_task(ask(engine))
+        await until_waiting(engine, 0)
+        hung_up = asyncio.Event()
+
+        async def left_() -> None:
+            await hung_up.wait()
+
+        second = asyncio.create_task(ask(engine, left=left_))
+        await until_waiting(engine, 1)
+        hung_up.set()
+        with pytest.raises(ClientLeft):
+            await second
+        held.go.set()
+        await first
+        assert len(held.came) == 1
+        assert left(engine) == {}
 
 
 @pytest.mark.parametrize("seed", range(6))

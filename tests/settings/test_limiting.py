@@ -8,7 +8,7 @@ import pytest
 
 from thriftgate.core.control.limits import Limit
 from thriftgate.core.errors import ConfigError
-from thriftgate.settings import limits_of, load
+from thriftgate.settings import caller_limits, load
 
 TEXT = """
 [limits]
@@ -34,7 +34,7 @@ def test_rules_are_read(tmp_path: Path) -> None:
     file.write_text(TEXT)
     settings = load(file, environ={"THRIFTGATE_LIMITS__WAIT_S": "3"})
     assert settings.limits.wait_s == 3
-    assert limits_of(settings.limits) == (
+    assert caller_limits(settings.limits) == (
         Limit("settings:each key", "each key", "requests", 60, burst=10, scope=("key=*",)),
         Limit("settings:money", "money", "usd", 5 * 10**11, "hour"),
     )

@@ -52,11 +52,11 @@ def limits_set(
 def limits_list(*, ledger: LedgerPath = None, json: Json = False, config: Config = None) -> None:
     """All limits that stand, those of the settings among them."""
     from thriftgate.cli.limits_told import at_the_desk, tell_all  # noqa: PLC0415  --help shall be quick
-    from thriftgate.settings import limits_of  # noqa: PLC0415  --help shall be quick
+    from thriftgate.settings import caller_limits  # noqa: PLC0415  --help shall be quick
 
     settings = settings_for(config, ledger__path=ledger)
     kept = at_the_desk(settings.ledger.path, lambda desk, _: desk.all())
-    tell_all(kept, limits_of(settings.limits), json=json)
+    tell_all(kept, caller_limits(settings.limits), json=json)
 
 
 def limits_show(name: Name, /, *, ledger: LedgerPath = None, json: Json = False, config: Config = None) -> None:

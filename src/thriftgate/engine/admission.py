@@ -57,7 +57,7 @@ class Admission:
         if found is None:
             return
         buckets, taken = found
-        requests = 0 if entry.outcome == "unreachable" else taken.requests
+        requests = 0 if entry.outcome in ("unreachable", "refused") else taken.requests
         used = needs_of(entry.usage.total, -entry.posted(UPSTREAM), requests=requests, concurrency=taken.concurrency)
         self._counter.put(buckets, used, taken)
 

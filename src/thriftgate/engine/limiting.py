@@ -16,7 +16,7 @@ from thriftgate.clock import Clock
 from thriftgate.core.control.limit_shelf import Caller, Shelf
 from thriftgate.core.control.limit_words import bucket_text
 from thriftgate.core.control.limits import Bucket, Lack, Limit, Needs, Place, lacking
-from thriftgate.core.errors import LimitExceeded
+from thriftgate.core.errors import ClientLeft, LimitExceeded
 from thriftgate.engine.admission import Admission
 from thriftgate.engine.call import Call, Reply
 from thriftgate.engine.freshness import Freshness
@@ -27,22 +27,24 @@ from thriftgate.providers.transport import Headers
 
 
 class LimitsTable(Struct, frozen=True):
-    """The limits of the settings, and how long a call may wait for room (seconds)."""
+    """The limits of the settings, how long a call may wait for room (seconds), and the limits that the ledger keeps."""
 
     rules: tuple[Limit, ...] = ()
     wait_s: float = 0.0
+    book: LimitBook | None = None
 
 
 NO_LIMITS = LimitsTable()
+Left = Callable[[], Awaitable[None]]
 HEADER = b"thriftgate-limit"
 
 
 class Limiting:
-    """One per engine. `book` are the limits that the ledger keeps beside those of the settings."""
+    """One per engine."""
 
-    def __init__(self, table: LimitsTable, book: LimitBook | None, clock: Clock, tasks: Tasks) -> None:
+    def __init__(self, table: LimitsTable, clock: Clock, tasks: Tasks) -> None:
         self._table = table
-        self._book = book
+        self._book = table.book
         self._clock = clock
         self._tasks = tasks
         self._fresh = Freshness(self._read, "limits", clock, tasks)
@@ -84,9 +86,11 @@ class Limiting:
         """A question that costs nothing counts as a request. Raises LimitExceeded."""
         await self.let_in(Admission(self), "", caller, Needs(requests=1))
 
-    async def let_in(self, admission: Admission, call_id: str, caller: Caller, needs: Needs) -> bool:
-        """Take what a call needs, or go on with one that was let in before. Returns whether it has waited. Raises
-        LimitExceeded, with nothing taken."""
+    async def let_in(
+        self, admission: Admission, call_id: str, caller: Caller, needs: Needs, left: Left | None = None
+    ) -> bool:
+        """Take what a call needs, or go on with one that was let in before. Returns whether it has waited. `left` ends when
+        the client has gone. Raises LimitExceeded and ClientLeft, with nothing taken."""
         now_us = self._now_us()
         buckets = self._shelf.buckets(caller, now_us)
         if admission.is_in:
@@ -99,18 +103,29 @@ class Limiting:
                 return False
             if lack.never or self._table.wait_s <= 0:
                 raise self._refusal(lack)
-        await self._queue(admission, call_id, caller, needs)
+        gone = self._tasks.spawn(_gone(left)) if left is not None else None
+        try:
+            await self._queue(admission, call_id, caller, needs, gone)
+        finally:
+            if gone is not None:
+                gone.cancel()
         return True
 
-    async def _queue(self, admission: Admission, call_id: str, caller: Caller, needs: Needs) -> None:
-        """Wait for room, behind those who came before and want of the same. Raises LimitExceeded."""
+    async def _queue(
+        self, admission: Admission, call_id: str, caller: Caller, needs: Needs, gone: asyncio.Task[None] | None
+    ) -> None:
+        """Wait for room, behind those who came before and want of the same. Raises LimitExceeded and ClientLeft."""
         mine = asyncio.Event()
+        if gone is not None:
+            gone.add_done_callback(lambda _: mine.set())
         until_us = self._now_us() + round(self._table.wait_s * 1e6)
         places = [one.place for one in self._shelf.buckets(caller, self._now_us())]
         for place in places:
             self._waiting.setdefault(place, {})[mine] = None
         try:
             while True:
+                if gone is not None and gone.done() and not gone.cancelled():
+                    raise ClientLeft("the client has gone while its call waited; nothing was sent")
                 now_us = self._now_us()
                 buckets = self._shelf.buckets(caller, now_us)
                 if not all(next(iter(self._waiting[place])) is mine for place in places):
@@ -173,3 +188,7 @@ class Limiting:
 
     def _now_us(self) -> int:
         return int(self._clock.monotonic_s() * 1e6)
+
+
+async def _gone(left: Left) -> None:
+    await left()

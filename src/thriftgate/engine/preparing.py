@@ -38,6 +38,7 @@ from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.engine.talks import Talking
 from thriftgate.engine.unreduced import Unreduced, forecast_savings
 from thriftgate.engine.unsent import Books, Opened, as_refusal, refuse, refused
+from thriftgate.engine.upstreams import Upstreams
 from thriftgate.ledger.entries import Ledger
 from thriftgate.logs import log, where_raised
 from thriftgate.providers.transport import Headers
@@ -55,6 +56,7 @@ class Rooms(NamedTuple):
     shaper: Shaper
     provider_side: ProviderSide
     fanout: Fanout
+    upstreams: Upstreams
     stability: StabilityWatch
     keepalive: KeepAlive | None
     budgeting: Budgeting
@@ -106,6 +108,7 @@ class Preparer:
         try:
             request = call.dialect.parse(call.body)
             model = request.model
+            call = rooms.upstreams.chosen(call, request, opened.key)
             policy, route = rooms.router.enrol(request, opened.key, self._allowed(call))
             request, policy, squeeze = self._squeezed(call, request, opened.key, policy, now_s)
             rewritten = replace(prepare(request, self._knowledge.models[model], policy), route=route)
@@ -115,12 +118,12 @@ class Preparer:
             rewritten = replace(rewritten, guard=guarded.guard if guarded is not None else None)
             unshaped = rewritten
             rewritten, wanted = rooms.shaper.shape(unshaped, call, opened.key, policy, now_s)
-            rewritten, added = rooms.provider_side.asked(rewritten, opened.key, policy, now_s)
+            rewritten, added = rooms.provider_side.asked(rewritten, call, opened.key, policy, now_s)
             snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)
             if plan.refusal is not None and rewritten.asked is not None:  # no lever shall forbid a call
                 unshaped = unshaped.unrouted("it would take this call over its limit")
                 rewritten, wanted = rooms.shaper.shape(unshaped, call, opened.key, policy, now_s)
-                rewritten, added = rooms.provider_side.asked(rewritten, opened.key, policy, now_s)
+                rewritten, added = rooms.provider_side.asked(rewritten, call, opened.key, policy, now_s)
                 snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)
             wait_s = 0.0 if plan.refusal is not None or plan.held_out else self._wait_s(opened.key, call.headers)
             if wait_s > 0:
@@ -128,12 +131,12 @@ class Preparer:
                     snapshot,
                     plan,
                     wait_s=wait_s,
-                    planned=lambda: self._planned(rewritten, opened.key, policy),
+                    planned=lambda: self._planned(rewritten, call, opened.key, policy),
                     cost_pico=lambda state: rewritten.plan(state, policy).forecast.pico,
                 )
             admission = call.admission if plan.refusal is None else None
-            if admission is not None and await self._let_in(admission, opened, rewritten, plan):  # it has waited
-                snapshot, plan = self._planned(rewritten, opened.key, policy)
+            if admission is not None and await self._let_in(admission, call, opened, rewritten, plan):  # it has waited
+                snapshot, plan = self._planned(rewritten, call, opened.key, policy)
             refusal = plan.refusal
             if refusal is None and guarded is not None:  # nothing may wait between this and the call
                 refusal = rooms.guarding.take(opened.id, guarded, plan, rewritten.request.max_tokens, snapshot.state)
@@ -169,14 +172,14 @@ class Preparer:
             policy = replace(policy, levers=(*policy.levers, RouteRules.id))
         return request, policy, squeeze
 
-    async def _let_in(self, admission: Admission, opened: Opened, rewritten: Rewritten, plan: Plan) -> bool:
+    async def _let_in(self, admission: Admission, call: Call, opened: Opened, rewritten: Rewritten, plan: Plan) -> bool:
         """Take what the call needs of its limits; whether it had to wait for that. Raises LimitExceeded."""
         task = plan.route.task if plan.route is not None else ""
         caller = Caller(opened.key, opened.whose, rewritten.request.model, self._knowledge.provider, task)
         needs = needs_of(plan.forecast.tokens, plan.forecast.pico, requests=1, concurrency=1)
-        return await self._rooms.limiting.let_in(admission, opened.id, caller, needs)
+        return await self._rooms.limiting.let_in(admission, opened.id, caller, needs, call.left)
 
-    async def asks(self, call: Call) -> None:
+    async def _asks(self, call: Call) -> None:
         """A question about a prompt is a request, too. Raises LimitExceeded."""
         rooms = self._rooms
         if not rooms.limiting.on:
@@ -190,8 +193,10 @@ class Preparer:
 
     async def as_sent(self, call: Call) -> bytes:
         """The body of a question about a prompt, with the prompt as it would go out now: thinking that answered a shortened
-        conversation fits no other. As it came where it cannot be read: the provider says what is wrong with it."""
+        conversation fits no other. As it came where it cannot be read: the provider says what is wrong with it. Raises
+        LimitExceeded."""
         rooms = self._rooms
+        await self._asks(call)
         try:
             request = parse_request(call.body, needs_max_tokens=False)
             rewritten = prepare(request, self._knowledge.models[request.model], self._policy)
@@ -213,10 +218,10 @@ class Preparer:
         rooms = self._rooms
         rewritten, snapshot, plan, wanted, talking, added = chosen
         self._watch(opened.key, request)
-        self._knowledge.observe(snapshot, opened.key)
+        self._knowledge.observe(snapshot, call.upstream or opened.key)
         if rooms.keepalive is not None:
             rooms.keepalive.moved_on(snapshot.state.prefix.chain)
-        plan, unreduced = self._told(rewritten, opened.key, snapshot, plan, policy)
+        plan, unreduced = self._told(rewritten, (opened.key, call.upstream), snapshot, plan, policy)
         prepared = Prepared(
             opened.id,
             opened.opened_us,
@@ -233,25 +238,28 @@ class Preparer:
             talking,
             added,
             call.whose,
+            call.upstream,
             admission=call.admission,
         )
         return prepared, rooms.fanout.depart(snapshot.state, plan)
 
-    def _planned(self, rewritten: Rewritten, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
-        snapshot = self._knowledge.snapshot(rewritten.request, key, self._rooms.clock.now_s())
+    def _planned(self, rewritten: Rewritten, call: Call, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
+        now_s = self._rooms.clock.now_s()
+        snapshot = self._knowledge.snapshot(rewritten.request, key, now_s, upstream=call.upstream)
         return snapshot, rewritten.plan(snapshot.state, policy)
 
     async def _permitted(self, call: Call, rewritten: Rewritten, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
         """The plan; where it refuses a prompt by its estimate, the plan for its true length."""
-        snapshot, plan = self._planned(rewritten, key, policy)
+        snapshot, plan = self._planned(rewritten, call, key, policy)
         if _rests_on_estimate(plan, rewritten) and await self._counted(call, rewritten.request, snapshot):
-            snapshot, plan = self._planned(rewritten, key, policy)
+            snapshot, plan = self._planned(rewritten, call, key, policy)
         return snapshot, plan
 
     def _told(
-        self, rewritten: Rewritten, key: str, snapshot: Snapshot, plan: Plan, policy: Policy
+        self, rewritten: Rewritten, keys: tuple[str, str], snapshot: Snapshot, plan: Plan, policy: Policy
     ) -> tuple[Plan, Unreduced | None]:
-        """The plan with what the levers of the prompt are expected to save, and the prompt before they acted."""
+        """The plan with what the levers of the prompt are expected to save, and the prompt before they acted. `keys` are the
+        client's and the provider's."""
         original = rewritten.original
         if original is None:
             return plan, None
@@ -260,7 +268,7 @@ class Preparer:
                 model = Edit(("model",), b'"%b"' % rewritten.request.model.encode())
                 original = parse_request(apply(original.body, [model]), needs_max_tokens=False)
             state = self._knowledge.snapshot(
-                original, key, snapshot.state.now_s, outlook=not plan.breakpoints, supposed=True
+                original, keys[0], snapshot.state.now_s, outlook=not plan.breakpoints, supposed=True, upstream=keys[1]
             ).state
             unreduced = self._knowledge.shadows.expect(
                 original, state, plan, sent=snapshot.state.prefix, changes=rewritten.changes, policy=policy

@@ -100,9 +100,11 @@ class Gateway:
                 await send_error(send, ThriftgateError("thriftgate failed on this request; its log tells more"), DIALECT)
 
     def stopping(self) -> None:
-        """The server is about to end: connections that are held for a batch would keep it waiting in vain."""
+        """The server is about to end: connections that are held for a batch, or for their turn, would keep it waiting."""
         if self._queue is not None:
             self._queue.let_go("the gateway is stopping")
+        if self._engine is not None:
+            self._engine.stopping()
 
     @property
     def needs_key(self) -> bool:

@@ -5,7 +5,7 @@ May import: core, and what names the provider's own address.
 
 from thriftgate.settings.access import AccessSettings, OidcSettings, RoleRow
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings, RuleRow, TaskRow
-from thriftgate.settings.limiting import LimitRow, limits_of
+from thriftgate.settings.limiting import LimitRow, caller_limits
 from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
 from thriftgate.settings.serving import BatchSettings, CacheSettings, DeferRule, LedgerSettings, Upstream
 from thriftgate.settings.shorter import OutputTaskRow
@@ -31,6 +31,6 @@ __all__ = [
     "TaskRow",
     "TelemetrySettings",
     "Upstream",
-    "limits_of",
+    "caller_limits",
     "load",
 ]

@@ -29,7 +29,7 @@ class LimitsSettings(Table):
     rules: tuple[LimitRow, ...] = Field(default=(), description="limits that stand whenever the gateway runs")
 
 
-def limits_of(table: LimitsSettings) -> tuple[Limit, ...]:
+def caller_limits(table: LimitsSettings) -> tuple[Limit, ...]:
     """The limits of the settings. Raises InputError naming the one that is wrong."""
     found = tuple(
         checked(

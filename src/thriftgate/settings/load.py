@@ -25,7 +25,8 @@ from thriftgate.core.stability.rewrite import LEVER as STABILISE
 from thriftgate.providers.urls import place_of
 from thriftgate.settings.access import AccessSettings
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings
-from thriftgate.settings.limiting import LimitsSettings, limits_of
+from thriftgate.settings.governing import GovernorSettings
+from thriftgate.settings.limiting import LimitsSettings, caller_limits
 from thriftgate.settings.serving import (
     BatchSettings,
     CacheSettings,
@@ -62,6 +63,7 @@ class Settings(Table):
     output: OutputSettings = OutputSettings()
     guard: GuardSettings = GuardSettings()
     keepalive: KeepaliveSettings = KeepaliveSettings()
+    governor: GovernorSettings = GovernorSettings()
     batch: BatchSettings = BatchSettings()
     routing: RoutingSettings = RoutingSettings()
     experiment: ExperimentSettings = ExperimentSettings()
@@ -118,6 +120,7 @@ def _check_values(settings: Settings) -> None:
         "keepalive.usd_per_day": keepalive.usd_per_day,
         "keepalive.usd_per_key_per_day": keepalive.usd_per_key_per_day,
         "proof.usd_per_day": settings.proof.usd_per_day,
+        "governor.wait_usd_per_hour": settings.governor.wait_usd_per_hour,
     }
     for name, amount in amounts.items():
         try:
@@ -135,7 +138,7 @@ def _check_values(settings: Settings) -> None:
             raise ConfigError(f"batch.rules[{at}].deadline: {rule.deadline} is more than {words(FARTHEST_S)} ahead")
     _check_routing(settings.routing)
     try:
-        limits_of(settings.limits)
+        caller_limits(settings.limits)
     except InputError as error:
         raise ConfigError(f"limits.rules: {error}") from None
     experiment = settings.experiment
