@@ -250,7 +250,7 @@ async def until_waiting(engine: Engine, number: int) -> None:
     """So many calls wait for room."""
 
     async def there() -> bool:
-        return sum(len(one) for one in engine.limiting._waiting.values()) == number
+        return len({one for line in engine.limiting._waiting.values() for one in line}) == number
 
     await until(there)
 
@@ -293,6 +293,60 @@ async def test_patience_ends() -> None:
         assert not engine.limiting._waiting
         held.go.set()
         await first
+
+
+async def test_who_waits_for_its_own_limit_is_in_nobodys_way() -> None:
+    held = Held()
+    table = limits(rule("concurrency", 1, scope=("key=*",)), rule(amount=50), wait_s=60)
+    async with engine_on(transport=held, clock=Standing(), limits=table) as engine:
+        asked = [asyncio.create_task(ask(engine, key="k1")) for _ in range(5)]
+        await until_waiting(engine, 4)
+        other = asyncio.create_task(ask(engine, key="k2"))
+
+        async def sent() -> bool:
+            return len(held.came) == 2
+
+        await until(sent)
+        await until_waiting(engine, 4)
+        held.go.set()
+        await asyncio.gather(*asked, other)
+        assert left(engine) == {"requests": 44}
+
+
+async def test_who_gives_up_lets_the_next_one_pass() -> None:
+    """The first in line needs two things, the next one only one of them, and waits because it came later."""
+    held = Held()
+    table = limits(
+        rule("concurrency", 1, scope=("tag=a",)),
+        {"name": "rare", "metric": "requests", "amount": 2, "burst": 1, "scope": ("tag=b",)},
+        wait_s=60,
+    )
+    both, one = Whose(tags=("a", "b")), Whose(tags=("b",))
+    async with engine_on(transport=held, clock=Standing(), limits=table) as engine:
+        first = asyncio.create_task(ask(engine, whose=Whose(tags=("a",))))
+        await asyncio.create_task(once(held, 1))
+        assert isinstance(engine.clock, TestClock)
+        second = asyncio.create_task(ask(engine, whose=one))
+        await once(held, 2)  # so that nothing is left of what is rare
+        third = asyncio.create_task(ask(engine, whose=both))
+        await until_waiting(engine, 1)
+        fourth = asyncio.create_task(ask(engine, whose=one))
+        await until_waiting(engine, 2)
+        engine.clock.advance(30)  # one is free again, but nobody is told by that clock
+        third.cancel()
+        await once(held, 3)
+        held.go.set()
+        await asyncio.gather(first, second, fourth)
+        assert not engine.limiting._waiting
+
+
+async def once(held: Held, number: int) -> None:
+    """So many calls have come to the provider."""
+
+    async def there() -> bool:
+        return len(held.came) == number
+
+    await until(there)
 
 
 async def test_a_client_that_goes_waits_no_longer() -> None:

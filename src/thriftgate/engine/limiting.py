@@ -7,7 +7,8 @@ shelf's (`core/control/limit_shelf.py`); here is who waits, in which order, and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -50,7 +51,8 @@ class Limiting:
         self._fresh = Freshness(self._read, "limits", clock, tasks)
         self._shelf = Shelf()
         self._shelf.lay(table.rules)
-        self._waiting: dict[Place, dict[asyncio.Event, None]] = {}
+        self._waiting: dict[Place, dict[int, asyncio.Event]] = {}
+        self._numbers = itertools.count()
 
     @property
     def on(self) -> bool:
@@ -115,37 +117,49 @@ class Limiting:
         self, admission: Admission, call_id: str, caller: Caller, needs: Needs, gone: asyncio.Task[None] | None
     ) -> None:
         """Wait for room, behind those who came before and want of the same. Raises LimitExceeded and ClientLeft."""
-        mine = asyncio.Event()
+        mine, number = asyncio.Event(), next(self._numbers)
         if gone is not None:
             gone.add_done_callback(lambda _: mine.set())
         until_us = self._now_us() + round(self._table.wait_s * 1e6)
-        places = [one.place for one in self._shelf.buckets(caller, self._now_us())]
-        for place in places:
-            self._waiting.setdefault(place, {})[mine] = None
+        stands: set[Place] = set()
         try:
             while True:
                 if gone is not None and gone.done() and not gone.cancelled():
                     raise ClientLeft("the client has gone while its call waited; nothing was sent")
                 now_us = self._now_us()
+                left_us = until_us - now_us
                 buckets = self._shelf.buckets(caller, now_us)
-                if not all(next(iter(self._waiting[place])) is mine for place in places):
-                    lack, wait_us = lacking(buckets, needs, now_us), until_us - now_us
-                elif (lack := self._shelf.take(buckets, needs, now_us)) is None:
+                behind = {one.place for one in buckets if self._others(one.place, before=number)}
+                lack = lacking(buckets, needs, now_us) if behind else self._shelf.take(buckets, needs, now_us)
+                if lack is None and not behind:
                     admission.comes_in(call_id, buckets, needs)
                     return
-                else:
-                    wait_us = min(until_us - now_us, until_us - now_us if lack.wait_us is None else lack.wait_us)
-                if lack is not None and (lack.never or (lack.wait_us or 0) > until_us - now_us):
+                if lack is not None and (lack.never or (lack.wait_us or 0) > left_us):
                     raise self._refusal(lack)
-                if until_us <= now_us:
+                if left_us <= 0:
                     raise self._refusal(lack) if lack is not None else LimitExceeded("other calls wait before this one")
-                await self._called(mine, wait_us / 1e6)
+                waits = {one.place: one.wait_us(one.needed(needs), now_us) for one in buckets}
+                stands = self._stand(mine, number, stands, behind | {place for place, us in waits.items() if us != 0})
+                await self._called(mine, min([left_us, *[us for us in waits.values() if us]]) / 1e6)
         finally:
-            for place in places:
-                del self._waiting[place][mine]
-                if not self._waiting[place]:
-                    del self._waiting[place]
-            self._call_next(places)
+            self._stand(mine, number, stands, set())
+
+    def _others(self, place: Place, *, before: int) -> bool:
+        """Whether a call that came before that number stands in that line."""
+        line = self._waiting.get(place)
+        return line is not None and min(line) < before
+
+    def _stand(self, mine: asyncio.Event, number: int, before: set[Place], now: set[Place]) -> set[Place]:
+        """Stand in these lines instead of those before: only in those of limits that have no room, so that who waits for one
+        limit is not in the way of others at another."""
+        for place in now - before:
+            self._waiting.setdefault(place, {})[number] = mine
+        for place in before - now:
+            del self._waiting[place][number]
+            if not self._waiting[place]:
+                del self._waiting[place]
+        self._call_next(before - now)
+        return now
 
     async def _called(self, mine: asyncio.Event, seconds: float) -> None:
         """Until somebody has made room, or so long."""
@@ -157,10 +171,11 @@ class Limiting:
         finally:
             timer.cancel()
 
-    def _call_next(self, places: Sequence[Place]) -> None:
+    def _call_next(self, places: Iterable[Place]) -> None:
         for place in places:
-            if place in self._waiting:
-                next(iter(self._waiting[place])).set()
+            line = self._waiting.get(place)
+            if line:
+                line[min(line)].set()
 
     def put(self, buckets: Sequence[Bucket], used: Needs, taken: Needs) -> None:
         """What was taken is used otherwise. Whoever waits for it is called."""
