@@ -27,10 +27,14 @@ from tests.fixtures import (
     until,
 )
 from thriftgate.core.control.budgets import Budget
-from thriftgate.core.control.limits import Limit
-from thriftgate.core.control.whose import Whose
+from thriftgate.core.control.limit_shelf import Caller
+from thriftgate.core.control.limits import Limit, Needs
+from thriftgate.core.control.whose import NOBODY, Whose
 from thriftgate.core.errors import BudgetExceeded, ClientLeft, LedgerError, LimitExceeded, Unreachable
+from thriftgate.engine.admission import Admission
 from thriftgate.engine.engine import Engine
+from thriftgate.engine.limiting import Limiting, LimitsTable
+from thriftgate.engine.tasks import Tasks
 from thriftgate.gateway.app import Gateway
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
@@ -347,6 +351,32 @@ async def once(held: Held, number: int) -> None:
         return len(held.came) == number
 
     await until(there)
+
+
+async def test_a_large_call_is_not_passed_over_for_small_ones() -> None:
+    clock, order = Standing(), list[int]()
+    table = LimitsTable((Limit("t", "t", "tokens", 100),), wait_s=50)
+    limiting = Limiting(table, clock, Tasks())
+    who = Caller("k", NOBODY, "m", "p", "")
+    taken = Admission(limiting)
+    await limiting.let_in(taken, "a", who, Needs(tokens=60))
+
+    async def wants(tokens: int) -> None:
+        await limiting.let_in(Admission(limiting), str(tokens), who, Needs(tokens=tokens))
+        order.append(tokens)
+
+    asked = []
+    for tokens in (70, 10, 20):
+        asked.append(asyncio.create_task(wants(tokens)))
+        await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert order == []
+    taken.leave()
+    await asyncio.gather(*asked)
+    assert order == [70, 10, 20]
+    with pytest.raises(LimitExceeded, match="0 tokens left, this call needs 90 tokens"):
+        await wants(90)
 
 
 async def test_a_client_that_goes_waits_no_longer() -> None:
