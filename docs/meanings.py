@@ -12,7 +12,7 @@ _REPORT_KEYS = (
     "saved_usd}], by_key[{key, …}], by_outcome[{outcome, …}], gross_usd, net_usd, holdout{conversations{treated, holdout}, "
     "saving, low, high, books_gross, books_net, lot_is_fair, baseline_shift{low, high}, calls_shift{low, high}}, "
     "trial{as holdout}, "
-    "estimated_calls, open_holds, since, until"
+    "estimated_calls, open_holds, kept_from, whole_hours, others, since, until"
 )
 _ARM_KEYS = (
     "arm, items, ungraded, quality, quality_low, quality_high, cost_usd, paid_usd, latency_ms_p50, latency_ms_p90, "
@@ -87,6 +87,12 @@ KEYS: dict[str, str] = {
     "cache doctor": "requests, unreadable{reason: n}, apps[{key, model, since, requests, unanalysed, tokens, tokens_shared, "
     "tokens_shared_stabilised, changed, left_alone{reason: n}, breaks[{cause, where, pattern, at_block, offset_chars, "
     "count, tokens_lost, fix, switch, last}]}]",
+    "alerts list": "alerts[{id, state, severity, kind, rule, sentence, labels[], evidence[], action, per_hour_usd, "
+    "signature, since, opened, seen, closed, told, count, flaps, acknowledged_by}], silences[{id, matchers[], until, "
+    "made, by, why}], dead_letters[{alert, sentence, sink, why, state, message, tries, made, next, sent, error}]",
+    "alerts rules": "rules[{name, kind, of, where[], by, over_s, above, below, factor, least, window, zone, calls_min, "
+    "severity, action, source, made_by, made, now[{member, met, value, bound, sentence, evidence[], lacks}]}]",
+    "alerts test": "ok, sinks[{sink, ok, error}]",
     "doctor": "ok, checks[{name, ok, detail, fix}]",
     **dict.fromkeys(("batch run", "batch resume", "batch status", "batch cancel"), _RUN_KEYS),
     "batch list": "jobs, succeeded, failed{cause: n}, cost_usd, saved_usd, batches[{batch, …}], runs[{run, …}]",

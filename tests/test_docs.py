@@ -229,6 +229,8 @@ def test_the_keys_of_json_are_documented(
         "explain": asked("explain", books.ids[1], "--ledger", books.path),
         "cache report": asked("cache", "report", "--ledger", books.path),
         "cache doctor": asked("cache", "doctor", "-", stdin=b'{"model": "claude-opus-5-5", "messages": []}'),
+        **{f"alerts {verb}": asked("alerts", verb, "--ledger", books.path) for verb in ("list", "rules")},
+        "alerts test": asked("alerts", "test"),
         "doctor": asked("doctor", "--ledger", books.path),
         "demo": demo_document(demo_done()),
         **_batch_documents(run),

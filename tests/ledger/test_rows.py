@@ -24,7 +24,7 @@ from thriftgate.ledger.rows import (
 
 
 @pytest.mark.parametrize(
-    ("table", "columns"), [("entries", ENTRY_COLUMNS), ("holds", HOLD_COLUMNS), ("postings", POSTING_COLUMNS)]
+    ("table", "columns"), [("entries", ENTRY_COLUMNS), ("holds", (*HOLD_COLUMNS, "settled")), ("postings", POSTING_COLUMNS)]
 )
 def test_columns_are_those_of_the_schema(table: str, columns: tuple[str, ...]) -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)

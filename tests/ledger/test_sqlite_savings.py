@@ -139,7 +139,7 @@ async def test_tasks_by_what_they_cost(ledger: SqliteLedger) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["_OWN", "_UNITS", "_TASKS"])
+@pytest.mark.parametrize("name", ["_UNITS", "_TASKS"])
 async def test_questions_look_up_what_they_need(name: str, ledger: SqliteLedger) -> None:
     """Nothing is read to its end but the entries of the span, once."""
     sql = getattr(sqlite_savings, name)

@@ -13,6 +13,7 @@ from thriftgate.core.keepalive import Bounds, quiet_hours
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
 from thriftgate.engine.engine import Engine, GuardTable
+from thriftgate.engine.forgetting import Forgetting
 from thriftgate.engine.governing import Bounds as Waits
 from thriftgate.engine.limiting import LimitsTable
 from thriftgate.engine.limits import Limits
@@ -100,6 +101,8 @@ async def build_engine(
         budgets=SqliteBudgetBook(ledger),
         callers=LimitsTable(caller_limits(settings.limits), settings.limits.wait_s, SqliteLimitBook(ledger)),
     )
+    if settings.ledger.keep_days and not beside:
+        ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)
     await engine.recover()
     return engine
 

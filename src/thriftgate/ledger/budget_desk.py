@@ -66,7 +66,8 @@ class BudgetDesk:
 
     async def all(self, now_us: int) -> dict[str, Any]:
         """How all that stand do."""
-        found = [one for one in await self._book.standings(now_us) if self._reach.over(one.budget.scope)]
+        standings = await self._book.standings(now_us)
+        found = [one for one in standings if self._reach.over((*one.budget.scope, *one.member.split(",")))]
         return {"budgets": [await self._reach.named(standing_document(one, now_us)) for one in found]}
 
     async def show(self, name: str, now_us: int) -> dict[str, Any]:

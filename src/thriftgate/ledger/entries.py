@@ -143,8 +143,21 @@ class Group(Struct, frozen=True):
     paid_pico: int
 
 
+class Remarks(Struct, frozen=True):
+    """What is to be said with an answer: from when on single calls are there (microseconds since 1970; 0: all of them),
+    whether an end of the span was moved to the beginning of its hour for that, and whether any are under `(other)`."""
+
+    kept_from_us: int = 0
+    whole_hours: bool = False
+    others: bool = False
+
+
+NO_REMARKS = Remarks()
+
+
 class Report(Struct, frozen=True):
-    """What the books say over a span of time. `estimated` counts the calls whose usage is our estimate."""
+    """What the books say over a span of time. `estimated` counts the calls whose usage is our estimate. `remarks` are to be
+    said with it."""
 
     calls: int
     estimated: int
@@ -155,6 +168,7 @@ class Report(Struct, frozen=True):
     by_model: tuple[Group, ...]
     by_key: tuple[Group, ...]
     by_outcome: tuple[Group, ...]
+    remarks: Remarks = NO_REMARKS
 
 
 class MissSum(Struct, frozen=True):

@@ -33,49 +33,14 @@ POSTINGS = "select account, pico from postings where entry = ? order by account"
 
 # Open holds: sent, or about to be, and not yet settled.
 OPEN_HOLDS = f"""
-select {", ".join(HOLD_COLUMNS)} from holds
-where not exists (select 1 from entries where entries.id = holds.id) order by id
+select {", ".join(HOLD_COLUMNS)} from holds indexed by holds_open
+where settled = 0 and not exists (select 1 from entries where entries.id = holds.id) order by id
 """
 
-OPEN_HOLDS_COUNT = "select count(*) from holds where not exists (select 1 from entries where entries.id = holds.id)"
-
-# Calls and estimated calls in a span of time.
-CALLS = """
-select count(*), coalesce(sum(usage_source = 'estimated'), 0) from entries where opened_us >= ? and opened_us < ?
+OPEN_HOLDS_COUNT = """
+select count(*) from holds indexed by holds_open
+where settled = 0 and not exists (select 1 from entries where entries.id = holds.id)
 """
-
-# Pico-USD on each account in a span of time.
-ACCOUNTS = f"""
-select account, {SUM.format("pico")} from postings join entries on entries.id = postings.entry
-where opened_us >= ? and opened_us < ? group by account order by account
-"""
-
-# Calls, baseline and paid by a column of the entry; {0} is one of GROUPS.
-GROUPED = f"""
-select {{0}}, count(distinct id),
-  {SUM.format("case when account = 'baseline' then pico else 0 end")},
-  {SUM.format("case when account = 'upstream' then -pico else 0 end")}
-from entries left join postings on entries.id = postings.entry
-where opened_us >= ? and opened_us < ? group by {{0}}
-"""
-GROUPS = ("model", "key", "outcome")
-
-# Misses by cause: calls, tokens, pico-USD, and the part of it that could have been avoided.
-_MISS = "json_extract(miss, '$.{0}')"
-_MISS_PICO = _MISS.format("pico")
-MISSES = f"""
-select {_MISS.format("cause")} as cause, count(*), sum({_MISS.format("tokens")}), {SUM.format(_MISS_PICO)},
-  {SUM.format(f"case when {_MISS.format('avoidable')} then {_MISS_PICO} else 0 end")}
-from entries where opened_us >= ? and opened_us < ? and miss <> '' group by cause
-"""
-
-# Prompt tokens by how they were billed, and what misses cost beside cold ones, by a column; {0} is one of PROMPT_GROUPS.
-PROMPTS = f"""
-select {{0}}, count(*), sum(read_tokens), sum(write_5m_tokens), sum(write_1h_tokens), sum(input_tokens),
-  {SUM.format(f"case when miss <> '' and {_MISS.format('cause')} <> 'cold' then {_MISS_PICO} else 0 end")}
-from entries where opened_us >= ? and opened_us < ? and usage_source <> 'none' group by {{0}}
-"""
-PROMPT_GROUPS = ("''", "model", "key")
 
 # Prompt tokens of calls that share a rate card; {0} is the price step of a prompt.
 PRICED_ALIKE = """
@@ -89,7 +54,12 @@ _PROMPT = "input_tokens + write_5m_tokens + write_1h_tokens + read_tokens"
 
 def price_step(steps: Sequence[int]) -> str:
     """SQL for the highest of these prompt lengths that a call's prompt exceeds; 0 where it exceeds none."""
-    cases = " ".join(f"when {_PROMPT} > {step:d} then {step:d}" for step in sorted(steps, reverse=True))
+    return stepped(steps, f"({_PROMPT})", ">")
+
+
+def stepped(steps: Sequence[int], value: str, beyond: str) -> str:
+    """SQL for the highest of these steps that a value is beyond; 0 where it is beyond none."""
+    cases = " ".join(f"when {value} {beyond} {step:d} then {step:d}" for step in sorted(steps, reverse=True))
     return f"case {cases} else 0 end" if cases else "0"
 
 

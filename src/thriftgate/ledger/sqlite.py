@@ -23,26 +23,20 @@ import msgspec
 
 from thriftgate.core.control.budgets import Standing
 from thriftgate.core.errors import BudgetExceeded, LedgerError, ThriftgateError
-from thriftgate.core.usage import Tokens
 from thriftgate.ledger import queries
 from thriftgate.ledger.entries import (
-    BASELINE,
-    SAVED,
-    UPSTREAM,
     CacheReport,
     Counters,
     Entry,
-    Group,
     Hold,
-    MissSum,
     Posting,
-    PricedAlike,
-    PromptSum,
     Report,
 )
 from thriftgate.ledger.migrate import migrate
 from thriftgate.ledger.rows import Row, entry_from_row, hold_from_row
 from thriftgate.ledger.sqlite_budgets import BudgetShelf
+from thriftgate.ledger.sqlite_reports import cache_report, report
+from thriftgate.ledger.sqlite_rollups_made import are_wanted, make_wanted
 from thriftgate.ledger.sqlite_writing import Booking, transaction
 from thriftgate.logs import log, where_raised
 
@@ -94,6 +88,9 @@ class SqliteLedger:
             writer.execute("pragma journal_mode = wal")
             writer.execute(f"pragma synchronous = {sync}")
             migrate(writer)
+            if are_wanted(writer):
+                with transaction(writer):
+                    make_wanted(writer)
             reader.execute("pragma query_only = on") if reader is not writer else None
         except (sqlite3.Error, OSError, LedgerError) as error:
             for connection in opened:
@@ -154,10 +151,10 @@ class SqliteLedger:
         return await self.ask(lambda connection: [hold_from_row(row) for row in connection.execute(queries.OPEN_HOLDS)])
 
     async def report(self, *, since_us: int = 0, until_us: int = 2**62) -> Report:
-        return await self.ask(lambda connection: _report(connection, (since_us, until_us)))
+        return await self.ask(lambda connection: report(connection, (since_us, until_us)))
 
     async def cache_report(self, price_steps: Sequence[int], *, since_us: int = 0, until_us: int = 2**62) -> CacheReport:
-        return await self.ask(lambda connection: _cache_report(connection, price_steps, (since_us, until_us)))
+        return await self.ask(lambda connection: cache_report(connection, price_steps, (since_us, until_us)))
 
     async def unbalanced(self) -> Sequence[str]:
         return await self.ask(lambda connection: [row[0] for row in connection.execute(queries.UNBALANCED)])
@@ -332,68 +329,3 @@ def _tell(outcomes: Iterable[tuple[asyncio.Future[Any], object]]) -> None:
 def _with_postings(connection: sqlite3.Connection, row: Row) -> Entry:
     postings = connection.execute(queries.POSTINGS, (row[0],))
     return entry_from_row(row, tuple(Posting(*posting) for posting in postings))
-
-
-def _report(connection: sqlite3.Connection, span: tuple[int, int]) -> Report:
-    calls, estimated = connection.execute(queries.CALLS, span).fetchone()
-    accounts = {account: queries.summed(high, low) for account, high, low in connection.execute(queries.ACCOUNTS, span)}
-    groups = {
-        column: _largest_first(
-            Group(name, n, queries.summed(*sums[:2]), queries.summed(*sums[2:]))
-            for name, n, *sums in connection.execute(queries.GROUPED.format(column), span)
-        )
-        for column in queries.GROUPS
-    }
-    return Report(
-        calls=calls,
-        estimated=estimated,
-        open_holds=connection.execute(queries.OPEN_HOLDS_COUNT).fetchone()[0],
-        baseline_pico=accounts.get(BASELINE, 0),
-        paid_pico=-accounts.get(UPSTREAM, 0),
-        levers={account.removeprefix(SAVED): -pico for account, pico in accounts.items() if account.startswith(SAVED)},
-        by_model=groups["model"],
-        by_key=groups["key"],
-        by_outcome=groups["outcome"],
-    )
-
-
-def _cache_report(connection: sqlite3.Connection, price_steps: Sequence[int], span: tuple[int, int]) -> CacheReport:
-    total, by_model, by_key = (
-        sorted(
-            (
-                PromptSum(name, calls, read, write_5m, write_1h, plain, queries.summed(high, low))
-                for name, calls, read, write_5m, write_1h, plain, high, low in connection.execute(
-                    queries.PROMPTS.format(column), span
-                )
-            ),
-            key=_most_prompt_first,
-        )
-        for column in queries.PROMPT_GROUPS
-    )
-    misses = [
-        MissSum(cause, calls, tokens, queries.summed(*sums[:2]), queries.summed(*sums[2:]))
-        for cause, calls, tokens, *sums in connection.execute(queries.MISSES, span)
-    ]
-    question = queries.PRICED_ALIKE.format(queries.price_step(price_steps))
-    return CacheReport(
-        total=total[0] if total else PromptSum("", 0, 0, 0, 0, 0, 0),
-        misses=tuple(sorted(misses, key=_dearest_first)),
-        by_model=tuple(by_model),
-        by_key=tuple(by_key),
-        priced_alike=tuple(
-            PricedAlike(model, mode, geo, day, above, Tokens(*counts))
-            for model, mode, geo, day, above, *counts in connection.execute(question, span)
-        ),
-    )
-
-
-def _most_prompt_first(one: PromptSum) -> tuple[int, str]:
-    return -one.prompt, one.name
-
-
-def _dearest_first(miss: MissSum) -> tuple[int, str]:
-    return -miss.pico, miss.cause
-
-
-def _largest_first(groups: Iterable[Group]) -> tuple[Group, ...]:
-    return tuple(sorted(groups, key=lambda group: (-group.baseline_pico, group.name)))

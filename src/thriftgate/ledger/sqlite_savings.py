@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from thriftgate.ledger.queries import SUM, summed
+from thriftgate.ledger.sqlite_spend import Asked, spend
 
 # An entry has at most one posting on each account, found by its key.
 _BASE = "left join postings base on base.entry = {0} and base.account = 'baseline'"
@@ -19,11 +20,7 @@ _PAID = "left join postings paid on paid.entry = {0} and paid.account = 'upstrea
 _SPAN = "opened_us >= ? and opened_us < ?"
 _ASKED = "coalesce(base.pico, 0) <> 0"
 
-# What calls of our own cost, by endpoint.
-_OWN = f"""
-select endpoint, count(*), {SUM.format("-paid.pico")} from entries {_BASE.format("id")} {_PAID.format("id")}
-where {_SPAN} and not {_ASKED} and coalesce(paid.pico, 0) <> 0 group by endpoint order by endpoint
-"""
+_ANY_DRAWN = "select 1 from entries indexed by entries_by_conversation where conversation <> '' limit 1"
 
 # Conversations of an experiment. The side is the one that was drawn first (columns beside min() are of its row); a call of
 # our own counts for the conversation, and at the time, of the call that it was made for.
@@ -89,12 +86,19 @@ class TaskSum(Struct, frozen=True):
 
 def own_costs(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence[OwnCost]:
     """`span` in microseconds since 1970."""
-    return [OwnCost(endpoint, calls, summed(*paid)) for endpoint, calls, *paid in connection.execute(_OWN, span)]
+    cells = spend(connection, Asked(*span, by="endpoint"))
+    return sorted((OwnCost(cell.name, cell.own_calls, cell.own_pico) for cell in cells if cell.own_calls), key=_endpoint)
+
+
+def _endpoint(one: OwnCost) -> str:
+    return one.endpoint
 
 
 def conversations(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence[Conversation]:
     """Those that were drawn into an experiment, in order of time. Of calls of our own those count whose client's call came
     within `span`."""
+    if connection.execute(_ANY_DRAWN).fetchone() is None:  # most ledgers know of no experiment, and need not be read
+        return []
     return [
         Conversation(name, arm, propensity, calls, summed(*paid), summed(*base), summed(*own))
         for name, arm, propensity, _first, calls, *sums in connection.execute(_UNITS, span)

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from thriftgate.core.control.budgets import Standing
 from thriftgate.core.errors import LedgerError
+from thriftgate.ledger import sqlite_rollups
 from thriftgate.ledger.entries import Entry, Hold
 from thriftgate.ledger.rows import (
     ENTRY_COLUMNS,
@@ -39,6 +40,7 @@ class Booking:
         self._connection = connection
         self._till = Till(connection, shelf.read(connection))
         self._rows: list[tuple[str, Row]] = []
+        self._entries: list[Entry] = []
 
     def hold(self, hold: Hold) -> tuple[Standing, ...]:
         """Raises BudgetExceeded; then nothing of it is written."""
@@ -51,6 +53,7 @@ class Booking:
         if entry.balance():
             raise LedgerError(f"entry {entry.id} does not balance: off by {entry.balance()} pico-USD")
         self._till.settle(entry)
+        self._entries.append(entry)
         self._rows.append(("entries", entry_row(entry)))
         self._rows += [("postings", row) for row in posting_rows(entry)]
 
@@ -61,6 +64,7 @@ class Booking:
         """Raises sqlite3's errors, such as for an id that is there already."""
         _insert_rows(self._connection, self._rows)
         self._till.write()
+        sqlite_rollups.add(self._connection, self._entries)
 
 
 @contextmanager

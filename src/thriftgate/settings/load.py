@@ -24,6 +24,7 @@ from thriftgate.core.routing.kinds import KINDS
 from thriftgate.core.stability.rewrite import LEVER as STABILISE
 from thriftgate.providers.urls import place_of
 from thriftgate.settings.access import AccessSettings
+from thriftgate.settings.alerts import AlertSettings, check_alerts
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings
 from thriftgate.settings.governing import GovernorSettings
 from thriftgate.settings.limiting import LimitsSettings, caller_limits
@@ -43,7 +44,7 @@ from thriftgate.settings.telemetry import TelemetrySettings
 ENV_PREFIX = "THRIFTGATE_"
 ENV_SEPARATOR = "__"
 _LISTS = frozenset(
-    {"levers", "stabilise", "latency_critical_keys", "webhooks", "artefacts"}
+    {"levers", "stabilise", "latency_critical_keys", "webhooks", "artefacts", "allow_hosts"}
 )  # of words, separated by commas in a variable
 
 _MASTER_KEY = f"{ENV_PREFIX}MASTER_KEY"
@@ -69,6 +70,7 @@ class Settings(Table):
     experiment: ExperimentSettings = ExperimentSettings()
     proof: ProofSettings = ProofSettings()
     limits: LimitsSettings = LimitsSettings()
+    alerts: AlertSettings = AlertSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="own models, contract discounts, extra rows")
 
@@ -141,6 +143,7 @@ def _check_values(settings: Settings) -> None:
         caller_limits(settings.limits)
     except InputError as error:
         raise ConfigError(f"limits.rules: {error}") from None
+    check_alerts(settings.alerts)
     experiment = settings.experiment
     if bool(experiment.levers) != (experiment.share > 0):
         raise ConfigError("experiment: levers and share need each other: which levers, for which share of conversations")

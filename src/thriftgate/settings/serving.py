@@ -60,6 +60,9 @@ class LedgerSettings(Table):
     path: str = Field(default="thriftgate.db", min_length=1, description="SQLite file; :memory: keeps nothing")
     sync: Literal["normal", "full"] = Field(default="normal", description="full also survives the death of the machine")
     trails: bool = Field(default=True, description="keep digests of prompts' boundaries, so that an audit can replay calls")
+    keep_days: int = Field(
+        default=0, ge=0, description="single calls are forgotten after so many days, what they add up to is not; 0 is never"
+    )
 
 
 class PolicySettings(Table):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.entries import entry_of
-from thriftgate.cli.explanation import explain_document, miss_document, priced_again, remarks_on, usage_document
+from thriftgate.answers.explanation import explain_document, miss_document, priced_again, remarks_on, usage_document
 from thriftgate.core.misses import Miss
 from thriftgate.core.usage import Iteration, Tokens, Usage
 from thriftgate.ledger.entries import balanced

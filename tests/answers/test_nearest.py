@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.entries import OPENED_US, entry_of
-from thriftgate.cli.nearest import nearest_calls
+from thriftgate.answers.nearest import nearest_calls
 from thriftgate.ledger.sqlite import SqliteLedger
 
 NOW_S = OPENED_US / 1e6 + 60

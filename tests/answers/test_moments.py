@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thriftgate.cli.moments import FOREVER_US, micros_from_text, span_from_text
+from thriftgate.answers.moments import FOREVER_US, micros_from_text, span_from_text
 from thriftgate.core.errors import InputError
 from thriftgate.core.moments import text_from_micros
 

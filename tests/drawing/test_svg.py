@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from thriftgate.audit.report.svg import (
+from thriftgate.drawing.svg import (
     NARROW,
     WIDE,
     Axis,

@@ -1,0 +1,189 @@
+"""Roll-ups in SQLite: sums by hour and by day, added to in the very transaction that writes the entries.
+
+A caller may write any text as a task, a tag or the name of a model. Each key has so many cells a day, and all keys together
+have; what comes beyond them shares a cell named `(other)`, and the entries themselves stay as they are.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from thriftgate.ledger.entries import Entry
+from thriftgate.ledger.rollup_columns import (
+    COLUMNS,
+    DIMS,
+    HOUR_US,
+    HOURS,
+    OTHER,
+    PART_COLUMNS,
+    PROMPT_COLUMNS,
+    PROMPT_NAMES,
+    WAY_COLUMNS,
+    WAYS,
+    WHO,
+    measures_of,
+    parts_of,
+    prompt_of,
+)
+
+FOLDS: tuple[tuple[frozenset[str], int, int], ...] = (
+    (frozenset(), 500, 20_000),
+    (frozenset({"task", "tag"}), 1_000, 50_000),
+    (frozenset({"task", "tag", "model"}), 1_500, 100_000),
+)
+"""Which names give way to `(other)` while a key has fewer day cells than the second, and all have fewer than the third."""
+LAST_FOLD = frozenset({"task", "tag", "model", "key", "user_id"})
+
+ROWS_PER_STATEMENT = 16
+DAY_HOURS = HOURS[-1]
+Dims = tuple[str, ...]
+
+_NO_WAYS = ("",) * len(WAYS)
+_FIND = f"select id from rollup_dims where ({', '.join(DIMS)}) = ({', '.join('?' * len(DIMS))})"
+_MAKE = f"insert into rollup_dims (who, {', '.join(DIMS)}) values (?, {', '.join('?' * len(DIMS))}) returning id"
+_HAS_DAY = f"select 1 from rollup_cells where hours = {DAY_HOURS} and slot = ? and dims = ?"
+_ROOM = "select whose, cells from rollup_room where slot = ? and whose in ('', ?)"
+_TAKE = """
+insert into rollup_room (slot, whose, cells) values (?1, '', 1), (?1, ?2, 1)
+on conflict do update set cells = cells + 1
+"""
+_SETTLED = "update holds set settled = 1 where id in ({0})"
+
+TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "rollup_cells": (("hours", "slot", "dims"), tuple(COLUMNS)),
+    "rollup_ways": (("hours", "slot", "dims"), tuple(WAY_COLUMNS)),
+    "rollup_parts": (("hours", "slot", "dims", "part"), PART_COLUMNS),
+    "rollup_prompts": (("hours", "slot", *PROMPT_NAMES), tuple(PROMPT_COLUMNS)),
+}
+"""Tables of cells: by what they are told apart, and what they add up."""
+
+_CELL = len(COLUMNS)
+_Sums = dict[tuple[object, ...], Sequence[int]]
+
+
+def add(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    """Count settled calls, and mark their holds as resolved. To be called in the transaction that writes them."""
+    if not entries:
+        return
+    places = Places(connection)
+    found: dict[str, _Sums] = {table: {} for table in TABLES}
+    for entry in entries:
+        measures, parts = measures_of(entry), parts_of(entry)
+        prompt = prompt_of(entry) if entry.usage_source != "none" else None
+        its_places = places.of(entry)
+        for hours in HOURS:
+            slot = entry.opened_us // (hours * HOUR_US)
+            for who, way in its_places:
+                _count(found["rollup_cells"], (hours, slot, who), measures[:_CELL])
+                _count(found["rollup_ways"], (hours, slot, way), measures)
+                for part, sums in parts:
+                    _count(found["rollup_parts"], (hours, slot, who, part), sums)
+            if prompt is not None:
+                _count(found["rollup_prompts"], (hours, slot, *prompt[0]), prompt[1])
+    for table, sums_by_cell in found.items():
+        _put(connection, table, sums_by_cell)
+    for at in range(0, len(entries), ROWS_PER_STATEMENT):
+        ids = [entry.id for entry in entries[at : at + ROWS_PER_STATEMENT]]
+        connection.execute(_SETTLED.format(", ".join("?" * len(ids))), ids)
+
+
+def _count(sums: _Sums, cell: tuple[object, ...], more: Sequence[int]) -> None:
+    had = sums.get(cell)
+    sums[cell] = more if had is None else [a + b for a, b in zip(had, more, strict=True)]
+
+
+def _put(connection: sqlite3.Connection, table: str, sums: _Sums) -> None:
+    rows = [(*cell, *values) for cell, values in sums.items()]
+    for at in range(0, len(rows), ROWS_PER_STATEMENT):
+        some = rows[at : at + ROWS_PER_STATEMENT]
+        connection.execute(_upsert(table, len(some)), [value for row in some for value in row])
+
+
+@lru_cache(maxsize=4 * ROWS_PER_STATEMENT)
+def _upsert(table: str, rows: int) -> str:
+    names, sums = TABLES[table]
+    one = f"({', '.join('?' * (len(names) + len(sums)))})"
+    more = ", ".join(f"{name} = {name} + excluded.{name}" for name in sums)
+    into = f"insert into {table} ({', '.join((*names, *sums))}) values {', '.join([one] * rows)}"
+    return f"{into} on conflict do update set {more}"
+
+
+def names_of(entry: Entry) -> tuple[list[Dims], Dims]:
+    """What a call was by name: who, once without a tag and once for each tag; and the way that it went."""
+    whose = entry.whose
+    who = (entry.key, whose.user_id, whose.team, whose.org, entry.model, entry.task, entry.provider)
+    tags = dict.fromkeys(("", *whose.tags))
+    return [(*who, tag) for tag in tags], (entry.upstream, entry.endpoint, entry.mode, entry.outcome)
+
+
+class Places:
+    """Where calls are counted: the ids of their dims, as one transaction knows them. Where nothing may be written, new dims
+    get ids below zero."""
+
+    def __init__(self, connection: sqlite3.Connection, *, writes: bool = True) -> None:
+        self._connection = connection
+        self._writes = writes
+        self._ids: dict[Dims, int] = {}
+        self._named: dict[tuple[int, Dims], Dims] = {}
+
+    def of(self, entry: Entry) -> Iterable[tuple[int, int]]:
+        """Who, and also by the way that it went. Each place once, however many of its tags share one."""
+        day = entry.opened_us // (DAY_HOURS * HOUR_US)
+        whos, ways = names_of(entry)
+        return dict.fromkeys(self.place(day, who, ways) for who in whos)
+
+    def place(self, day: int, who: Dims, ways: Dims) -> tuple[int, int]:
+        """The ids of the dims that a call of that day (UTC, days since 1970) is counted under."""
+        named = self._named.get((day, who))
+        if named is None:
+            named = self._named[day, who] = self._room_for(day, who)
+        its_who = self._id((*named, *_NO_WAYS), 0)
+        return its_who, self._id((*named, *ways), its_who)
+
+    def _room_for(self, day: int, who: Dims) -> Dims:
+        """Its own names, or those of a cell that it shares."""
+        known = self._find((*who, *_NO_WAYS))
+        if known is not None and self._connection.execute(_HAS_DAY, (day, known)).fetchone() is not None:
+            return who
+        key = "key:" + who[0]
+        room = dict(self._connection.execute(_ROOM, (day, key)).fetchall())
+        wanted = folded(who, room.get(key, 0), room.get("", 0))
+        if wanted == who:
+            if self._writes:
+                self._connection.execute(_TAKE, (day, key))
+            return who
+        if (day, wanted) not in self._named:
+            self._named[day, wanted] = self._room_for(day, wanted)
+        return self._named[day, wanted]
+
+    def _id(self, dims: Dims, who: int) -> int:
+        known = self._ids.get(dims)
+        if known is None:
+            known = self._find(dims)
+            if known is None:
+                known = self._new(dims, who) if self._writes else -len(self._ids) - 1
+            self._ids[dims] = known
+        return known
+
+    def _new(self, dims: Dims, who: int) -> int:
+        (made,) = self._connection.execute(_MAKE, (who, *dims)).fetchone()
+        return int(made)
+
+    def _find(self, dims: Dims) -> int | None:
+        row = self._connection.execute(_FIND, dims).fetchone()
+        return None if row is None else int(row[0])
+
+
+def folded(who: Dims, mine: int, everybodys: int) -> Dims:
+    """The names under which a call is counted that would need a new day cell, given how many its key has and all have. What
+    is empty stays empty."""
+    for names, mine_max, everybodys_max in FOLDS:
+        if mine < mine_max and everybodys < everybodys_max:
+            return _fold(who, names)
+    return _fold(who, LAST_FOLD)
+
+
+def _fold(who: Dims, names: frozenset[str]) -> Dims:
+    return tuple(OTHER if name in names and value else value for name, value in zip(WHO, who, strict=True))

@@ -1,0 +1,56 @@
+"""What a check of the books says."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from shutil import copy
+
+import pytest
+
+from tests.cli.conftest import Books
+from thriftgate.cli.ledger_check import checked, print_checked
+from thriftgate.core.errors import ConfigError, LedgerError
+from thriftgate.ledger.sqlite import SqliteLedger
+
+
+def changed(books: Books, folder: Path, statement: str) -> str:
+    """A copy that something else has written to."""
+    path = copy(books.path, folder / "books.db")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(statement)
+    return str(path)
+
+
+def test_entries_that_were_changed(books: Books, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = changed(books, tmp_path, "update postings set pico = pico + 1 where account = 'upstream'")
+    found = checked(path, rebuild=True)
+    assert len(found["unbalanced"]) == len(set(found["unbalanced"])) > 0
+    assert (found["ok"], found["rebuilt"]) == (False, True), "a roll-up can be made anew, an entry cannot"
+    print_checked(found)
+    told = capsys.readouterr()
+    assert "do not sum to zero" in told.out
+    assert "restore it from a backup" in told.err
+
+
+def test_not_while_a_gateway_serves(books: Books, tmp_path: Path) -> None:
+    path = changed(books, tmp_path, "update rollup_ways set calls = 0")
+
+    async def serve() -> None:
+        ledger = SqliteLedger.open(path)
+        ledger.claim()
+        try:
+            assert (await asyncio.to_thread(checked, path, rebuild=False))["differing"] > 0
+            with pytest.raises(LedgerError, match="in use by another thriftgate"):
+                await asyncio.to_thread(checked, path, rebuild=True)
+        finally:
+            await ledger.close()
+
+    asyncio.run(serve())
+
+
+def test_no_ledger() -> None:
+    with pytest.raises(ConfigError, match="there is no ledger at"):
+        checked("/nowhere/books.db", rebuild=False)

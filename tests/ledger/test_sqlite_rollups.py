@@ -1,0 +1,141 @@
+"""Roll-ups are added to as entries settle: with them or not at all, and never without bound."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.contracts.check_ledger import entry_of, hold_of
+from tests.ledger.scans import START_US
+from thriftgate.core.control.whose import Whose
+from thriftgate.core.errors import LedgerError
+from thriftgate.ledger import sqlite_rollups
+from thriftgate.ledger.entries import Entry
+from thriftgate.ledger.rollup_columns import OTHER, WHO
+from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sqlite_rollups import FOLDS, add, folded
+from thriftgate.ledger.sqlite_rollups_made import check, make
+from thriftgate.ledger.sqlite_spend import Asked, By, SpendCell, remarks, spend
+
+ALL = Asked()
+
+
+@pytest.fixture
+async def ledger() -> AsyncIterator[SqliteLedger]:
+    made = SqliteLedger.open(":memory:")
+    yield made
+    await made.close()
+
+
+def call(name: str, **members: Any) -> Entry:
+    return entry_of(name, **{"opened_us": START_US, **members})
+
+
+async def told(ledger: SqliteLedger, by: By = "") -> list[SpendCell]:
+    return list(await ledger.ask(lambda connection: spend(connection, Asked(by=by))))
+
+
+async def rows(ledger: SqliteLedger, table: str) -> int:
+    def count(connection: sqlite3.Connection) -> int:
+        return int(connection.execute(f"select count(*) from {table}").fetchone()[0])
+
+    return await ledger.ask(count)
+
+
+async def test_a_call_that_is_not_booked_is_not_counted(ledger: SqliteLedger) -> None:
+    await ledger.settle(call("a"))
+    with pytest.raises(LedgerError):
+        await ledger.settle(call("a"))
+    results = await asyncio.gather(*(ledger.settle(call(name)) for name in "bacd"), return_exceptions=True)
+    assert [isinstance(result, LedgerError) for result in results] == [False, True, False, False]
+    (cell,) = await told(ledger)
+    assert cell.calls == 4
+    assert (await ledger.transact(check)).differing == 0
+
+
+async def test_a_call_that_cannot_be_counted_is_not_booked(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_connection: sqlite3.Connection, _entries: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(sqlite_rollups, "add", full)
+    with pytest.raises(LedgerError, match="disk is full"):
+        await ledger.settle(call("a"))
+    assert await ledger.entry("a") is None
+
+
+async def test_the_hold_of_a_settled_call_is_marked(ledger: SqliteLedger) -> None:
+    await asyncio.gather(*(ledger.hold(hold_of(f"h{at}")) for at in range(40)))
+    await asyncio.gather(*(ledger.settle(call(f"h{at}")) for at in range(39)))
+    assert [hold.id for hold in await ledger.open_holds()] == ["h39"]
+    assert await rows(ledger, "holds where settled = 0") == 1
+    plan = await ledger.ask(
+        lambda connection: connection.execute("explain query plan select 1 from holds where settled = 0").fetchall()
+    )
+    assert "holds_open" in str(plan)
+
+
+async def test_a_call_with_tags_is_counted_once_in_all_and_once_under_each(ledger: SqliteLedger) -> None:
+    await ledger.settle(call("a", whose=Whose(tags=("x", "y", "x", ""))))
+    await ledger.settle(call("b", whose=Whose(tags=("y",))))
+    assert [cell.calls for cell in await told(ledger)] == [2]
+    assert {cell.name: cell.calls for cell in await told(ledger, "tag")} == {"x": 1, "y": 2}
+
+
+async def test_a_caller_that_makes_up_names_shares_a_cell_with_itself(ledger: SqliteLedger) -> None:
+    own, folds = FOLDS[0][1], 120
+    hostile = [
+        call(f"h{at}", key="hostile", task=f"t{at}", whose=Whose(tags=tuple(f"{at}-{tag}" for tag in range(3))))
+        for at in range(own // 4 + folds)
+    ]
+    await asyncio.gather(*(ledger.settle(entry) for entry in hostile))
+    await ledger.settle(call("good", key="good", task="mine"))
+    found = {cell.name: cell.calls for cell in await told(ledger, "task")}
+    assert found.pop(OTHER) == folds
+    assert found.pop("mine") == 1, "others keep their names"
+    assert set(found.values()) == {1}
+    by_tag = {cell.name: cell.calls for cell in await told(ledger, "tag")}
+    assert by_tag[OTHER] == folds, "once, though each of them has three"
+    assert sum(cell.calls for cell in await told(ledger, "key")) == len(hostile) + 1
+    assert await rows(ledger, "rollup_cells where hours = 24") <= own + 3
+    assert (await ledger.ask(lambda connection: remarks(connection, ALL))).others
+    assert (await ledger.transact(check)).differing == 0
+    room = await ledger.ask(lambda connection: connection.execute("select * from rollup_room order by 1, 2").fetchall())
+    await ledger.transact(make)
+    assert room == await ledger.ask(lambda connection: connection.execute("select * from rollup_room").fetchall())
+    assert {cell.name: cell.calls for cell in await told(ledger, "tag")}[OTHER] == folds
+    assert (await ledger.entry(hostile[-1].id)) == hostile[-1], "the entries stay as they are"
+
+
+def test_bounds_are_for_each_key_and_for_all() -> None:
+    who = tuple(f"{name}1" for name in WHO)
+    for at, (names, mine, everybodys) in enumerate(FOLDS):
+        room = FOLDS[at - 1] if at else (frozenset(), 0, 0)
+        for counts in ((mine - 1, 0), (0, everybodys - 1), (room[1], 0), (0, room[2])):
+            assert folded(who, *counts) == tuple(
+                OTHER if name in names else value for name, value in zip(WHO, who, strict=True)
+            )
+    last = dict(zip(WHO, folded(who, 10**6, 10**6), strict=True))
+    assert {name for name, value in last.items() if value == OTHER} == {"task", "tag", "model", "key", "user_id"}
+    nothing = ("",) * len(WHO)
+    assert folded(nothing, 10**6, 10**6) == nothing, "what is empty stays empty"
+
+
+async def test_one_transaction_counts_as_many_of_their_own(ledger: SqliteLedger) -> None:
+    entries = [call(f"e{at}", task=f"t{at % 7}", paid=at) for at in range(100)]
+
+    def count(connection: sqlite3.Connection) -> list[object]:
+        before = connection.execute("select * from rollup_ways order by 1, 2, 3").fetchall()
+        for table in ("cells", "ways", "parts", "prompts", "dims", "room"):
+            connection.execute(f"delete from rollup_{table}")
+        add(connection, entries)
+        add(connection, [])
+        return [before, connection.execute("select * from rollup_ways order by 1, 2, 3").fetchall()]
+
+    for entry in entries:
+        await ledger.settle(entry)
+    one_by_one, together = await ledger.transact(count)
+    assert one_by_one == together
