@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.engine.asking import tables
+from tests.engine.limited import SHORT, STREAM, Standing, ask, left, limits, rule
 from tests.fixtures import (
     HEADERS,
     TestClock,
@@ -27,47 +28,15 @@ from tests.fixtures import (
     until,
 )
 from thriftgate.core.control.budgets import Budget
-from thriftgate.core.control.limit_shelf import Caller
-from thriftgate.core.control.limits import Limit, Needs
-from thriftgate.core.control.whose import NOBODY, Whose
-from thriftgate.core.errors import BudgetExceeded, ClientLeft, LedgerError, LimitExceeded, Unreachable
-from thriftgate.engine.admission import Admission
+from thriftgate.core.control.limits import Limit
+from thriftgate.core.control.whose import Whose
+from thriftgate.core.errors import BudgetExceeded, LedgerError, LimitExceeded, Unreachable
 from thriftgate.engine.engine import Engine
-from thriftgate.engine.limiting import Limiting, LimitsTable
-from thriftgate.engine.tasks import Tasks
 from thriftgate.gateway.app import Gateway
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
 from thriftgate.ledger.sqlite_limits import SqliteLimitBook
-from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.providers.transport import Incoming, Outgoing, Timeouts
-
-SHORT = message("Hi. [[sim: out=20]]", max_tokens=100)
-STREAM = message("Hi. [[sim: out=20]]", max_tokens=100, stream=True)
-
-
-def rule(metric: str = "requests", amount: Any = 3, **members: Any) -> dict[str, Any]:
-    return {"name": metric, "metric": metric, "amount": amount, **members}
-
-
-def limits(*rules: dict[str, Any], wait_s: float = 0.0) -> dict[str, Any]:
-    return {"wait_s": wait_s, "rules": rules}
-
-
-def left(engine: Engine) -> dict[str, int]:
-    """What is left of each limit; of calls at once only where there are any."""
-    now_us = int(engine.clock.monotonic_s() * 1e6)
-    return {
-        one.limit.name + one.member: one.left(now_us)
-        for one in engine.limiting._shelf._buckets.values()
-        if one.limit.per_us or one.used(now_us)
-    }
-
-
-async def ask(engine: Engine, body: dict[str, Any] = SHORT, **members: Any) -> Any:
-    reply = await engine.messages(call_of(body, **members))
-    await read_all(reply)
-    return reply
 
 
 async def test_so_many_requests_and_then_as_time_passes() -> None:
@@ -206,197 +175,6 @@ async def test_calls_under_way_are_counted_until_they_end() -> None:
         await read_all(streams[0])
         await ask(engine)
         await streams[1].leave()
-        assert left(engine) == {}
-
-
-async def test_a_call_may_wait_a_little() -> None:
-    async with engine_on(simulator(), limits=limits(rule(amount=60, burst=1), wait_s=2.5)) as engine:
-        began_s = engine.clock.now_s()
-        await ask(engine)
-        await ask(engine)
-        assert engine.clock.now_s() == pytest.approx(began_s + 1)
-        assert left(engine) == {"requests": 0}
-    async with engine_on(simulator(), limits=limits(rule(amount=6, burst=1), wait_s=2.5)) as engine:
-        await ask(engine)
-        began_s = engine.clock.now_s()
-        with pytest.raises(LimitExceeded) as raised:
-            await ask(engine)
-        assert (engine.clock.now_s(), raised.value.retry_after_s) == (began_s, 10)  # in vain, so not at all
-
-
-class Held:
-    """A provider that lets calls wait until it is told, and notes their order."""
-
-    def __init__(self) -> None:
-        self.inner = AsgiTransport(simulator())
-        self.go = asyncio.Event()
-        self.came: list[bytes] = []
-
-    async def send(self, outgoing: Outgoing, timeouts: Timeouts) -> Incoming:
-        assert isinstance(outgoing.body, bytes)
-        self.came.append(outgoing.body)
-        await self.go.wait()
-        return await self.inner.send(outgoing, timeouts)
-
-    async def close(self) -> None:
-        await self.inner.close()
-
-
-class Standing(TestClock):
-    """Sleeps do not end by themselves."""
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        await asyncio.Event().wait()
-
-
-async def until_waiting(engine: Engine, number: int) -> None:
-    """So many calls wait for room."""
-
-    async def there() -> bool:
-        return len({one for line in engine.limiting._waiting.values() for one in line}) == number
-
-    await until(there)
-
-
-async def test_who_waits_goes_in_turn_and_nobody_overtakes() -> None:
-    held = Held()
-    async with engine_on(transport=held, clock=Standing(), limits=limits(rule("concurrency", 1), wait_s=60)) as engine:
-        asked = []
-        for number in range(5):
-            body = message(f"n{number} [[sim: out=5]]", max_tokens=100)
-            asked.append(asyncio.create_task(ask(engine, body)))
-            await until_waiting(engine, number)
-        asked[2].cancel()
-        await until_waiting(engine, 3)
-
-        async def sent() -> bool:
-            return len(held.came) == 1
-
-        await until(sent)
-        held.go.set()
-        results = await asyncio.gather(*asked, return_exceptions=True)
-        assert [type(one).__name__ for one in results if isinstance(one, BaseException)] == ["CancelledError"]
-        assert [body.decode().partition(" [[")[0][-2:] for body in held.came] == ["n0", "n1", "n3", "n4"]
-        assert left(engine) == {}
-        assert not engine.limiting._waiting
-
-
-async def test_patience_ends() -> None:
-    held, clock = Held(), TestClock()
-    async with engine_on(transport=held, clock=clock, limits=limits(rule("concurrency", 1), wait_s=3)) as engine:
-        first = asyncio.create_task(ask(engine))
-
-        async def sent() -> bool:
-            return len(held.came) == 1
-
-        await until(sent)
-        with pytest.raises(LimitExceeded, match="1 calls at once, and as many are under way"):
-            await ask(engine)
-        assert clock.slept == [3]
-        assert not engine.limiting._waiting
-        held.go.set()
-        await first
-
-
-async def test_who_waits_for_its_own_limit_is_in_nobodys_way() -> None:
-    held = Held()
-    table = limits(rule("concurrency", 1, scope=("key=*",)), rule(amount=50), wait_s=60)
-    async with engine_on(transport=held, clock=Standing(), limits=table) as engine:
-        asked = [asyncio.create_task(ask(engine, key="k1")) for _ in range(5)]
-        await until_waiting(engine, 4)
-        other = asyncio.create_task(ask(engine, key="k2"))
-
-        async def sent() -> bool:
-            return len(held.came) == 2
-
-        await until(sent)
-        await until_waiting(engine, 4)
-        held.go.set()
-        await asyncio.gather(*asked, other)
-        assert left(engine) == {"requests": 44}
-
-
-async def test_who_gives_up_lets_the_next_one_pass() -> None:
-    """The first in line needs two things, the next one only one of them, and waits because it came later."""
-    held = Held()
-    table = limits(
-        rule("concurrency", 1, scope=("tag=a",)),
-        {"name": "rare", "metric": "requests", "amount": 2, "burst": 1, "scope": ("tag=b",)},
-        wait_s=60,
-    )
-    both, one = Whose(tags=("a", "b")), Whose(tags=("b",))
-    async with engine_on(transport=held, clock=Standing(), limits=table) as engine:
-        first = asyncio.create_task(ask(engine, whose=Whose(tags=("a",))))
-        await asyncio.create_task(once(held, 1))
-        assert isinstance(engine.clock, TestClock)
-        second = asyncio.create_task(ask(engine, whose=one))
-        await once(held, 2)  # so that nothing is left of what is rare
-        third = asyncio.create_task(ask(engine, whose=both))
-        await until_waiting(engine, 1)
-        fourth = asyncio.create_task(ask(engine, whose=one))
-        await until_waiting(engine, 2)
-        engine.clock.advance(30)  # one is free again, but nobody is told by that clock
-        third.cancel()
-        await once(held, 3)
-        held.go.set()
-        await asyncio.gather(first, second, fourth)
-        assert not engine.limiting._waiting
-
-
-async def once(held: Held, number: int) -> None:
-    """So many calls have come to the provider."""
-
-    async def there() -> bool:
-        return len(held.came) == number
-
-    await until(there)
-
-
-async def test_a_large_call_is_not_passed_over_for_small_ones() -> None:
-    clock, order = Standing(), list[int]()
-    table = LimitsTable((Limit("t", "t", "tokens", 100),), wait_s=50)
-    limiting = Limiting(table, clock, Tasks())
-    who = Caller("k", NOBODY, "m", "p", "")
-    taken = Admission(limiting)
-    await limiting.let_in(taken, "a", who, Needs(tokens=60))
-
-    async def wants(tokens: int) -> None:
-        await limiting.let_in(Admission(limiting), str(tokens), who, Needs(tokens=tokens))
-        order.append(tokens)
-
-    asked = []
-    for tokens in (70, 10, 20):
-        asked.append(asyncio.create_task(wants(tokens)))
-        await asyncio.sleep(0)
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert order == []
-    taken.leave()
-    await asyncio.gather(*asked)
-    assert order == [70, 10, 20]
-    with pytest.raises(LimitExceeded, match="0 tokens left, this call needs 90 tokens"):
-        await wants(90)
-
-
-async def test_a_client_that_goes_waits_no_longer() -> None:
-    held = Held()
-    async with engine_on(transport=held, clock=Standing(), limits=limits(rule("concurrency", 1), wait_s=60)) as engine:
-        first = asyncio.create_task(ask(engine))
-        await until_waiting(engine, 0)
-        hung_up = asyncio.Event()
-
-        async def left_() -> None:
-            await hung_up.wait()
-
-        second = asyncio.create_task(ask(engine, left=left_))
-        await until_waiting(engine, 1)
-        hung_up.set()
-        with pytest.raises(ClientLeft):
-            await second
-        held.go.set()
-        await first
-        assert len(held.came) == 1
         assert left(engine) == {}
 
 
