@@ -146,6 +146,9 @@ REPLY_HEADERS = {
     "thriftgate-budget": "How the budget stands that is nearest to its limit, of those that the call counts under, with "
     "this call held: name, limit, spent (with what is in doubt), left (USD), percent used, the stage that is reached, and "
     "when its window ends.",
+    "thriftgate-limit": "How the limit stands of which the most is used, of those that the call counts under, with this "
+    "call in it: name, metric, limit, what remains, and when nothing of it will be used if no more comes. On a 429 of "
+    "thriftgate's own: the limit that is in the way. The provider's own limits are in its `anthropic-ratelimit-…` headers.",
     "thriftgate-forecast-usd": "What the call was expected to cost when it was planned. An estimate.",
     "thriftgate-cost-usd": "What the call cost, exactly. Not on streams: their usage stands at their end, when the headers "
     "are long gone; ask the ledger.",

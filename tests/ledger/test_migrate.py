@@ -23,6 +23,7 @@ from thriftgate.ledger.sqlite_jobs import SqliteJobs
 TABLES = {
     "meta",
     "budgets",
+    "limits",
     "budget_slots",
     "claims",
     "alerts",

@@ -7,7 +7,8 @@
     ├── NotAllowed           the key is good, and may not do that           403
     ├── NotThere             there is nothing of that name                  404
     ├── PolicyRefusal        a rule of the operator or caller said no       400
-    │   └── BudgetExceeded   a budget has no room for the call              402 or 429
+    │   ├── BudgetExceeded   a budget has no room for the call              402 or 429
+    │   └── LimitExceeded    a limit has no room for the call now, or ever  429 or 400
     ├── UpstreamError        the provider could not be reached or made sense of
     │   ├── Unreachable      nothing was sent: surely not billed            502
     │   ├── UpstreamTimeout  sent, no answer in time: may be billed         504
@@ -25,6 +26,8 @@ client byte for byte.
 
 from __future__ import annotations
 
+import math
+
 HELD_RETRY_S = 1.0
 
 
@@ -36,6 +39,7 @@ class ThriftgateError(Exception):
     error_type: str = "api_error"
     label: str = "internal"
     retry_after_s: float = 0.0  # when it is worth trying again; 0 where that is not known
+    headers: tuple[tuple[bytes, bytes], ...] = ()  # what else the client is told
     call_id: str = ""  # the ledger id of the call it ended, where there is one
     after_answer: bool = False  # the provider had answered: trying again would be billed again
 
@@ -104,6 +108,23 @@ class BudgetExceeded(PolicyRefusal):
         if held:
             self.status_hint, self.error_type, self.label = 429, "rate_limit_error", "budget_held"
             self.retry_after_s = HELD_RETRY_S
+
+
+class LimitExceeded(PolicyRefusal):
+    """A limit has no room for the call; nothing was sent. 429, as the API answers where a rate limit is reached, and which
+    SDKs try again after `retry-after`; with `never` the call is larger than the limit allows at any time: 400, which no SDK
+    tries again (platform.claude.com/docs/en/api/errors, 2026-08)."""
+
+    status_hint = 429
+    error_type = "rate_limit_error"
+    label = "limit"
+
+    def __init__(self, message: str, *, retry_after_s: float = HELD_RETRY_S, never: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after_s = float(math.ceil(max(retry_after_s, HELD_RETRY_S)))  # too early would be in vain
+        if never:
+            self.status_hint, self.error_type, self.label = 400, "invalid_request_error", "limit_never"
+            self.retry_after_s = 0.0
 
 
 class UpstreamError(ThriftgateError):

@@ -13,21 +13,18 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.control.budgets import Budget, Stage, Standing
+from thriftgate.core.control.limit_words import quoted
 from thriftgate.core.control.whose import NOBODY, scopes_of
-from thriftgate.core.errors import BudgetExceeded, LedgerError
+from thriftgate.core.errors import BudgetExceeded
 from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import usd_from_pico
 from thriftgate.core.routing.rules import Rule
+from thriftgate.engine.freshness import Freshness
 from thriftgate.engine.tasks import Tasks
 from thriftgate.ledger.budgets import BudgetBook
 from thriftgate.ledger.entries import Entry
 from thriftgate.logs import log, where_raised
 from thriftgate.providers.transport import Headers
-
-FRESH_S = 1.0
-"""How old what is remembered may be."""
-WORTH = 20.0
-"""Standings are asked for again after so many times what it took to ask."""
 
 Crossed = Callable[[Standing, Stage], None]
 
@@ -67,13 +64,10 @@ class Budgeting:
     def __init__(self, book: BudgetBook | None, clock: Clock, tasks: Tasks) -> None:
         self._book = book
         self._clock = clock
-        self._tasks = tasks
         self._budgets: tuple[Budget, ...] = ()
         self._standings: dict[tuple[str, str], Standing] = {}
         self._reached: dict[tuple[str, str, int], int] = {}
-        self._asked_s = -FRESH_S
-        self._took_s = 0.0
-        self._asking = False
+        self._fresh = Freshness(self._read, "budgets", clock, tasks)
         self.crossed: list[Crossed] = []
 
     @property
@@ -126,33 +120,21 @@ class Budgeting:
 
     def settled(self, _entry: Entry) -> None:
         """A call was settled: what is remembered is to be brought up to date soon."""
-        if self._book is None or self._asking:
-            return
-        age_s = self._clock.monotonic_s() - self._asked_s
-        if age_s >= max(FRESH_S, WORTH * self._took_s):
-            self._asking = True
-            self._tasks.spawn(self._refresh_quietly())
+        if self._book is not None:
+            self._fresh.soon()
 
     async def refresh(self) -> None:
         """Read how all budgets stand. Raises LedgerError."""
-        if self._book is None:
-            return
-        began_s = self._clock.monotonic_s()
+        if self._book is not None:
+            await self._fresh.now()
+
+    async def _read(self) -> None:
+        assert self._book is not None
         standings = await self._book.standings(int(self._clock.now_s() * 1e6))
         self._budgets = tuple(one for one in await self._book.all() if not one.ended_us)
         self._standings = {(one.budget.id, one.member): one for one in standings}
         for one in standings:
             self._note(one)
-        self._asked_s = self._clock.monotonic_s()
-        self._took_s = self._asked_s - began_s
-
-    async def _refresh_quietly(self) -> None:
-        try:
-            await self.refresh()
-        except LedgerError as error:
-            log.warning("budgets not read", error=str(error))
-        finally:
-            self._asking = False
 
     def _note(self, standing: Standing) -> None:
         place = (standing.budget.id, standing.member)
@@ -180,7 +162,7 @@ def budget_headers(standings: Sequence[Standing]) -> Headers:
         return ()
     one = max(standings, key=lambda standing: standing.percent)
     told = [
-        f'name="{_quoted(one.whose)}"',
+        f'name="{quoted(one.whose)}"',
         f"limit={usd_from_pico(one.budget.limit_pico)}",
         f"spent={usd_from_pico(one.used_pico)}",
         f"left={usd_from_pico(max(0, one.left_pico))}",
@@ -191,11 +173,6 @@ def budget_headers(standings: Sequence[Standing]) -> Headers:
     if one.budget.window != "total":
         told.append(f"ends={text_from_micros(one.until_us)}")
     return ((b"thriftgate-budget", "; ".join(told).encode()),)
-
-
-def _quoted(text: str) -> str:
-    """A tag or a task is whatever a caller wrote."""
-    return "".join(one if one.isascii() and one.isprintable() and one != "\\" else "?" for one in text).replace('"', "'")
 
 
 def _squeezed(found: Squeeze, standing: Standing, stage: Stage, now_us: int) -> Squeeze:

@@ -15,6 +15,7 @@ from thriftgate.core.plan import Policy
 from thriftgate.engine.engine import Engine, GuardTable
 from thriftgate.engine.forgetting import Forgetting
 from thriftgate.engine.governing import Bounds as Waits
+from thriftgate.engine.limiting import LimitsTable
 from thriftgate.engine.limits import Limits
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
@@ -26,12 +27,13 @@ from thriftgate.engine.vaults import provider_secrets
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sqlite_limits import SqliteLimitBook
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.providers import PROVIDERS
 from thriftgate.providers.http1_transport import Http1Transport
 from thriftgate.providers.keys import ProviderKey
 from thriftgate.providers.transport import Timeouts, Transport
-from thriftgate.settings import Settings
+from thriftgate.settings import Settings, caller_limits
 
 DEFAULT_KEY = "default"  # the name of `upstream.api_key` in the books
 SECONDS_PER_HOUR = 3_600
@@ -97,6 +99,7 @@ async def build_engine(
         keeps_summaries=settings.context.store_summaries,
         own_key=own[0].secret if own else "",
         budgets=SqliteBudgetBook(ledger),
+        callers=LimitsTable(caller_limits(settings.limits), settings.limits.wait_s, SqliteLimitBook(ledger)),
     )
     if settings.ledger.keep_days and not beside:
         ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)

@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from thriftgate.core.control.whose import NOBODY, Whose
+from thriftgate.engine.admission import Admission
 from thriftgate.providers.transport import Headers
 from thriftgate.wire.dialect import Dialect
 
@@ -29,7 +30,7 @@ class Call(Struct, frozen=True):
     conversation has begun with; `unexamined` why its answer is not looked at before the client gets it; `begun`: its
     conversation is taken to have begun with what is asked now; `refused` is the rule with which the provider has refused
     it; `cut` what came of it under a cap; `waited` where it is made at once though it could have waited; `parent` the
-    call on whose behalf it is made."""
+    call on whose behalf it is made; `admission` what it has taken of its limits, where there are any."""
 
     method: str
     path: str
@@ -51,6 +52,7 @@ class Call(Struct, frozen=True):
     cut: Cut | None = None
     parent: str = ""
     waited: bool = False
+    admission: Admission | None = None
 
 
 class Reply(Protocol):

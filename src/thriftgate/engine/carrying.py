@@ -152,7 +152,7 @@ class Carrier:
             watched = Watched(incoming) if keeps or wanted else None
 
             async def settle(end: Ending) -> Entry:
-                entry = await self.settle(prepared, end._replace(latency_ms=self._since(started)))
+                entry = await self._settle_stream(prepared, end._replace(latency_ms=self._since(started)))
                 if self._keepalive is not None and keeps and watched is not None:
                     self._keepalive.ended(call, prepared, entry, watched)
                 if wanted and self.witness is not None and watched is not None:
@@ -225,6 +225,8 @@ class Carrier:
         provider = self._upstreams.provider(prepared.upstream)
         entry = entry_for(prepared, ending, provider.name, int(self._clock.now_s() * 1e6), self._knowledge)
         self.guarding.settled(entry, self._clock.now_s())
+        if prepared.admission is not None:
+            prepared.admission.settled(entry)
         if self._turns is not None:
             self._turns.settled(entry)
         try:
@@ -236,6 +238,14 @@ class Carrier:
         self.learn_length(prepared, entry)
         self.keep_account(prepared, entry)
         return entry
+
+    async def _settle_stream(self, prepared: Prepared, ending: Ending) -> Entry:
+        """Book a stream that is over. Whatever comes of that, its call is under way no longer."""
+        try:
+            return await self.settle(prepared, ending)
+        finally:
+            if prepared.admission is not None:
+                prepared.admission.leave()
 
     def _since(self, started: float) -> int:
         return milliseconds(self._clock.monotonic_s() - started)

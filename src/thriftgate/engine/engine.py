@@ -32,6 +32,7 @@ from thriftgate.engine.guarding import Guarding
 from thriftgate.engine.history import Historian
 from thriftgate.engine.keepalive import KeepAlive
 from thriftgate.engine.keeping import Keepable, Keeper
+from thriftgate.engine.limiting import NO_LIMITS, Limiting, LimitsTable
 from thriftgate.engine.limits import Limits
 from thriftgate.engine.manners import Manners
 from thriftgate.engine.preparing import Preparer, Rooms
@@ -99,13 +100,15 @@ class Engine:
         keeps_summaries: bool = False,
         own_key: str = "",
         budgets: BudgetBook | None = None,
+        callers: LimitsTable = NO_LIMITS,
     ) -> None:
         self.provider, self.own_key, self.transport = pool.default, own_key, transport
         self.ledger, self.knowledge = ledger, knowledge
         self.policy, self.limits, self.clock = policy, limits, clock
         self.tasks, self._swept_s = Tasks(), -SWEEP_S
         self.budgeting = Budgeting(budgets, clock, self.tasks)
-        ledger.heard.append(self.budgeting.settled)
+        self.limiting = Limiting(callers, clock, self.tasks)
+        ledger.heard.extend((self.budgeting.settled, self.limiting.settled))
         self.fanout = Fanout()
         self.governor = Governor(limits.governor, clock, self.tasks) if limits.governor is not None else None
         self.upstreams = Upstreams(
@@ -205,6 +208,7 @@ class Engine:
                 stability=self._stability,
                 keepalive=self._keepalive,
                 budgeting=self.budgeting,
+                limiting=self.limiting,
                 ledger=self.ledger,
                 clock=self.clock,
                 books=self._books,
@@ -223,6 +227,9 @@ class Engine:
         Raises PolicyRefusal, UnknownPrice (nothing sent, booked as refused), UpstreamError (booked as such) and
         LedgerError (nothing sent, or the answer is withheld because it could not be booked).
         """
+        return await self.limiting.within(call, self._answered)
+
+    async def _answered(self, call: Call) -> Reply:
         call, prepared, flight = await self._prepared(call)
         if prepared.plan.tries:
             tried = await self._within_budgets(self._tried, call, prepared, flight)
@@ -327,7 +334,7 @@ class Engine:
 
     async def count(self, call: Call) -> WholeReply:
         """How many tokens a prompt has, free: of the prompt as it would be sent, in a conversation that was made shorter
-        the short one. Raises UpstreamError."""
+        the short one. Raises UpstreamError and LimitExceeded."""
         return await self.forward(replace(call, body=await self._preparer.as_sent(call)))
 
     async def forward(self, call: Call) -> WholeReply:
@@ -349,6 +356,7 @@ class Engine:
         if self._keepalive is not None:
             await self._keepalive.load(self.ledger)
         await self.budgeting.refresh()
+        await self.limiting.refresh()
         return found
 
     async def sweep(self) -> int:
@@ -438,7 +446,4 @@ class Engine:
             self._keeper.keep_if_due()
 
     def _books(self) -> Books:
-        return Books(self.provider.name, self.knowledge.book.id, self._now_us())
-
-    def _now_us(self) -> int:
-        return int(self.clock.now_s() * 1e6)
+        return Books(self.provider.name, self.knowledge.book.id, int(self.clock.now_s() * 1e6))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.agents.limits import Amount, judge
+from thriftgate.core.control.limit_shelf import Caller
+from thriftgate.core.control.limits import needs_of
 from thriftgate.core.control.whose import scopes_of
 from thriftgate.core.errors import InputError, ThriftgateError
 from thriftgate.core.levers.agent_guard import AgentGuard
@@ -19,11 +22,13 @@ from thriftgate.core.request import Request, parse_request
 from thriftgate.core.rewrite import Rewritten, prepare, with_savings
 from thriftgate.core.splice import Edit, apply
 from thriftgate.core.stability.watch import StabilityWatch
+from thriftgate.engine.admission import Admission
 from thriftgate.engine.budgeting import NOTHING_ASKED, Budgeting, Squeeze
 from thriftgate.engine.call import Call, WholeReply
 from thriftgate.engine.fanout import Fanout, Flight
 from thriftgate.engine.guarding import Guarding
 from thriftgate.engine.keepalive import KeepAlive
+from thriftgate.engine.limiting import Limiting
 from thriftgate.engine.provider_side import ProviderSide
 from thriftgate.engine.reducing import Reducer
 from thriftgate.engine.routing import TASK_HEADER, Router
@@ -55,6 +60,7 @@ class Rooms(NamedTuple):
     stability: StabilityWatch
     keepalive: KeepAlive | None
     budgeting: Budgeting
+    limiting: Limiting
     ledger: Ledger
     clock: Clock
     books: Callable[[], Books]
@@ -129,6 +135,9 @@ class Preparer:
                     planned=lambda: self._planned(rewritten, call, opened.key, policy),
                     cost_pico=lambda state: rewritten.plan(state, policy).forecast.pico,
                 )
+            admission = call.admission if plan.refusal is None else None
+            if admission is not None and await self._let_in(admission, call, opened, rewritten, plan):  # it has waited
+                snapshot, plan = self._planned(rewritten, call, opened.key, policy)
             refusal = plan.refusal
             if refusal is None and guarded is not None:  # nothing may wait between this and the call
                 refusal = rooms.guarding.take(opened.id, guarded, plan, rewritten.request.max_tokens, snapshot.state)
@@ -164,10 +173,31 @@ class Preparer:
             policy = replace(policy, levers=(*policy.levers, RouteRules.id))
         return request, policy, squeeze
 
+    async def _let_in(self, admission: Admission, call: Call, opened: Opened, rewritten: Rewritten, plan: Plan) -> bool:
+        """Take what the call needs of its limits; whether it had to wait for that. Raises LimitExceeded."""
+        task = plan.route.task if plan.route is not None else ""
+        caller = Caller(opened.key, opened.whose, rewritten.request.model, self._knowledge.provider, task)
+        needs = needs_of(plan.forecast.tokens, plan.forecast.pico, requests=1, concurrency=1)
+        return await self._rooms.limiting.let_in(admission, opened.id, caller, needs, call.left)
+
+    async def _asks(self, call: Call) -> None:
+        """A question about a prompt is a request, too. Raises LimitExceeded."""
+        rooms = self._rooms
+        if not rooms.limiting.on:
+            return
+        key, model, task = self._payer_of(call), "", ""
+        with suppress(ThriftgateError, RecursionError):  # the provider says what is wrong with it
+            request = parse_request(call.body, needs_max_tokens=False)
+            model, task = request.model, rooms.router.task_of(request, key, call.headers)
+        caller = Caller(key, call.whose, model, self._knowledge.provider, task)
+        await rooms.limiting.asked(caller)
+
     async def as_sent(self, call: Call) -> bytes:
         """The body of a question about a prompt, with the prompt as it would go out now: thinking that answered a shortened
-        conversation fits no other. As it came where it cannot be read: the provider says what is wrong with it."""
+        conversation fits no other. As it came where it cannot be read: the provider says what is wrong with it. Raises
+        LimitExceeded."""
         rooms = self._rooms
+        await self._asks(call)
         try:
             request = parse_request(call.body, needs_max_tokens=False)
             rewritten = prepare(request, self._knowledge.models[request.model], self._policy)
@@ -210,6 +240,7 @@ class Preparer:
             added,
             call.whose,
             call.upstream,
+            admission=call.admission,
         )
         return prepared, rooms.fanout.depart(snapshot.state, plan)
 

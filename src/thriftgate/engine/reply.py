@@ -161,6 +161,8 @@ def reply_headers(headers: Headers, prepared: Prepared, entry: Entry | None) -> 
     ]
     warned = "; ".join(one.reason for one in plan.decisions if one.decision == "warned")
     ours += budget_headers(prepared.standings)
+    if prepared.admission is not None:
+        ours += prepared.admission.told()
     if warned:
         ours.append((b"thriftgate-warning", warned.encode("ascii", "replace")[:1000]))
     if entry is not None:

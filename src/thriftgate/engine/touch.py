@@ -189,6 +189,8 @@ class Toucher:
     async def book(self, prepared: Prepared, ending: Ending, purpose: Purpose | None) -> Entry:
         """Settle it: as a cost of ours, or, without a purpose, as the client's own call. Raises LedgerError."""
         entry = self._entry(prepared, ending, purpose)
+        if prepared.admission is not None:
+            prepared.admission.settled(entry)
         if self._turns is not None:
             self._turns.settled(entry)
         await self._ledger.settle(entry)

@@ -92,7 +92,7 @@ async def send_json(send: Send, status: int, document: object, headers: Headers 
 
 async def send_error(send: Send, error: ThriftgateError, dialect: Dialect) -> None:
     """One of our own errors; `thriftgate-error` tells that it is not the provider's."""
-    headers: Headers = ((b"content-type", b"application/json"), (b"thriftgate-error", error.label.encode()))
+    headers: Headers = ((b"content-type", b"application/json"), (b"thriftgate-error", error.label.encode()), *error.headers)
     if error.call_id:
         headers = (*headers, (b"thriftgate-request-id", error.call_id.encode()), (b"request-id", error.call_id.encode()))
     if error.retry_after_s and not error.after_answer:

@@ -6,6 +6,7 @@ May import: core, and what names the provider's own address.
 from thriftgate.settings.access import AccessSettings, OidcSettings, RoleRow
 from thriftgate.settings.alerts import AlertRuleRow, AlertSettings, SinkRow
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings, RuleRow, TaskRow
+from thriftgate.settings.limiting import LimitRow, caller_limits
 from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
 from thriftgate.settings.serving import BatchSettings, CacheSettings, DeferRule, LedgerSettings, Upstream
 from thriftgate.settings.shorter import OutputTaskRow
@@ -22,6 +23,7 @@ __all__ = [
     "DeferRule",
     "ExperimentSettings",
     "LedgerSettings",
+    "LimitRow",
     "OidcSettings",
     "OutputTaskRow",
     "ProofSettings",
@@ -33,5 +35,6 @@ __all__ = [
     "TaskRow",
     "TelemetrySettings",
     "Upstream",
+    "caller_limits",
     "load",
 ]

@@ -27,6 +27,7 @@ from thriftgate.settings.access import AccessSettings
 from thriftgate.settings.alerts import AlertSettings, check_alerts
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings
 from thriftgate.settings.governing import GovernorSettings
+from thriftgate.settings.limiting import LimitsSettings, caller_limits
 from thriftgate.settings.serving import (
     BatchSettings,
     CacheSettings,
@@ -68,6 +69,7 @@ class Settings(Table):
     routing: RoutingSettings = RoutingSettings()
     experiment: ExperimentSettings = ExperimentSettings()
     proof: ProofSettings = ProofSettings()
+    limits: LimitsSettings = LimitsSettings()
     alerts: AlertSettings = AlertSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="own models, contract discounts, extra rows")
@@ -137,6 +139,10 @@ def _check_values(settings: Settings) -> None:
         if farther:
             raise ConfigError(f"batch.rules[{at}].deadline: {rule.deadline} is more than {words(FARTHEST_S)} ahead")
     _check_routing(settings.routing)
+    try:
+        caller_limits(settings.limits)
+    except InputError as error:
+        raise ConfigError(f"limits.rules: {error}") from None
     check_alerts(settings.alerts)
     experiment = settings.experiment
     if bool(experiment.levers) != (experiment.share > 0):

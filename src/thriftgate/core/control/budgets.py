@@ -12,11 +12,11 @@ from typing import Literal
 
 from msgspec import Struct
 
+from thriftgate.core.control.whose import check_scope, member_of
 from thriftgate.core.control.windows import parse_window
 from thriftgate.core.errors import InputError
 from thriftgate.core.money import usd_from_pico
 
-KINDS = ("org", "team", "user", "key", "tag", "task", "model", "tier", "provider")
 ANY = "*"
 PERCENT_MAX = 1_000
 STAGES_USUAL = (50, 80, 95, 100)
@@ -55,19 +55,8 @@ class Budget(Struct, frozen=True):
     ended_us: int = 0
 
     def member(self, scopes: frozenset[str]) -> str | None:
-        """Which of its budgets a call counts under that has these scopes: "" where it is one for all, such as "key=key_1"
-        of `key=*`; None where the call does not count."""
-        members: list[str] = []
-        for condition in self.scope:
-            if condition.endswith("=*"):
-                # Several only of tags: the first by name.
-                found = min((one for one in scopes if one.startswith(condition[:-1])), default="")
-                if not found:
-                    return None
-                members.append(found)
-            elif condition not in scopes:
-                return None
-        return ",".join(members)
+        """Which of its budgets a call counts under: see `whose.member_of`."""
+        return member_of(self.scope, scopes)
 
     def takes(self, worst_pico: int, forecast_pico: int) -> int:
         """What a call takes while it is under way (pico-USD)."""
@@ -151,10 +140,7 @@ def checked(budget: Budget, *, zones: Iterable[str], models: Sequence[str]) -> B
     window = parse_window(budget.window)
     if budget.zone not in zones:
         raise InputError(f"{where}: there is no time zone {budget.zone!r}; use a name such as Europe/Zurich")
-    for condition in budget.scope:
-        kind, equals, value = condition.partition("=")
-        if kind not in KINDS or not equals or not value:
-            raise InputError(f"{where}: scope {condition!r} is not of the form kind=value; kinds: {', '.join(KINDS)}")
+    check_scope(where, budget.scope)
     for stage in budget.stages:
         if not 1 <= stage.percent <= PERCENT_MAX:
             raise InputError(f"{where}: a stage is at 1 to {PERCENT_MAX} percent, not {stage.percent}")

@@ -7,7 +7,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from thriftgate.core.control.budgets import ANY, KINDS, Act
+from thriftgate.core.control.budgets import ANY, Act
+from thriftgate.core.control.whose import KINDS
 from thriftgate.core.errors import InputError, NotAllowed
 from thriftgate.core.money import pico_from_usd
 from thriftgate.dashboard.asked import Asked

@@ -1,0 +1,15 @@
+"""The benchmark of limits, in short: that it runs and tells; how quick they are is for it to say."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from benchmarks.limits.__main__ import main
+
+
+def test_it_tells_what_limits_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--calls", "200", "--keys", "10", "--json"])
+    lines = capsys.readouterr().out.splitlines()
+    document = msgspec.json.decode(lines[-1])
+    assert [len(lines), list(document["us"])] == [4, ["1", "5", "20"]]
+    assert all(us > 0 for us in document["us"].values())
