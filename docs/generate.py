@@ -36,8 +36,10 @@ from thriftgate.core import errors
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.money import usd_from_pico
 from thriftgate.core.prices import FOREVER_DAY, iso_from_day
+from thriftgate.gateway.access import NoProviderKey, Slowed
 from thriftgate.gateway.app import NotServed
 from thriftgate.gateway.jobs import NoSuchJob
+from thriftgate.gateway.oidc import ProviderTrouble
 from thriftgate.ledger.jobs import Fenced
 from thriftgate.pricing import overrides
 from thriftgate.pricing.load import load_book, load_models
@@ -375,7 +377,7 @@ def error_kinds() -> list[type[errors.ThriftgateError]]:
     """Every error there is, the more general ones first."""
     kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.ThriftgateError)]
     return sorted(
-        [*kinds, NotServed, NoSuchJob, LetGo, Fenced, OutputError],
+        [*kinds, NotServed, NoSuchJob, NoProviderKey, Slowed, ProviderTrouble, LetGo, Fenced, OutputError],
         key=lambda kind: (len(kind.__mro__), kind.status_hint, kind.label),
     )
 

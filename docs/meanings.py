@@ -22,7 +22,25 @@ _JUDGING_KEYS = (
     "kinds{judge: n}, cost_usd, pairs, shown_first{value, low, high}, swayed_by_order, human_answers, "
     "human_agreement{value, low, high}, human_kappa"
 )
+_KEY_KEYS = (
+    "id, name, state, user, team, org, role, scopes[], models[], tasks[], tags[], tags_allowed[], priority, created, "
+    "expires, rotated, revoked, last_used"
+)
+_TEAM_KEYS = "id, name, org, created, removed"
+_USER_KEYS = "id, name, org, team, email, role, created, removed"
 KEYS: dict[str, str] = {
+    **dict.fromkeys(("keys create", "keys rotate"), f"{_KEY_KEYS}, secret"),
+    **dict.fromkeys(("keys revoke", "keys expire"), _KEY_KEYS),
+    "keys list": f"keys[{{{_KEY_KEYS}}}]",
+    "keys show": f"{_KEY_KEYS}, history[{{id, at, who, via, action, subject, detail}}]",
+    "keys audit": "audit[{id, at, who, via, action, subject, detail}]",
+    "keys reseal": "provider_keys, master_key_in",
+    **dict.fromkeys(("keys provider add", "keys provider remove"), "id, name, provider, created, removed"),
+    "keys provider list": "provider_keys[{id, name, provider, created, removed}]",
+    **dict.fromkeys(("teams add", "teams remove"), _TEAM_KEYS),
+    **dict.fromkeys(("teams org add", "teams org remove"), "id, name, created, removed"),
+    **dict.fromkeys(("teams user add", "teams user remove"), _USER_KEYS),
+    "teams list": f"orgs[{{id, …}}], teams[{{{_TEAM_KEYS}}}], users[{{{_USER_KEYS}}}]",
     "demo": "baseline_usd, paid_usd, saved_usd, levers{id: usd}, calls, workloads[{name, calls, baseline_usd, paid_usd, "
     "saved_usd, levers{id: usd}, explain}], proof{ok, booked_usd, billed_usd, complaints[]}, simulated, "
     "simulated_span_s, ledger",
@@ -69,6 +87,12 @@ KEYS: dict[str, str] = {
     "cache doctor": "requests, unreadable{reason: n}, apps[{key, model, since, requests, unanalysed, tokens, tokens_shared, "
     "tokens_shared_stabilised, changed, left_alone{reason: n}, breaks[{cause, where, pattern, at_block, offset_chars, "
     "count, tokens_lost, fix, switch, last}]}]",
+    "alerts list": "alerts[{id, state, severity, kind, rule, sentence, labels[], evidence[], action, per_hour_usd, "
+    "signature, since, opened, seen, closed, told, count, flaps, acknowledged_by}], silences[{id, matchers[], until, "
+    "made, by, why}], dead_letters[{alert, sentence, sink, why, state, message, tries, made, next, sent, error}]",
+    "alerts rules": "rules[{name, kind, of, where[], by, over_s, above, below, factor, least, window, zone, calls_min, "
+    "severity, action, source, made_by, made, now[{member, met, value, bound, sentence, evidence[], lacks}]}]",
+    "alerts test": "ok, sinks[{sink, ok, error}]",
     "doctor": "ok, checks[{name, ok, detail, fix}]",
     **dict.fromkeys(("batch run", "batch resume", "batch status", "batch cancel"), _RUN_KEYS),
     "batch list": "jobs, succeeded, failed{cause: n}, cost_usd, saved_usd, batches[{batch, …}], runs[{run, …}]",
@@ -101,12 +125,19 @@ REQUEST_HEADERS = {
     "thriftgate-task": "What kind of call this is, in a word of yours: what `[[routing.rules]]`, artefacts and reports know "
     "it by, in place of its fingerprint. `[[batch.rules]]` can let some kinds wait.",
     "thriftgate-tenant": "On whose behalf you make this call, in a word of yours, for `[[routing.rules]]`.",
+    "thriftgate-tags": "Tags of the call, separated by commas, such as `env=prod, eu`, beside those of its key. Budgets, "
+    "limits and reports can go by them. Sixteen at most, each of at most 100 characters.",
+    "thriftgate-user": "The end user that this call is for, in a word of yours, in place of the key's own user. A virtual "
+    "key needs the scope `act-as` for it.",
     "thriftgate-run": "A name for an agent's run: all its calls count together towards the ceilings of `[guard]`.",
     "thriftgate-route": "`off`: the model that this call names serves it, whatever the rules say.",
     "thriftgate-idempotency-key": "A name for a call with a deadline: the same call sent again under it is given the same "
     "job, and not made twice.",
     "thriftgate-latency": "`critical`: this call never waits for another one that is writing its prefix; see [the fan-out "
     "guard](../guides/keepalive.md#the-fan-out-guard).",
+    "thriftgate-priority": "`high`, `normal` or `low`: who goes first where calls wait for [the provider's "
+    "limits](../guides/limits.md#the-providers-own-limits).",
+    "thriftgate-queue-s": "How many seconds this call may wait for them, in place of `governor.queue_s_max`.",
 }
 REPLY_HEADERS = {
     "thriftgate-request-id": "The call's id in the ledger: `thriftgate explain ID`. Also on errors that thriftgate itself "
@@ -115,8 +146,6 @@ REPLY_HEADERS = {
     "thriftgate-budget": "How the budget stands that is nearest to its limit, of those that the call counts under, with "
     "this call held: name, limit, spent (with what is in doubt), left (USD), percent used, the stage that is reached, and "
     "when its window ends.",
-    "thriftgate-tags": "Tags of the call, separated by commas, such as `env=prod, eu`. Budgets, limits and reports can go "
-    "by them. Sixteen at most.",
     "thriftgate-forecast-usd": "What the call was expected to cost when it was planned. An estimate.",
     "thriftgate-cost-usd": "What the call cost, exactly. Not on streams: their usage stands at their end, when the headers "
     "are long gone; ask the ledger.",

@@ -54,7 +54,7 @@ def test_every_verb_has_its_file_and_its_help(verb: str, capsys: pytest.CaptureF
         "cache doctor",
         "cache report",
         *(f"keys {one}" for one in ("create", "rotate", "provider add")),
-        *(f"teams {one}" for one in ("list", "add", "add-user")),
+        *(f"teams {one}" for one in ("list", "add", "user add")),
         *(f"batch {one}" for one in ("run", "resume", "status", "list", "results", "cancel")),
     ],
 )

@@ -229,11 +229,14 @@ def test_the_keys_of_json_are_documented(
         "explain": asked("explain", books.ids[1], "--ledger", books.path),
         "cache report": asked("cache", "report", "--ledger", books.path),
         "cache doctor": asked("cache", "doctor", "-", stdin=b'{"model": "claude-opus-5-5", "messages": []}'),
+        **{f"alerts {verb}": asked("alerts", verb, "--ledger", books.path) for verb in ("list", "rules")},
+        "alerts test": asked("alerts", "test"),
         "doctor": asked("doctor", "--ledger", books.path),
         "demo": demo_document(demo_done()),
         **_batch_documents(run),
         **_eval_documents(run),
         "prune": _pruned(run),
+        **_tenancy_documents(run),
     }
     assert documents.keys() == KEYS.keys()
     for verb, document in documents.items():
@@ -271,6 +274,36 @@ def test_the_keys_of_json_are_documented(
             value = document.get(name)
             if value and isinstance(value, list | dict) and "…" not in member(keys, name):
                 assert set(value[0] if isinstance(value, list) else value) == member(keys, name), (verb, name)
+
+
+def _tenancy_documents(run: Run) -> dict[str, Any]:
+    """What the verbs about keys and teams print, from the first to the last."""
+
+    def asked(*arguments: str, stdin: bytes = b"") -> Any:
+        done = run(*arguments, "--json", "--ledger", "tenants.db", stdin=stdin)
+        assert done.code == 0, done
+        return done.json()
+
+    return {
+        "teams org add": asked("teams", "org", "add", "acme"),
+        "teams add": asked("teams", "add", "platform"),
+        "teams user add": asked("teams", "user", "add", "ann", "--team", "platform"),
+        "teams list": asked("teams", "list"),
+        "keys create": asked("keys", "create", "ci", "--user", "ann"),
+        "keys rotate": asked("keys", "rotate", "ci"),
+        "keys expire": asked("keys", "expire", "ci", "90d"),
+        "keys list": asked("keys", "list"),
+        "keys show": asked("keys", "show", "ci"),
+        "keys audit": asked("keys", "audit"),
+        "keys provider add": asked("keys", "provider", "add", "main", stdin=b"sk-ant-1"),
+        "keys provider list": asked("keys", "provider", "list"),
+        "keys reseal": asked("keys", "reseal"),
+        "keys provider remove": asked("keys", "provider", "remove", "main"),
+        "keys revoke": asked("keys", "revoke", "ci"),
+        "teams user remove": asked("teams", "user", "remove", "ann"),
+        "teams remove": asked("teams", "remove", "platform"),
+        "teams org remove": asked("teams", "org", "remove", "acme"),
+    }
 
 
 def _graded() -> str:

@@ -18,7 +18,7 @@ from tests.batch.queueing import CALLER, QueueStage, ask, queueing
 from tests.fixtures import until
 from tests.scripted import Received, Script, Upstream, raw_answer, upstream
 from thriftgate.batch import webhooks
-from thriftgate.batch.webhooks import WAITS_S, check_allowed, secret_of, signature
+from thriftgate.batch.webhooks import WAITS_S, check_allowed, receivers_of, secret_of, signature
 from thriftgate.core.errors import ConfigError, InputError
 from thriftgate.ledger.jobs import QUEUE, Body, Job
 from thriftgate.simulator.config import BatchRules
@@ -215,6 +215,38 @@ async def test_a_slow_receiver_holds_up_nobody(tmp_path: Path, monkeypatch: pyte
         quick = await stage.take(ask(9), webhook=f"{seen.url}/hooks/quick")
         assert (await through(stage, quick)).told == 1
         assert (await body_of(stage, slow)).told >= 1
+
+
+async def test_a_name_that_leads_into_the_own_network_is_not_followed(tmp_path: Path) -> None:
+    """Whoever owns an allowed name decides where it leads: here, to a service of ours."""
+    async with upstream(saying()) as inside:
+        url = inside.url.replace("127.0.0.1", "localhost")
+        members = {"webhooks": (url,), "secret": SECRET}
+        async with queueing(tmp_path, rules=AT_ONCE, members=members) as stage:
+            job = await stage.take(ask(), webhook=url)
+            assert (await through(stage, job)).told == len(WAITS_S) + 1
+        assert inside.connections == 0
+
+
+async def test_a_name_that_is_listed_may_lead_there(tmp_path: Path) -> None:
+    async with upstream(saying()) as inside:
+        url = inside.url.replace("127.0.0.1", "localhost")
+        members = {"webhooks": (url,), "secret": SECRET, "allow_hosts": ("localhost",)}
+        async with queueing(tmp_path, rules=AT_ONCE, members=members) as stage:
+            job = await stage.take(ask(), webhook=url)
+            assert (await through(stage, job)).told == 1
+        assert len(inside.requests) == 1
+
+
+async def test_addresses_that_are_written_down_are_allowed_and_names_are_not() -> None:
+    near = receivers_of(("http://127.0.0.1:9/x", "http://inner.example/x"), ("listed.example",))
+    near.check("http://127.0.0.1:9/x")
+    near.check("http://listed.example/x")
+    for url in ("http://127.0.0.2/x", "http://inner.example/x"):
+        with pytest.raises(InputError):
+            near.check(url)
+    with pytest.raises(InputError):
+        receivers_of(("http://169.254.169.254/",), ()).check("http://169.254.169.254/")
 
 
 async def _true(value: bool) -> bool:

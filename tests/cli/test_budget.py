@@ -54,9 +54,10 @@ def test_what_is_wrong_is_said(run: Run, books: Books) -> None:
         (("set", "x", "--limit", "1", "--zone", "Mars"), "no time zone 'Mars'"),
         (("set", "x", "--limit", "-1"), "limit must be above zero"),
         (("set", "x", "--limit", "1", "--stage", "80:cheaper:gpt"), "capability table"),
-        (("show", "x"), "there is no budget 'x'"),
-        (("end", "x"), "there is no budget 'x'"),
     ):
         done = run("budget", *arguments, *at)
         assert done.code == 2, arguments
         assert words in done.err
+    for verb in ("show", "end", "clear"):
+        done = run("budget", verb, "x", *at)
+        assert (done.code, done.err) == (1, "thriftgate: there is no budget 'x'; `thriftgate budget list` shows all\n")

@@ -13,7 +13,7 @@ from tests.cli.conftest import MODEL, Books, Run
 from tests.cli.entries import OPENED_US, entry_of
 from tests.core.test_misses import body
 from tests.fixtures import call_of, engine_on, read_all, simulator
-from thriftgate.cli.cache_report import ADVICE, saved_by_caching
+from thriftgate.answers.cache import ADVICE, saved_by_caching
 from thriftgate.core.misses import Cause, Miss
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.ledger.entries import Entry, PricedAlike

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.entries import entry_of
-from thriftgate.cli.route_tasks import print_tasks, tasks_document
+from thriftgate.cli.route_tasks import print_tasks, report_on_tasks
 from thriftgate.core.errors import ConfigError, InputError
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.ledger.entries import balanced
@@ -38,7 +38,7 @@ def path(tmp_path: Path) -> str:
 
 
 def test_the_dearest_first(path: str) -> None:
-    first, *rest = tasks_document(path, None, None)["tasks"]
+    first, *rest = report_on_tasks(path, None, None)["tasks"]
     assert first == {
         "task": "tickets",
         "asked": "claude-opus-5-5",
@@ -56,18 +56,18 @@ def test_the_dearest_first(path: str) -> None:
 
 
 def test_spans(path: str) -> None:
-    assert tasks_document(path, "2027-01-01", None) == {"tasks": []}
+    assert report_on_tasks(path, "2027-01-01", None) == {"tasks": []}
     with pytest.raises(InputError, match="must lie before"):
-        tasks_document(path, "2027-01-01", "2026-01-01")
+        report_on_tasks(path, "2027-01-01", "2026-01-01")
 
 
 def test_missing_books(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no ledger"):
-        tasks_document(str(tmp_path / "none.db"), None, None)
+        report_on_tasks(str(tmp_path / "none.db"), None, None)
 
 
 def test_for_people(path: str, capsys: pytest.CaptureFixture[str]) -> None:
-    print_tasks(tasks_document(path, None, None))
+    print_tasks(report_on_tasks(path, None, None))
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["tickets", "claude-opus-5-5", "claude-haiku-5-5", "2", "$0.0040", "$0.0010"]
     assert lines[2].split()[0] == "fp:0123456789ab", "whole, to be copied into the settings"

@@ -132,6 +132,7 @@ async def talk(
     stream: bool = False,
     sim: dict[str, Any] | None = None,
     ledger: str = ":memory:",
+    governor: dict[str, Any] | None = None,
     **members: Any,
 ) -> AsyncIterator[Talk]:
     """A conversation to be had. The client's breakpoints are left as they are, so that only pings prolong a life."""
@@ -142,6 +143,7 @@ async def talk(
         "keepalive": keepalive or {"on": True},
         "cache": {"mode": "observe"},
         "ledger": {"path": ledger},
+        "governor": governor or {},
     }
     async with engine_on(app, clock=clock, **tables) as engine:
         yield Talk(app, engine, clock, stream=stream, **members)

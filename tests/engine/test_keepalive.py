@@ -208,7 +208,7 @@ async def test_only_spare_rate_limit_is_used() -> None:
 
 
 async def test_a_rate_limit_that_was_hit_stops_pings_for_a_while() -> None:
-    async with talk(sim={"limits": LimitRules(tier="start", itpm=60_000)}) as one:
+    async with talk(sim={"limits": LimitRules(tier="start", itpm=60_000)}, governor={"on": False}) as one:
         await one.say(SAY)
         await one.wait(200)
         refused = call_of({"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": "word " * 50_000}]})

@@ -97,12 +97,14 @@ async def at_tenants(ledger: str) -> AsyncIterator[SqliteTenants]:
 
 
 @contextlib.asynccontextmanager
-async def staged(folder: Path, *, own: str = KEY, access: Mapping[str, Any] | None = None) -> AsyncIterator[Stage]:
-    """A gateway whose own key is `own`."""
+async def staged(
+    folder: Path, *, own: str = KEY, access: Mapping[str, Any] | None = None, **tables: Any
+) -> AsyncIterator[Stage]:
+    """A gateway whose own key is `own`, with more tables of settings."""
     upstream, ledger = Upstream(), str(folder / "books.db")
     with serving(upstream) as url:
         told = {"recheck_s": 0.0} | dict(access or {})
-        settings = settings_of(upstream={"url": url, "api_key": own}, ledger={"path": ledger}, access=told)
+        settings = settings_of(upstream={"url": url, "api_key": own}, ledger={"path": ledger}, access=told, **tables)
         with serving(Gateway(settings)) as gateway:
             async with client() as session:
                 yield Stage(gateway, ledger, upstream, session)

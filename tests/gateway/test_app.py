@@ -168,7 +168,7 @@ async def test_the_engine_lives_from_start_to_end(tmp_path: Path) -> None:
     engine = []
 
     async def look() -> None:
-        engine.append(gateway._ready_engine())
+        engine.append(gateway.engine)
 
     assert [told["type"] for told in await lifespan(gateway, also=look)] == [
         "lifespan.startup.complete",

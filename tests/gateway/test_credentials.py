@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from thriftgate.gateway.credentials import credential_of
+from thriftgate.gateway.credentials import credential_of, virtual_key_of
 from thriftgate.providers.transport import Headers
 
 
@@ -30,3 +30,25 @@ from thriftgate.providers.transport import Headers
 )
 def test_of_two_headers_the_api_uses_the_first(headers: Headers, credential: str) -> None:
     assert credential_of(headers) == credential
+
+
+@pytest.mark.parametrize(
+    ("headers", "key"),
+    [
+        ((), ""),
+        (((b"x-api-key", b"sk-1"),), ""),
+        (((b"x-api-key", b"tg-1"),), "tg-1"),
+        (((b"x-api-key", b" tg-1 "),), "tg-1"),
+        (((b"authorization", b"Bearer tg-1"),), "tg-1"),
+        (((b"authorization", b"bearer  tg-1"),), "tg-1"),
+        (((b"authorization", b"tg-1"),), "tg-1"),
+        (((b"x-api-key", b"sk-1"), (b"authorization", b"Bearer tg-1")), "tg-1"),
+        (((b"authorization", b"Bearer sk-1"), (b"x-api-key", b"tg-1")), "tg-1"),
+        (((b"x-api-key", b"sk-1"), (b"x-api-key", b"tg-1")), "tg-1"),
+        (((b"x-api-key", b"tg-1"), (b"x-api-key", b"tg-2")), "tg-1"),
+        (((b"x-other", b"tg-1"),), ""),
+        (((b"authorization", b"Basic tg-1"),), ""),
+    ],
+)
+def test_a_virtual_key_is_found_wherever_it_stands(headers: Headers, key: str) -> None:
+    assert virtual_key_of(headers) == key

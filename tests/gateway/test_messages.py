@@ -368,3 +368,38 @@ async def test_a_broken_event_does_not_stop_a_stream(tmp_path: Path) -> None:
     async with setup(script, tmp_path) as gateway:
         assert (await gateway.post(STREAM))[1] == whole
         assert (await gateway.entry()).outcome == "answered"
+
+
+# --- calls that wait for the provider's limits -------------------------------------------------------------------------
+
+LIMITED = b'{"type":"error","error":{"type":"rate_limit_error","message":"rate limit of 5 requests per minute"}}'
+
+
+async def test_a_call_that_cannot_be_sent_in_time_is_told_when_to_come_again(tmp_path: Path) -> None:
+    async with setup(answering(LIMITED, status=429, headers=["retry-after: 40"]), tmp_path) as gateway:
+        first, body = await gateway.post()
+        assert (first.status, body, first.headers["retry-after"]) == (429, LIMITED, "40")
+        second, body = await gateway.post()
+        assert len(gateway.seen.requests) == 1
+    error = msgspec.json.decode(body)["error"]
+    assert (second.status, error["type"], second.headers["thriftgate-error"]) == (529, "overloaded_error", "crowded")
+    assert 38 <= int(second.headers["retry-after"]) <= 40
+    assert "x-should-retry" not in second.headers
+    assert "thriftgate's queue" in error["message"]
+
+
+async def test_a_client_that_hangs_up_while_its_call_waits_frees_its_place(tmp_path: Path) -> None:
+    async with setup(answering(LIMITED, status=429, headers=["retry-after: 20"]), tmp_path) as gateway:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await gateway.post()
+        entry = await gateway.entry()
+        assert len(gateway.seen.requests) == 1
+    assert (entry.outcome, entry.attempts, entry.usage_source) == ("left", 1, "none")
+
+
+async def test_a_wish_that_cannot_be_read_is_refused_at_the_door(tmp_path: Path) -> None:
+    async with setup(answering(MESSAGE), tmp_path) as gateway:
+        response, body = await gateway.post(headers=HEADERS | {"thriftgate-priority": "urgent"})
+        assert (response.status, gateway.seen.requests) == (400, [])
+    assert b"thriftgate-priority" in body

@@ -18,8 +18,8 @@ from thriftgate.batch.queue import Queue
 )
 async def test_a_queue_is_there_where_calls_can_wait(flags: dict[str, Any], waits: bool, tmp_path: Path) -> None:
     async with deferring(tmp_path, flags=flags) as gateway:
-        rooms = gateway.gateway._rooms()
+        rooms = gateway.gateway.rooms
         assert isinstance(rooms.queue, Queue) is waits
         assert rooms.engine is gateway.stage.engine
         assert rooms.settings.upstream.api_key.get_secret_value() in (GATEWAY, "")
-        assert rooms.clients is gateway.gateway._rooms().clients, "one for all requests"
+        assert rooms.clients is gateway.gateway.rooms.clients, "one for all requests"

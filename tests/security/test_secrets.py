@@ -44,6 +44,7 @@ async def everything(stage: Stage) -> list[str]:
         await stage.call({"requests": [{"custom_id": "a", "params": message()}]}, "/v1/messages/batches", x_api_key=secret)
         await stage.ask("GET", f"/{secret}x", x_api_key=secret[:-1])
     wrong = made["secret"][:-1] + "A"
+    await stage.ask("GET", f"/v1/models/{boss}", x_api_key=wrong)
     await stage.call(x_api_key=wrong)
     await stage.ask("POST", "/thriftgate/login", {"key": wrong})
     await stage.ask("GET", "/thriftgate/admin/v1/keys", x_api_key=wrong)

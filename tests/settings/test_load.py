@@ -305,3 +305,10 @@ levers = ["route.rules"]
 )
 def test_mistakes_in_routing(tmp_path: Path, text: str, words: str) -> None:
     assert words in wrong(written(tmp_path, text))
+
+
+def test_the_master_key_has_a_variable_of_its_own() -> None:
+    settings = load(environ={"THRIFTGATE_MASTER_KEY": "abc"})
+    assert settings.access.master_key.get_secret_value() == "abc"
+    assert "abc" not in repr(settings)
+    assert load(environ={}).access.master_key.get_secret_value() == ""

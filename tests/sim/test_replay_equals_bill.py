@@ -55,6 +55,7 @@ def logged(entry: Entry, body: bytes, counter: Simulator) -> Logged:
         at_s=at_s,
         began_s=at_s + entry.ttfb_ms / 1000,
         key=entry.key,
+        upstream=entry.upstream,
         body=body,
         usage=ApiUsage(
             input_tokens=used.prompt,

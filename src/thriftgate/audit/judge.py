@@ -16,7 +16,7 @@ from thriftgate.audit.findings import MissSum, Money, PolicyResult, Replayed
 from thriftgate.audit.replay.plan import Replays
 from thriftgate.audit.replay.policies import AS_IS, CACHE, NO_CACHE, Candidate
 from thriftgate.audit.replay.run import GROUPS, Done, Tally
-from thriftgate.audit.report.wording import money
+from thriftgate.drawing.words import money
 
 _SURE = 2  # standard errors: 95 %
 

@@ -10,9 +10,9 @@ from msgspec.structs import astuple
 
 from thriftgate.audit.findings import Action, Findings, Money, PolicyResult
 from thriftgate.audit.replay.policies import KEEPALIVE, KEEPALIVE_ON, Candidate
-from thriftgate.audit.report.wording import money
 from thriftgate.audit.whatif import BATCH, FAST, GEO, MIGRATE
 from thriftgate.core.misses import Cause
+from thriftgate.drawing.words import money
 
 DEFAULT_CONFIG = '[cache]\nmode = "ttl-only"\n'
 WORTH_SHARE = 500  # less than a five-hundredth of the bill is not worth a line

@@ -22,7 +22,7 @@ from thriftgate.batch.queue_store import QueueOutlet, QueueSource, digest_of, en
 from thriftgate.batch.runner import Runner
 from thriftgate.batch.settling import FINAL
 from thriftgate.batch.waiters import Waiters
-from thriftgate.batch.webhooks import Webhooks, check_allowed
+from thriftgate.batch.webhooks import Webhooks, check_allowed, receivers_of
 from thriftgate.batch.work import Options, Stopped, Work
 from thriftgate.core.deadline import Window, choose
 from thriftgate.core.errors import InputError, ThriftgateError
@@ -46,13 +46,14 @@ _CLAIMS_MAX = 10_000
 
 class QueueOptions(NamedTuple):
     """How the queue works. `answers_kept_s`: how long answers can be asked for. Webhooks go only to URLs that are one of
-    `webhooks` or below it, signed with `secret`."""
+    `webhooks` or below it, signed with `secret`; hosts among `allow_hosts` may be in the own network."""
 
     window: Window = Window()
     options: Options = Options()
     answers_kept_s: float = 72 * 3600.0
     webhooks: tuple[str, ...] = ()
     secret: bytes = b""
+    allow_hosts: tuple[str, ...] = ()
 
 
 class Ticket(NamedTuple):
@@ -106,10 +107,11 @@ class Queue:
     async def start(self) -> None:
         """Take up what an earlier gateway left, and begin. Raises LedgerError where another one has the queue."""
         work = await self.take_up()
-        webhooks = Webhooks(work, self._engine.transport, self._options.secret)
+        options = self._options
+        self._webhooks = Webhooks(work, options.secret, receivers_of(options.webhooks, options.allow_hosts))
         self._tasks = [
             self._engine.tasks.spawn(self._repeat(self.turn, self._wake)),
-            self._engine.tasks.spawn(self._repeat(webhooks.send_due, self._wake_teller)),
+            self._engine.tasks.spawn(self._repeat(self._webhooks.send_due, self._wake_teller)),
         ]
 
     @property
@@ -209,6 +211,8 @@ class Queue:
             for task in late:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._webhooks is not None:
+            await self._webhooks.close()
         if self._work is not None:
             try:
                 await build.keep_learned(self._engine, self._work)

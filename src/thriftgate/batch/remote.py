@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from typing import Literal, NamedTuple
 
 from thriftgate.core.errors import BrokenReply, Unreachable, UpstreamError
-from thriftgate.engine.retry import is_spend_limit
+from thriftgate.core.governing.refusals import is_spend_limit
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import FileBody, Headers, Incoming, Timeouts, Transport, header, laid_over
 from thriftgate.wire.anthropic_batches import PATH, ErrorBody, MessageBatch, read_batch, read_error, read_page, whole_lines

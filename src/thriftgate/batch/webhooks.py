@@ -13,6 +13,7 @@ import binascii
 import hmac
 from collections.abc import Sequence
 from hashlib import sha256
+from ipaddress import ip_address
 
 import msgspec
 
@@ -21,7 +22,9 @@ from thriftgate.core.errors import ConfigError, InputError, UpstreamError
 from thriftgate.core.moments import text_from_micros
 from thriftgate.ledger.jobs import Body, Job
 from thriftgate.logs import log
-from thriftgate.providers.transport import Outgoing, Timeouts, Transport
+from thriftgate.providers.http1_transport import Http1Transport
+from thriftgate.providers.receivers import Receivers
+from thriftgate.providers.transport import Outgoing, Timeouts
 from thriftgate.providers.urls import place_of
 
 WAITS_S = (5.0, 30.0, 300.0, 1800.0, 7200.0, 21600.0)  # before the second try and so on; then it is given up
@@ -32,12 +35,15 @@ _PREFIX = "whsec_"
 
 
 class Webhooks:
-    """Sends what is due. `secret` is shared with the receivers."""
+    """Sends what is due. `secret` is shared with those who are told; connections are made only where `receivers` allow."""
 
-    def __init__(self, work: Work, transport: Transport, secret: bytes) -> None:
+    def __init__(self, work: Work, secret: bytes, receivers: Receivers) -> None:
         self._work = work
-        self._transport = transport
+        self._transport = Http1Transport(find=receivers.find)
         self._secret = secret
+
+    async def close(self) -> None:
+        await self._transport.close()
 
     async def send_due(self) -> float | None:
         """Tell those that are due. Returns the seconds until more may be, None when nobody waits to be told."""
@@ -91,7 +97,7 @@ def signature(secret: bytes, webhook_id: str, at_s: int, payload: bytes) -> byte
     return b"v1," + base64.b64encode(signed)
 
 
-def secret_of(text: str) -> bytes:
+def secret_of(text: str, setting: str = "batch.webhook_secret") -> bytes:
     """The bytes of a secret: behind `whsec_`, as the specification writes them, base64; else the text itself. Raises
     ConfigError."""
     if not text.startswith(_PREFIX):
@@ -99,7 +105,22 @@ def secret_of(text: str) -> bytes:
     try:
         return base64.b64decode(text.removeprefix(_PREFIX), validate=True)
     except binascii.Error:
-        raise ConfigError("batch.webhook_secret: what stands behind whsec_ is no base64") from None
+        raise ConfigError(f"{setting}: what stands behind whsec_ is no base64") from None
+
+
+def receivers_of(urls: Sequence[str], allow_hosts: Sequence[str]) -> Receivers:
+    """Where webhooks of these URLs may lead. An address that the operator has written down is allowed as such; a name must
+    lead to a public address, or be among `allow_hosts`: whoever owns the name decides where it leads, at any time."""
+    hosts = [place_of(url).host for url in urls]
+    return Receivers((*allow_hosts, *(host for host in hosts if _is_address(host))))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def check_allowed(url: str, allowed: Sequence[str]) -> None:

@@ -29,6 +29,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("report", "What was spent and saved, from the ledger."),
     ("savings", "What was saved: by the books, net of what it cost, and against a random hold-out."),
     ("explain", "One call, line by line."),
+    ("dashboard", "Look at a ledger in a browser."),
     ("calibrate", "Which calls a cheaper model may serve, with a guarantee, from graded examples."),
     ("route", "Which model serves which calls, and why."),
     ("keys", "Who may call: virtual keys, and the provider's own."),
@@ -36,6 +37,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("budget", "What may be spent, by whom, and how much of it is."),
     ("cache", "The prompt cache: what was missed and why, what breaks it."),
     ("warm", "Write prefixes into the provider's cache before they are needed."),
+    ("alerts", "What people are told of: list, acknowledge, silence, test."),
     ("ledger", "The books themselves: are they right?"),
     ("doctor", "Check the installation, the settings and the ledger."),
 )

@@ -72,7 +72,7 @@ def remove_made(files: FileJobs) -> None:
 
 def credential_of(settings: Settings, environ: Mapping[str, str] = os.environ) -> str:
     """The key to send with. Raises ConfigError where there is none."""
-    found = settings.upstream.api_key.get_secret_value() or environ.get("ANTHROPIC_API_KEY", "")
+    found = settings.upstream.first_key or environ.get("ANTHROPIC_API_KEY", "")
     if not found:
         raise ConfigError("no key to send with: set ANTHROPIC_API_KEY or upstream.api_key")
     return found

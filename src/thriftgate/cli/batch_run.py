@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from thriftgate.answers.batches import run_document
 from thriftgate.batch import build
 from thriftgate.batch.build import FileJobs, Opened
 from thriftgate.batch.runner import Runner
@@ -18,7 +19,7 @@ from thriftgate.batch.surplus import Surplus, Swept
 from thriftgate.cli import batch_progress
 from thriftgate.cli.batch_agree import may_send
 from thriftgate.cli.batch_asked import Asked, credential_of, files_of, remove_made
-from thriftgate.cli.batch_show import print_run, run_document
+from thriftgate.cli.batch_show import print_run
 from thriftgate.cli.output import note, print_json
 from thriftgate.core.errors import InputError, ThriftgateError
 from thriftgate.core.moments import text_from_micros

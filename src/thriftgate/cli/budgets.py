@@ -12,6 +12,7 @@ from thriftgate.clock import SystemClock
 from thriftgate.ledger.budget_desk import BudgetDesk
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sqlite_tenants import SqliteTenants
 from thriftgate.pricing.load import load_models
 
 
@@ -21,7 +22,8 @@ def at_the_desk(path: str, work: Callable[[BudgetDesk, int], Awaitable[dict[str,
     models = [row.id for row in load_models().rows]
 
     def asked(ledger: SqliteLedger) -> Awaitable[dict[str, Any]]:
-        return work(BudgetDesk(SqliteBudgetBook(ledger), models, lambda: f"bud_{secrets.token_hex(6)}"), now_us)
+        book, tenants = SqliteBudgetBook(ledger), SqliteTenants(ledger)
+        return work(BudgetDesk(book, tenants, models, lambda: f"bud_{secrets.token_hex(6)}"), now_us)
 
     return ask_books(path, asked)
 
@@ -62,7 +64,7 @@ def tell_all(document: dict[str, Any], *, json: bool) -> int:
 def _table(standings: list[dict[str, Any]]) -> None:
     rows = [
         (
-            one["name"] + (f" ({one['member']})" if one["member"] else ""),
+            one["name"] + (f" ({one['member_name']})" if one["member"] else ""),
             _scope(one),
             f"${one['limit_usd']}",
             f"${one['spent_usd']}",
@@ -79,4 +81,4 @@ def _table(standings: list[dict[str, Any]]) -> None:
 
 
 def _scope(document: dict[str, Any]) -> str:
-    return " ".join(document["scope"]) or "all calls"
+    return " ".join(document["scope_names"]) or "all calls"

@@ -59,12 +59,12 @@ def cache_report(
     A miss costs what its tokens cost above the price of reading them. Calls by the time they came in; those of before
     thriftgate told misses count as tokens only.
     """
-    from thriftgate.cli.cache_report import cache_document, print_report  # noqa: PLC0415  --help shall be quick
+    from thriftgate.cli.cache_report import print_report, report_on_cache  # noqa: PLC0415  --help shall be quick
     from thriftgate.cli.output import print_json  # noqa: PLC0415  --help shall be quick
     from thriftgate.pricing.load import load_book  # noqa: PLC0415  --help shall be quick
 
     settings = settings_for(config, ledger__path=ledger)
-    document = cache_document(settings.ledger.path, load_book(settings.prices), since, until)
+    document = report_on_cache(settings.ledger.path, load_book(settings.prices), since, until)
     if json:
         print_json(document)
     else:

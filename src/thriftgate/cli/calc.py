@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from thriftgate.answers.moments import micros_from_text
 from thriftgate.audit.calc import HIT, Calculation, Scenario, calculate
 from thriftgate.audit.findings import Money
-from thriftgate.cli.moments import micros_from_text
 from thriftgate.cli.options import Config, Json, settings_for
 from thriftgate.cli.output import dollars, percent, print_json, print_table, say
 from thriftgate.clock import SystemClock

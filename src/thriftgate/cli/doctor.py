@@ -80,7 +80,7 @@ def _checked(config: Path | None, ledger: str | None, *, live: bool) -> tuple[Se
 
 
 def _key(settings: Settings) -> str:
-    return settings.upstream.api_key.get_secret_value() or os.environ.get("ANTHROPIC_API_KEY", "")
+    return settings.upstream.first_key or os.environ.get("ANTHROPIC_API_KEY", "")
 
 
 def _advice(check: Check) -> str:

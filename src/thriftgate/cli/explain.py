@@ -6,9 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from thriftgate.answers.explanation import OFF, explain_document, off_in_the_policy, priced_again, remarks_on
+from thriftgate.answers.nearest import nearest_calls
 from thriftgate.cli.books import ask_books
-from thriftgate.cli.explanation import OFF, explain_document, off_in_the_policy, priced_again, remarks_on
-from thriftgate.cli.nearest import nearest_calls
 from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 from thriftgate.cli.output import dollars, dollars_exact, note, print_json, print_table, say
 from thriftgate.clock import SystemClock

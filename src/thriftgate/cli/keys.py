@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 
-KeyName = Annotated[str, Parameter(name="KEY", help="The key, by its id or name.")]
+KeyName = Annotated[str, Parameter(name="KEY", allow_leading_hyphen=True, help="The key, by its id or name.")]
 Listed = Annotated[list[str] | None, Parameter(negative="")]
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, get_args
 
 import msgspec
 
-from thriftgate.cli.moments import micros_from_text
+from thriftgate.answers.moments import micros_from_text
 from thriftgate.cli.output import note, print_json, print_table, say
 from thriftgate.cli.tenancy import Desk, at_desk, now_us
 from thriftgate.core.control.key_text import check_key_text

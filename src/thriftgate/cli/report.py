@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from thriftgate.answers.moments import span_from_text
+from thriftgate.answers.report import figures, remarks_document, report_document
 from thriftgate.cli.books import ask_books
-from thriftgate.cli.moments import span_from_text
 from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 from thriftgate.cli.output import dollars, note, percent, print_json, print_table
-from thriftgate.cli.report_by import ReportBy, note_remarks, print_csv, print_rows, remarks_document, rows_by
+from thriftgate.cli.report_by import ReportBy, note_remarks, print_csv, print_rows, rows_by
 from thriftgate.core.errors import InputError
-from thriftgate.core.moments import text_from_micros
-from thriftgate.core.money import usd_from_pico
-from thriftgate.core.sequential.intervals import Interval
 from thriftgate.ledger.entries import Group, Report
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_savings import conversations, own_costs
 from thriftgate.ledger.sqlite_spend import Asked
-from thriftgate.quality.holdout import HoldoutResult
-from thriftgate.quality.savings import Savings, savings_of
+from thriftgate.quality.savings import Savings
 
 
 def report(
@@ -68,83 +62,6 @@ def report(
     if json:
         print_json(document)
     note_remarks(said)
-
-
-async def figures(books: SqliteLedger, span: tuple[int, int]) -> tuple[Report, Savings]:
-    """What the books say of a span of time (microseconds since 1970). Raises LedgerError."""
-    found = await books.report(since_us=span[0], until_us=span[1])
-    own = await books.ask(lambda connection: own_costs(connection, span))
-    drawn = await books.ask(lambda connection: conversations(connection, span))
-    return found, savings_of(found, own, drawn)
-
-
-def report_document(
-    found: Report, saved: Savings, since_us: int | None = None, until_us: int | None = None
-) -> dict[str, Any]:
-    """The report as `--json` prints it.
-
-    `saved_usd` is all that was saved, baseline minus paid: `net_usd` is the same. `gross_usd` leaves out what thriftgate
-    itself spent. `holdout` is empty where no conversation could be held out.
-    """
-    return {
-        **_span(since_us, until_us),
-        "calls": found.calls,
-        "baseline_usd": usd_from_pico(found.baseline_pico),
-        "paid_usd": usd_from_pico(found.paid_pico),
-        "saved_usd": usd_from_pico(saved.net_pico),
-        "levers": {lever: usd_from_pico(pico) for lever, pico in found.levers.items()},
-        "by_model": _groups("model", found.by_model),
-        "by_key": _groups("key", found.by_key),
-        "by_outcome": _groups("outcome", found.by_outcome),
-        "gross_usd": usd_from_pico(saved.gross_pico),
-        "net_usd": usd_from_pico(saved.net_pico),
-        "holdout": _holdout(saved.holdout),
-        "trial": _holdout(saved.trial),
-        "estimated_calls": found.estimated,
-        "open_holds": found.open_holds,
-        **remarks_document(found.remarks),
-    }
-
-
-def _span(since_us: int | None, until_us: int | None) -> dict[str, str | None]:
-    return {
-        "since": None if since_us is None else text_from_micros(since_us),
-        "until": None if until_us is None else text_from_micros(until_us),
-    }
-
-
-def _holdout(result: HoldoutResult | None) -> dict[str, Any]:
-    """Shares of cost; an interval that cannot be told yet is null."""
-    if result is None:
-        return {}
-    return {
-        "conversations": {"treated": result.treated, "holdout": result.holdout},
-        "saving": result.saving,
-        "low": result.low,
-        "high": result.high,
-        "books_gross": result.gross,
-        "books_net": result.net,
-        "lot_is_fair": result.sample_ratio_ok,
-        "baseline_shift": _interval(result.books_shift),
-        "calls_shift": _interval(result.calls_shift),
-    }
-
-
-def _interval(one: Interval | None) -> dict[str, float] | None:
-    return None if one is None else {"low": one.low, "high": one.high}
-
-
-def _groups(name: str, groups: Iterable[Group]) -> list[dict[str, Any]]:
-    return [
-        {
-            name: group.name,
-            "calls": group.calls,
-            "baseline_usd": usd_from_pico(group.baseline_pico),
-            "paid_usd": usd_from_pico(group.paid_pico),
-            "saved_usd": usd_from_pico(group.baseline_pico - group.paid_pico),
-        }
-        for group in groups
-    ]
 
 
 def _print(found: Report, saved: Savings) -> None:

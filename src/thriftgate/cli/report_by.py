@@ -58,15 +58,6 @@ def _spent(by: str, cell: SpendCell) -> dict[str, Any]:
     }
 
 
-def remarks_document(said: Remarks) -> dict[str, Any]:
-    """What stands beside the rows."""
-    return {
-        "kept_from": text_from_micros(said.kept_from_us) if said.kept_from_us else None,
-        "whole_hours": said.whole_hours,
-        "others": said.others,
-    }
-
-
 def print_csv(by: str, rows: Rows) -> None:
     """One line of names, and one for each row; nothing in it begins like a formula."""
     writer = csv.writer(sys.stdout, lineterminator="\n")

@@ -53,9 +53,9 @@ def route_tasks(
     A task without a name is told by the fingerprint of its call site; `[[routing.tasks]]` gives it one.
     """
     from thriftgate.cli.output import print_json  # noqa: PLC0415  --help shall be quick
-    from thriftgate.cli.route_tasks import print_tasks, tasks_document  # noqa: PLC0415  --help shall be quick
+    from thriftgate.cli.route_tasks import print_tasks, report_on_tasks  # noqa: PLC0415  --help shall be quick
 
-    document = tasks_document(settings_for(config, ledger__path=ledger).ledger.path, since, until)
+    document = report_on_tasks(settings_for(config, ledger__path=ledger).ledger.path, since, until)
     if json:
         print_json(document)
     else:

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from thriftgate.answers.moments import span_from_text
+from thriftgate.answers.tasks import tasks_document
 from thriftgate.cli.books import ask_books
-from thriftgate.cli.moments import span_from_text
 from thriftgate.cli.output import dollars_short, print_table
-from thriftgate.core.money import pico_from_usd, usd_from_pico
-from thriftgate.ledger.sqlite_savings import TaskSum, tasks
+from thriftgate.core.money import pico_from_usd
+from thriftgate.ledger.sqlite_savings import tasks
 
 
-def tasks_document(path: str, since: str | None, until: str | None) -> dict[str, Any]:
+def report_on_tasks(path: str, since: str | None, until: str | None) -> dict[str, Any]:
     """The tasks of a span of time, as `--json` prints them."""
     span = span_from_text(since, until)
     found = ask_books(path, lambda books: books.ask(lambda connection: tasks(connection, span)))
-    return {"tasks": [_task(one) for one in found]}
-
-
-def _task(one: TaskSum) -> dict[str, Any]:
-    return {
-        "task": one.task,
-        "asked": one.asked,
-        "served": one.served,
-        "calls": one.calls,
-        "baseline_usd": usd_from_pico(one.baseline_pico),
-        "paid_usd": usd_from_pico(one.paid_pico),
-        "output_tokens": one.output_tokens,
-        "latency_ms": one.latency_ms,
-    }
+    return tasks_document(found)
 
 
 def print_tasks(document: dict[str, Any]) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from thriftgate.answers.moments import span_from_text
+from thriftgate.answers.report import figures, savings_document
 from thriftgate.cli.books import ask_books
-from thriftgate.cli.moments import span_from_text
 from thriftgate.cli.options import Config, Json, LedgerPath, settings_for
 from thriftgate.cli.output import dollars, note, percent, print_json, print_table
-from thriftgate.cli.report import figures, report_document
-from thriftgate.core.money import usd_from_pico
 from thriftgate.ledger.entries import Report
 from thriftgate.quality.holdout import LEAST_UNITS, HoldoutResult
 from thriftgate.quality.savings import Savings
@@ -36,18 +35,6 @@ def savings(
         print_json(savings_document(found, saved, since_us if since else None, until_us if until else None))
         return
     _print(found, saved)
-
-
-def savings_document(
-    found: Report, saved: Savings, since_us: int | None = None, until_us: int | None = None
-) -> dict[str, Any]:
-    """As `--json` prints it: the report, and what thriftgate itself spent."""
-    return report_document(found, saved, since_us, until_us) | {
-        "own_usd": usd_from_pico(saved.own_pico),
-        "own": [
-            {"endpoint": one.endpoint, "calls": one.calls, "paid_usd": usd_from_pico(one.paid_pico)} for one in saved.own
-        ],
-    }
 
 
 def _print(found: Report, saved: Savings) -> None:

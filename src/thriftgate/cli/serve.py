@@ -30,6 +30,9 @@ def serve(
         Port to listen on; 0 picks a free one.
     """
     from thriftgate.cli.serving import bind, serve_app  # noqa: PLC0415  --help shall be quick
+    from thriftgate.dashboard.app import HOME, Dashboard  # noqa: PLC0415  --help shall be quick
+    from thriftgate.dashboard.beside import Within, together  # noqa: PLC0415  --help shall be quick
+    from thriftgate.dashboard.gates import AtTheGateway  # noqa: PLC0415  --help shall be quick
     from thriftgate.gateway.app import Gateway  # noqa: PLC0415  --help shall be quick
 
     if workers != 1:
@@ -42,6 +45,7 @@ def serve(
     def ready(url: str) -> None:
         note(f"thriftgate is listening on {url} -> {settings.upstream.url}; ledger {settings.ledger.path}")
         note(f"  point a client at it: export ANTHROPIC_BASE_URL={url}")
+        note(f"  look at it: {url}{HOME}")
         if not gateway.needs_key:
             note(
                 "  it takes calls without a key of its own"
@@ -49,7 +53,15 @@ def serve(
                 + f"; make the first: thriftgate keys create NAME --ledger {settings.ledger.path}"
             )
 
-    code = serve_app(gateway, bound, shutdown_s=settings.server.shutdown_s, ready=ready, stopping=gateway.stopping)
+    within = Within(settings, lambda: gateway.rooms)
+    dashboard = Dashboard(within.sources, AtTheGateway(lambda: gateway.rooms))
+
+    def stopping() -> None:
+        gateway.stopping()
+        dashboard.stopping()
+
+    app = together(gateway, dashboard, within)
+    code = serve_app(app, bound, shutdown_s=settings.server.shutdown_s, ready=ready, stopping=stopping)
     if gateway.failure is not None:
         raise gateway.failure
     return code

@@ -41,21 +41,21 @@ def teams_remove(name: Known, /, *, ledger: LedgerPath = None, json: Json = Fals
     teams_do.remove_team(settings_for(config, ledger__path=ledger), name, json=json)
 
 
-def teams_add_org(name: Name, /, *, ledger: LedgerPath = None, json: Json = False, config: Config = None) -> None:
+def teams_org_add(name: Name, /, *, ledger: LedgerPath = None, json: Json = False, config: Config = None) -> None:
     """Add an organisation."""
     from thriftgate.cli import teams_do  # noqa: PLC0415  --help shall be quick
 
     teams_do.add_org(settings_for(config, ledger__path=ledger), name, json=json)
 
 
-def teams_remove_org(name: Known, /, *, ledger: LedgerPath = None, json: Json = False, config: Config = None) -> None:
+def teams_org_remove(name: Known, /, *, ledger: LedgerPath = None, json: Json = False, config: Config = None) -> None:
     """Remove an organisation with all its teams and users, and revoke their keys."""
     from thriftgate.cli import teams_do  # noqa: PLC0415  --help shall be quick
 
     teams_do.remove_org(settings_for(config, ledger__path=ledger), name, json=json)
 
 
-def teams_add_user(
+def teams_user_add(
     name: Name,
     /,
     *,
@@ -74,7 +74,7 @@ def teams_add_user(
     teams_do.add_user(settings_for(config, ledger__path=ledger), asked, json=json)
 
 
-def teams_remove_user(name: Known, /, *, ledger: LedgerPath = None, json: Json = False, config: Config = None) -> None:
+def teams_user_remove(name: Known, /, *, ledger: LedgerPath = None, json: Json = False, config: Config = None) -> None:
     """Remove a user, revoke their keys and end their logins."""
     from thriftgate.cli import teams_do  # noqa: PLC0415  --help shall be quick
 
@@ -85,7 +85,11 @@ teams = App(name="teams")
 teams.command(teams_list, name="list")
 teams.command(teams_add, name="add")
 teams.command(teams_remove, name="remove")
-teams.command(teams_add_org, name="add-org")
-teams.command(teams_remove_org, name="remove-org")
-teams.command(teams_add_user, name="add-user")
-teams.command(teams_remove_user, name="remove-user")
+org = App(name="org", help="Organisations, which teams belong to.")
+org.command(teams_org_add, name="add")
+org.command(teams_org_remove, name="remove")
+teams.command(org)
+user = App(name="user", help="People, and what they may do when they log in.")
+user.command(teams_user_add, name="add")
+user.command(teams_user_remove, name="remove")
+teams.command(user)

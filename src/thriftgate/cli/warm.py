@@ -125,7 +125,7 @@ async def _sender(settings: Settings, gateway: str | None, prompts: Sequence[War
     from thriftgate.engine.build import build_engine, transport_of  # noqa: PLC0415  --help shall be quick
     from thriftgate.engine.warm import warm_directly, warm_through  # noqa: PLC0415  --help shall be quick
 
-    credential = settings.upstream.api_key.get_secret_value() or os.environ.get("ANTHROPIC_API_KEY", "")
+    credential = settings.upstream.first_key or os.environ.get("ANTHROPIC_API_KEY", "")
     if gateway is not None:
         transport = transport_of(settings.upstream.transport)
         try:

@@ -11,7 +11,10 @@
     ├── UpstreamError        the provider could not be reached or made sense of
     │   ├── Unreachable      nothing was sent: surely not billed            502
     │   ├── UpstreamTimeout  sent, no answer in time: may be billed         504
-    │   └── BrokenReply      sent, the answer broke off or is no HTTP       502
+    │   ├── BrokenReply      sent, the answer broke off or is no HTTP       502
+    │   ├── Crowded          nothing was sent: the provider's limits        529
+    │   ├── ClientLeft       nothing was sent: the client went meanwhile    499
+    │   └── SpendCapped      nothing was sent: the money of the key is spent 429
     ├── LedgerError          the books cannot be written: money fails closed 503
     ├── UnknownPrice         no price for this model, date and context      400
     └── ConfigError          settings, price book or model table are wrong  500
@@ -129,6 +132,34 @@ class BrokenReply(UpstreamError):
     """The request left and the answer broke off or was not HTTP; it may have been billed."""
 
     label = "broken_reply"
+
+
+class Crowded(UpstreamError):
+    """The provider's rate limits leave no room for the call in the time that it may wait; nothing was sent. Not a 429: that
+    would say that this client has asked for too much."""
+
+    status_hint = 529
+    error_type = "overloaded_error"
+    label = "crowded"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ClientLeft(UpstreamError):
+    """The client went away while its call waited to be sent."""
+
+    status_hint = 499
+    label = "left"
+
+
+class SpendCapped(UpstreamError):
+    """The provider takes no calls on our key in this month: its spend limit is reached. Trying again does not help."""
+
+    status_hint = 429
+    error_type = "rate_limit_error"
+    label = "spend_cap"
 
 
 class LedgerError(ThriftgateError):

@@ -5,19 +5,23 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 from thriftgate.clock import Clock, SystemClock
 from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.core.keepalive import Bounds, quiet_hours
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
-from thriftgate.engine.engine import Engine, GuardTable, Limits
+from thriftgate.engine.engine import Engine, GuardTable
 from thriftgate.engine.forgetting import Forgetting
+from thriftgate.engine.governing import Bounds as Waits
+from thriftgate.engine.limits import Limits
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
 from thriftgate.engine.routing_table import routing_table
 from thriftgate.engine.shorter_tables import check_summarisers, guard_limits, history_policy, output_table, recipe_of
 from thriftgate.engine.snapshot import Knowledge
+from thriftgate.engine.upstreams import Rules, pool_of
 from thriftgate.engine.vaults import provider_secrets
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteLedger
@@ -25,17 +29,27 @@ from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.providers import PROVIDERS
 from thriftgate.providers.http1_transport import Http1Transport
+from thriftgate.providers.keys import ProviderKey
 from thriftgate.providers.transport import Timeouts, Transport
 from thriftgate.settings import Settings
 
+DEFAULT_KEY = "default"  # the name of `upstream.api_key` in the books
+SECONDS_PER_HOUR = 3_600
+
 
 async def build_engine(
-    settings: Settings, *, transport: Transport | None = None, clock: Clock | None = None, beside: bool = False
+    settings: Settings,
+    *,
+    transport: Transport | None = None,
+    clock: Clock | None = None,
+    beside: bool = False,
+    keys: tuple[ProviderKey, ...] = (),
 ) -> Engine:
     """Open the ledger, close what a killed process left open in it, and wire everything together.
 
     One gateway at a time serves from a ledger; a worker may make calls `beside` it, and leaves it what was learned. Must run
-    inside the event loop the engine will live in. Raises ConfigError and LedgerError.
+    inside the event loop the engine will live in. `keys` are the provider's beside those of the settings, wherever they are
+    kept. Raises ConfigError and LedgerError.
     """
     clock = clock or SystemClock()
     upstream = settings.upstream
@@ -53,8 +67,8 @@ async def build_engine(
         if not beside:
             ledger.claim()
         liveness = Liveness(ledger.path, token)
-        own_key = await own_key_of(settings, ledger)
-        provider = PROVIDERS[upstream.provider](upstream.url, own_key)
+        own = (*(keys_of(settings) or await kept_keys(settings, ledger)), *keys)
+        pool = pool_of(partial(PROVIDERS[upstream.provider], upstream.url), own)
         key_salt = bytes.fromhex(await ledger.secret("key_salt", secrets.token_hex(32)))
         output = output_table(settings)
         policy = policy_of(settings)
@@ -66,20 +80,12 @@ async def build_engine(
             liveness.close()
         raise
     engine = Engine(
-        provider=provider,
+        pool=pool,
         transport=transport or transport_of(upstream.transport),
         ledger=ledger,
         knowledge=knowledge,
         policy=policy,
-        limits=Limits(
-            timeouts=Timeouts(upstream.connect_timeout_s, upstream.read_timeout_s),
-            retry=RetryPolicy(upstream.retry, upstream.attempts_max, upstream.retry_wait_s_max),
-            drain=Drain(settings.server.drain_s),
-            shutdown_s=settings.server.shutdown_s,
-            fanout_wait_s=settings.cache.fanout_wait_s,
-            latency_critical=frozenset(settings.cache.latency_critical_keys),
-            keepalive=bounds_of(settings) if settings.keepalive.on and not beside else None,  # one process keeps to the caps
-        ),
+        limits=limits_of(settings, beside=beside),
         clock=clock,
         new_id=call_ids(clock, token),
         key_salt=key_salt,
@@ -89,7 +95,7 @@ async def build_engine(
         guard=GuardTable(guard_limits(settings), settings.guard.days_kept * 86_400.0),
         output=output,
         keeps_summaries=settings.context.store_summaries,
-        own_key=own_key,
+        own_key=own[0].secret if own else "",
         budgets=SqliteBudgetBook(ledger),
     )
     if settings.ledger.keep_days and not beside:
@@ -98,12 +104,10 @@ async def build_engine(
     return engine
 
 
-async def own_key_of(settings: Settings, ledger: SqliteLedger) -> str:
-    """The provider's key that calls are made with: the settings', or the oldest that is kept with the books. "" for none."""
-    told = settings.upstream.api_key.get_secret_value()
-    if told:
-        return told
-    return next(iter((await provider_secrets(settings, ledger, settings.upstream.provider)).values()), "")
+async def kept_keys(settings: Settings, ledger: SqliteLedger) -> tuple[ProviderKey, ...]:
+    """The provider's keys that are kept with the books, the oldest first. Raises ConfigError and LedgerError."""
+    kept = await provider_secrets(settings, ledger, settings.upstream.provider)
+    return tuple(ProviderKey(name, secret) for name, secret in kept.items())
 
 
 async def artefact_secret(settings: Settings, ledger: SqliteLedger) -> bytes:
@@ -140,6 +144,44 @@ def policy_of(settings: Settings) -> Policy:
         recipe=recipe_of(settings),
         history=history_policy(settings),
     )
+
+
+def limits_of(settings: Settings, *, beside: bool) -> Limits:
+    """How long and how far the engine goes."""
+    upstream = settings.upstream
+    return Limits(
+        timeouts=Timeouts(upstream.connect_timeout_s, upstream.read_timeout_s),
+        retry=RetryPolicy(upstream.retry, upstream.attempts_max, upstream.retry_wait_s_max),
+        drain=Drain(settings.server.drain_s),
+        shutdown_s=settings.server.shutdown_s,
+        fanout_wait_s=settings.cache.fanout_wait_s,
+        latency_critical=frozenset(settings.cache.latency_critical_keys),
+        keepalive=bounds_of(settings) if settings.keepalive.on and not beside else None,  # one process keeps to the caps
+        governor=waits_of(settings) if settings.governor.on else None,
+        choice=choice_of(settings),
+    )
+
+
+def keys_of(settings: Settings) -> tuple[ProviderKey, ...]:
+    """The provider's keys that the settings name, `upstream.api_key` the first."""
+    upstream = settings.upstream
+    single = upstream.api_key.get_secret_value()
+    first = (ProviderKey(DEFAULT_KEY, single),) if single else ()
+    return first + tuple(
+        ProviderKey(key.name, key.key.get_secret_value(), key.weight, key.shares_limits_with) for key in upstream.keys
+    )
+
+
+def waits_of(settings: Settings) -> Waits:
+    """The `[governor]` table as the governor keeps to it."""
+    table = settings.governor
+    return Waits(table.queue_s_max, table.queue_calls_max, table.reserve_share)
+
+
+def choice_of(settings: Settings) -> Rules:
+    """The `[governor]` table as the choice of a key keeps to it."""
+    table = settings.governor
+    return Rules(pico_from_usd(table.wait_usd_per_hour) // SECONDS_PER_HOUR, table.probe_s)
 
 
 def bounds_of(settings: Settings) -> Bounds:

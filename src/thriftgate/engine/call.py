@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -22,12 +23,13 @@ class Cut(Struct, frozen=True):
 class Call(Struct, frozen=True):
     """A request at the door. `headers` have lower-case names; `credential` is the caller's key, kept out of everything
     that is stored; `key` is the name of that key in the books, where it is known without it, and `whose` who it is for
-    beside that. `cost_limit_pico` is the most the caller allows this call to cost. `unrouted` is why the model that it
-    names must serve it; `plainly` why nothing is asked of its answer but what its conversation has begun with;
-    `unexamined` why its answer is not looked at before the client gets it; `begun`: its conversation is taken to have
-    begun with what is asked now; `refused` is the rule with which the provider has refused it; `cut` what came of it
-    under a cap; `waited` where it is made at once though it could have waited; `parent` the call on whose behalf it is
-    made."""
+    beside that. `upstream` names the provider's key that it is to be sent with, "" where that is not chosen yet, or is the
+    client's own; `left` ends when the client has gone. `cost_limit_pico` is the most the caller allows this call to cost.
+    `unrouted` is why the model that it names must serve it; `plainly` why nothing is asked of its answer but what its
+    conversation has begun with; `unexamined` why its answer is not looked at before the client gets it; `begun`: its
+    conversation is taken to have begun with what is asked now; `refused` is the rule with which the provider has refused
+    it; `cut` what came of it under a cap; `waited` where it is made at once though it could have waited; `parent` the
+    call on whose behalf it is made."""
 
     method: str
     path: str
@@ -38,6 +40,8 @@ class Call(Struct, frozen=True):
     credential: str = ""
     key: str = ""
     whose: Whose = NOBODY
+    upstream: str = ""
+    left: Callable[[], Awaitable[None]] | None = None
     cost_limit_pico: int | None = None
     unrouted: str = ""
     plainly: str = ""

@@ -32,10 +32,11 @@ from thriftgate.engine.settle import (
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.tracing import traced
+from thriftgate.engine.turns import Turns
 from thriftgate.engine.unsent import is_no_message
+from thriftgate.engine.upstreams import Upstreams
 from thriftgate.engine.witness import Witness
 from thriftgate.ledger.entries import Entry, Ledger, Outcome
-from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Incoming, header
 from thriftgate.wire.assemble import read_answer
 from thriftgate.wire.early_end import EarlyEnd
@@ -48,7 +49,8 @@ class Carrier:
     def __init__(
         self,
         *,
-        provider: Provider,
+        upstreams: Upstreams,
+        turns: Turns | None,
         sender: Sender,
         ledger: Ledger,
         knowledge: Knowledge,
@@ -65,7 +67,8 @@ class Carrier:
         cap_rate: float,
         booked: Callable[[Entry], None],
     ) -> None:
-        self._provider = provider
+        self._upstreams = upstreams
+        self._turns = turns
         self._sender = sender
         self._ledger = ledger
         self._knowledge = knowledge
@@ -107,11 +110,17 @@ class Carrier:
         tries = Tries()
         early = early_end(prepared)
         try:
-            standings = await self._ledger.hold(hold_of(prepared, self._provider.name))
+            provider = self._upstreams.provider(prepared.upstream)
+            standings = await self._ledger.hold(hold_of(prepared, provider.name))
             body = prepared.plan.body if early is None or prepared.request.stream else as_stream(prepared.plan.body)
             headers = traced(call.headers, prepared.id, self._clock, started)
-            outgoing = self._provider.prepare(call.method, call.path, call.query, headers, body)
-            sent = await self._sender.send(outgoing, attempts_allowed(self._retry, call.headers), tries)
+            outgoing = provider.prepare(call.method, call.path, call.query, headers, body)
+            turn = None
+            if self._turns is not None:
+                turn = self._turns.of(
+                    prepared, self._upstreams.limits_of(prepared.upstream, prepared.key), call.headers, call.left
+                )
+            sent = await self._sender.send(outgoing, attempts_allowed(self._retry, call.headers), tries, turn)
         except (LedgerError, BudgetExceeded):
             raise  # there is no hold, and nothing was sent
         except BaseException as error:  # a hold whose taker is cancelled is taken all the same
@@ -213,8 +222,11 @@ class Carrier:
 
     async def settle(self, prepared: Prepared, ending: Ending) -> Entry:
         """Book the call. Cancelling the caller does not undo it: the ledger has the rows before it first waits."""
-        entry = entry_for(prepared, ending, self._provider.name, int(self._clock.now_s() * 1e6), self._knowledge)
+        provider = self._upstreams.provider(prepared.upstream)
+        entry = entry_for(prepared, ending, provider.name, int(self._clock.now_s() * 1e6), self._knowledge)
         self.guarding.settled(entry, self._clock.now_s())
+        if self._turns is not None:
+            self._turns.settled(entry)
         try:
             await self._ledger.settle(entry)
         except LedgerError as error:

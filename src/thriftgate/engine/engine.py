@@ -12,11 +12,7 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.agents.limits import GuardLimits
-from thriftgate.core.errors import (
-    BudgetExceeded,
-    LedgerError,
-    ThriftgateError,
-)
+from thriftgate.core.errors import BudgetExceeded, LedgerError, ThriftgateError
 from thriftgate.core.generations import Generations
 from thriftgate.core.keepalive import Bounds
 from thriftgate.core.plan import Policy
@@ -31,58 +27,40 @@ from thriftgate.engine.cascade import Cascading
 from thriftgate.engine.conversations import Conversations
 from thriftgate.engine.doubts import Doubts
 from thriftgate.engine.fanout import Fanout, Flight
+from thriftgate.engine.governing import Governor
 from thriftgate.engine.guarding import Guarding
 from thriftgate.engine.history import Historian
 from thriftgate.engine.keepalive import KeepAlive
 from thriftgate.engine.keeping import Keepable, Keeper
+from thriftgate.engine.limits import Limits
 from thriftgate.engine.manners import Manners
 from thriftgate.engine.preparing import Preparer, Rooms
 from thriftgate.engine.provider_side import ProviderSide, with_betas
 from thriftgate.engine.reducing import Reducer
-from thriftgate.engine.reply import Drain, forwarded
-from thriftgate.engine.retry import RetryPolicy, attempts_allowed
+from thriftgate.engine.reply import forwarded
+from thriftgate.engine.retry import attempts_allowed
 from thriftgate.engine.routes import NO_ROUTING, RoutingTable
 from thriftgate.engine.routing import Router
 from thriftgate.engine.runs import KEPT_S, Runs
 from thriftgate.engine.runs import MEMORY as RUNS
 from thriftgate.engine.sending import Sender, Tries
-from thriftgate.engine.settle import (
-    Prepared,
-)
+from thriftgate.engine.settle import Prepared
 from thriftgate.engine.shaping import NOTHING_ASKED, OutputTable, Shaper
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.talks import Talks
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.touch import Toucher
+from thriftgate.engine.turns import Turns
 from thriftgate.engine.unsent import Books, Opened, lost, refused
+from thriftgate.engine.upstreams import Pool, Upstreams
 from thriftgate.engine.witness import Witness
 from thriftgate.ledger.budgets import BudgetBook
 from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger
 from thriftgate.ledger.liveness import Liveness, process_of
-from thriftgate.providers.provider import Provider
-from thriftgate.providers.transport import Headers, Timeouts, Transport, header
+from thriftgate.providers.transport import Transport
 
 _T = TypeVar("_T")
 SWEEP_S = 10.0  # how often it is looked for what killed processes hold, where budgets wait for it
-
-
-class Limits(Struct, frozen=True):
-    """How long and how far to go. `fanout_wait_s` is how long a call may wait for another that writes its prefix; those of
-    `latency_critical` keys never do. Without `keepalive` no ping is sent."""
-
-    timeouts: Timeouts = Timeouts()
-    retry: RetryPolicy = RetryPolicy()
-    drain: Drain = Drain()
-    shutdown_s: float = 30.0
-    fanout_wait_s: float = 2.0
-    latency_critical: frozenset[str] = frozenset()
-    keepalive: Bounds | None = None
-
-    def may_wait(self, key: str, headers: Headers) -> bool:
-        """Whether this call may wait at all. `headers` are the client's."""
-        if self.fanout_wait_s <= 0 or key in self.latency_critical:
-            return False
-        return header(headers, b"thriftgate-latency") != "critical"
 
 
 class GuardTable(Struct, frozen=True):
@@ -93,6 +71,7 @@ class GuardTable(Struct, frozen=True):
 
 
 NO_CEILINGS = GuardTable()
+SPENT = (400, 429)  # with which a provider says that the money of a key is spent
 
 
 class Engine:
@@ -103,7 +82,7 @@ class Engine:
     def __init__(
         self,
         *,
-        provider: Provider,
+        pool: Pool,
         transport: Transport,
         ledger: Ledger,
         knowledge: Knowledge,
@@ -121,22 +100,19 @@ class Engine:
         own_key: str = "",
         budgets: BudgetBook | None = None,
     ) -> None:
-        self.provider, self.own_key, self.transport = provider, own_key, transport
+        self.provider, self.own_key, self.transport = pool.default, own_key, transport
         self.ledger, self.knowledge = ledger, knowledge
         self.policy, self.limits, self.clock = policy, limits, clock
         self.tasks, self._swept_s = Tasks(), -SWEEP_S
         self.budgeting = Budgeting(budgets, clock, self.tasks)
         ledger.heard.append(self.budgeting.settled)
         self.fanout = Fanout()
-        self.toucher = Toucher(
-            provider=provider,
-            transport=transport,
-            ledger=ledger,
-            knowledge=knowledge,
-            timeouts=limits.timeouts,
-            clock=clock,
-            new_id=new_id,
+        self.governor = Governor(limits.governor, clock, self.tasks) if limits.governor is not None else None
+        self.upstreams = Upstreams(
+            pool, limits.choice, governor=self.governor, knowledge=knowledge, policy=policy, clock=clock
         )
+        self._turns = Turns(self.governor) if self.governor is not None else None
+        self.toucher = self._made_toucher(new_id)
         self._sender = Sender(transport, clock, limits.timeouts, limits.retry)
         self._keepalive = self._made_keepalive(limits.keepalive)
         self._liveness = liveness
@@ -169,6 +145,18 @@ class Engine:
         self._cascade = Cascading(self.toucher, self.router, knowledge, clock)
         self._preparer = self._made_preparer(conversations)
 
+    def _made_toucher(self, new_id: Callable[[], str]) -> Toucher:
+        return Toucher(
+            upstreams=self.upstreams,
+            turns=self._turns,
+            transport=self.transport,
+            ledger=self.ledger,
+            knowledge=self.knowledge,
+            timeouts=self.limits.timeouts,
+            clock=self.clock,
+            new_id=new_id,
+        )
+
     def _made_keepalive(self, bounds: Bounds | None) -> KeepAlive | None:
         if bounds is None:
             return None
@@ -176,7 +164,8 @@ class Engine:
 
     def _made_carrier(self, cap_rate: float) -> Carrier:
         return Carrier(
-            provider=self.provider,
+            upstreams=self.upstreams,
+            turns=self._turns,
             sender=self._sender,
             ledger=self.ledger,
             knowledge=self.knowledge,
@@ -212,6 +201,7 @@ class Engine:
                 shaper=self._shaper,
                 provider_side=self._provider_side,
                 fanout=self.fanout,
+                upstreams=self.upstreams,
                 stability=self._stability,
                 keepalive=self._keepalive,
                 budgeting=self.budgeting,
@@ -287,11 +277,15 @@ class Engine:
             raise
         finally:
             self.fanout.land(flight)
+        if reply.status in SPENT and self.upstreams.may_go_elsewhere(prepared.upstream):
+            return call
         return otherwise(call, prepared.wanted, reply.status) or reply
 
     async def _prepared(self, call: Call) -> tuple[Call, Prepared, Flight]:
         """The planned call, and the call as it is to be made."""
         prepared, flight = await self._preparer.prepare(call)
+        if call.upstream != prepared.upstream:
+            call = replace(call, upstream=prepared.upstream)
         return with_betas(call, prepared.added.betas), prepared, flight
 
     async def _tried(self, call: Call, prepared: Prepared, flight: Flight) -> WholeReply | Call:
@@ -389,8 +383,14 @@ class Engine:
         """Whether another process of that name is at work on these books."""
         return self._liveness is not None and process != self._liveness.token and self._liveness.is_alive(process)
 
+    def stopping(self) -> None:
+        """The end is near: calls that wait to be sent are told so, and no other may begin to wait."""
+        if self.governor is not None:
+            self.governor.stop()
+
     async def close(self) -> None:
         """Settle what is under way, then let go of everything."""
+        self.stopping()
         if self._keepalive is not None:
             self._keepalive.stop()
         await self.tasks.finish(self.limits.shutdown_s)

@@ -266,7 +266,7 @@ class KeepAlive:
         paid_pico = worst_pico  # may have been billed, where nothing tells
         try:
             prepared = self._toucher.plan(call, key)
-            touched = await self._toucher.send(call, prepared, Purpose(ACCOUNT, ENDPOINT, reason))
+            touched = await self._toucher.send(call, prepared, Purpose(ACCOUNT, ENDPOINT, reason), stands_back=True)
             paid_pico = touched.paid_pico
         except ThriftgateError:
             return None
@@ -279,18 +279,20 @@ class KeepAlive:
         """What to send, and how long the entry then lives."""
         if kept.answer is not None:
             request = parse_request(kept.call.body)
-            state = self._knowledge.snapshot(request, kept.key, self._clock.now_s()).state
+            state = self._knowledge.snapshot(request, kept.key, self._clock.now_s(), upstream=kept.call.upstream).state
             end = state.prefix.last_markable()
             if state.rules.late_upgrade and end is not None:
                 body = upgrading_ping(request, state.prefix, end, kept.answer.content)
-                if body is not None and self._all_hour(body, kept.key):
+                if body is not None and self._all_hour(body, kept):
                     return body, "1h"
         return plain_ping(kept.call.body), kept.ttl
 
-    def _all_hour(self, body: bytes, key: str) -> bool:
+    def _all_hour(self, body: bytes, kept: Kept) -> bool:
         """Whether every breakpoint of it is one of an hour: a nested one that is not would make the request invalid."""
         request = parse_request(body)
-        marks = client_breakpoints(request, self._knowledge.snapshot(request, key, self._clock.now_s()).state.prefix)
+        now_s = self._clock.now_s()
+        prefix = self._knowledge.snapshot(request, kept.key, now_s, upstream=kept.call.upstream).state.prefix
+        marks = client_breakpoints(request, prefix)
         return all(mark.ttl == "1h" for mark in marks)
 
     def _stands_in_the_way(self, kept: Kept, worst_pico: int, now_s: float) -> bool:

@@ -33,6 +33,7 @@ from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.engine.talks import Talking
 from thriftgate.engine.unreduced import Unreduced, forecast_savings
 from thriftgate.engine.unsent import Books, Opened, as_refusal, refuse, refused
+from thriftgate.engine.upstreams import Upstreams
 from thriftgate.ledger.entries import Ledger
 from thriftgate.logs import log, where_raised
 from thriftgate.providers.transport import Headers
@@ -50,6 +51,7 @@ class Rooms(NamedTuple):
     shaper: Shaper
     provider_side: ProviderSide
     fanout: Fanout
+    upstreams: Upstreams
     stability: StabilityWatch
     keepalive: KeepAlive | None
     budgeting: Budgeting
@@ -100,6 +102,7 @@ class Preparer:
         try:
             request = call.dialect.parse(call.body)
             model = request.model
+            call = rooms.upstreams.chosen(call, request, opened.key)
             policy, route = rooms.router.enrol(request, opened.key, self._allowed(call))
             request, policy, squeeze = self._squeezed(call, request, opened.key, policy, now_s)
             rewritten = replace(prepare(request, self._knowledge.models[model], policy), route=route)
@@ -109,12 +112,12 @@ class Preparer:
             rewritten = replace(rewritten, guard=guarded.guard if guarded is not None else None)
             unshaped = rewritten
             rewritten, wanted = rooms.shaper.shape(unshaped, call, opened.key, policy, now_s)
-            rewritten, added = rooms.provider_side.asked(rewritten, opened.key, policy, now_s)
+            rewritten, added = rooms.provider_side.asked(rewritten, call, opened.key, policy, now_s)
             snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)
             if plan.refusal is not None and rewritten.asked is not None:  # no lever shall forbid a call
                 unshaped = unshaped.unrouted("it would take this call over its limit")
                 rewritten, wanted = rooms.shaper.shape(unshaped, call, opened.key, policy, now_s)
-                rewritten, added = rooms.provider_side.asked(rewritten, opened.key, policy, now_s)
+                rewritten, added = rooms.provider_side.asked(rewritten, call, opened.key, policy, now_s)
                 snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)
             wait_s = 0.0 if plan.refusal is not None or plan.held_out else self._wait_s(opened.key, call.headers)
             if wait_s > 0:
@@ -122,7 +125,7 @@ class Preparer:
                     snapshot,
                     plan,
                     wait_s=wait_s,
-                    planned=lambda: self._planned(rewritten, opened.key, policy),
+                    planned=lambda: self._planned(rewritten, call, opened.key, policy),
                     cost_pico=lambda state: rewritten.plan(state, policy).forecast.pico,
                 )
             refusal = plan.refusal
@@ -185,10 +188,10 @@ class Preparer:
         rooms = self._rooms
         rewritten, snapshot, plan, wanted, talking, added = chosen
         self._watch(opened.key, request)
-        self._knowledge.observe(snapshot, opened.key)
+        self._knowledge.observe(snapshot, call.upstream or opened.key)
         if rooms.keepalive is not None:
             rooms.keepalive.moved_on(snapshot.state.prefix.chain)
-        plan, unreduced = self._told(rewritten, opened.key, snapshot, plan, policy)
+        plan, unreduced = self._told(rewritten, (opened.key, call.upstream), snapshot, plan, policy)
         prepared = Prepared(
             opened.id,
             opened.opened_us,
@@ -205,24 +208,27 @@ class Preparer:
             talking,
             added,
             call.whose,
+            call.upstream,
         )
         return prepared, rooms.fanout.depart(snapshot.state, plan)
 
-    def _planned(self, rewritten: Rewritten, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
-        snapshot = self._knowledge.snapshot(rewritten.request, key, self._rooms.clock.now_s())
+    def _planned(self, rewritten: Rewritten, call: Call, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
+        now_s = self._rooms.clock.now_s()
+        snapshot = self._knowledge.snapshot(rewritten.request, key, now_s, upstream=call.upstream)
         return snapshot, rewritten.plan(snapshot.state, policy)
 
     async def _permitted(self, call: Call, rewritten: Rewritten, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
         """The plan; where it refuses a prompt by its estimate, the plan for its true length."""
-        snapshot, plan = self._planned(rewritten, key, policy)
+        snapshot, plan = self._planned(rewritten, call, key, policy)
         if _rests_on_estimate(plan, rewritten) and await self._counted(call, rewritten.request, snapshot):
-            snapshot, plan = self._planned(rewritten, key, policy)
+            snapshot, plan = self._planned(rewritten, call, key, policy)
         return snapshot, plan
 
     def _told(
-        self, rewritten: Rewritten, key: str, snapshot: Snapshot, plan: Plan, policy: Policy
+        self, rewritten: Rewritten, keys: tuple[str, str], snapshot: Snapshot, plan: Plan, policy: Policy
     ) -> tuple[Plan, Unreduced | None]:
-        """The plan with what the levers of the prompt are expected to save, and the prompt before they acted."""
+        """The plan with what the levers of the prompt are expected to save, and the prompt before they acted. `keys` are the
+        client's and the provider's."""
         original = rewritten.original
         if original is None:
             return plan, None
@@ -231,7 +237,7 @@ class Preparer:
                 model = Edit(("model",), b'"%b"' % rewritten.request.model.encode())
                 original = parse_request(apply(original.body, [model]), needs_max_tokens=False)
             state = self._knowledge.snapshot(
-                original, key, snapshot.state.now_s, outlook=not plan.breakpoints, supposed=True
+                original, keys[0], snapshot.state.now_s, outlook=not plan.breakpoints, supposed=True, upstream=keys[1]
             ).state
             unreduced = self._knowledge.shadows.expect(
                 original, state, plan, sent=snapshot.state.prefix, changes=rewritten.changes, policy=policy

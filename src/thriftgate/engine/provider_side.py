@@ -54,12 +54,12 @@ class ProviderSide:
         self._compacted: Generations[bytes, bool] = Generations(_CONVERSATIONS)  # by what was said in them
         self._lost: Generations[bytes, bool] = Generations(_APPS)  # applications that do not send blocks back
 
-    def asked(self, rewritten: Rewritten, key: str, policy: Policy, now_s: float) -> tuple[Rewritten, Added]:
+    def asked(self, rewritten: Rewritten, call: Call, key: str, policy: Policy, now_s: float) -> tuple[Rewritten, Added]:
         """The call with the parameter, where that may be asked, and what goes with it."""
         request = rewritten.request
         if not policy.history.by_provider or COMPACT not in policy.levers or request.in_thread or not request.max_tokens:
             return rewritten, NOTHING_ADDED
-        state = self._knowledge.snapshot(request, key, now_s, outlook=False).state
+        state = self._knowledge.snapshot(request, key, now_s, outlook=False, upstream=call.upstream).state
         turns, chain, head = state.prefix.turns, state.prefix.chain, state.prefix.head_end()
         app = chain[head] if head is not None else key.encode()
         sent_back = any(turn.run.compacts for turn in turns)

@@ -104,7 +104,7 @@ class Reducer:
         request, shortens = rewritten.request, self._shortens(policy)
         if request.in_thread or not (shortens or self._may_be_bound(request)):
             return None
-        state = self.knowledge.snapshot(request, key, now_s, outlook=False).state
+        state = self.knowledge.snapshot(request, key, now_s, outlook=False, upstream=call.upstream).state
         ends = ends_of(state.prefix.turns, key)
         if not ends:
             return None
@@ -126,7 +126,7 @@ class Reducer:
         state, ends, sent = place
         talking = self.historian.talking(state, call.key, ends)
         request = reduced.request
-        now = self.knowledge.snapshot(request, call.key, state.now_s, outlook=False).state
+        now = self.knowledge.snapshot(request, call.key, state.now_s, outlook=False, upstream=call.upstream).state
         messages = [turn.text[turn.lead :] for turn in now.prefix.turns]
         step, told = await self.historian.step(call, Asked(messages, request, now, sent.step, state), talking, policy)
         if step is not None:

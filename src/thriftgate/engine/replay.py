@@ -40,13 +40,12 @@ from thriftgate.wire.usage import ApiUsage, CacheCreation
 
 
 class Logged(Struct, frozen=True):
-    """One answered call of a log.
-
-    `at_s` is when it was sent and `began_s` when its answer began (unix seconds), `key` whose it was. `usage` is what the
+    """One answered call of a log. `at_s` is when it was sent and `began_s` when its answer began (unix seconds), `key`
+    whose it was, `upstream` the name of the key that it was sent with, where that is another. `usage` is what the
     provider told. What the client asked is its `body`; where the log has no bodies, `request` (with an empty body) and
-    `prompt`, of which what `usage` counts beyond the last block is sent plain. `cumulative` are the tokens of a body up to
-    and including each block of the prompt, in the order in which it is rendered. Logs seldom have them: without, or where
-    the prompt is rewritten, the planner's own estimates are scaled to what `usage` counts in all.
+    `prompt`, of which what `usage` counts beyond the last block is sent plain. `cumulative` are the tokens of a body up
+    to and including each block of the prompt, in the order in which it is rendered. Logs seldom have them: without, or
+    where the prompt is rewritten, the planner's own estimates are scaled to what `usage` counts in all.
     """
 
     id: str
@@ -58,6 +57,7 @@ class Logged(Struct, frozen=True):
     cumulative: Sequence[int] = ()
     request: Request | None = None
     prompt: KnownPrompt | None = None
+    upstream: str = ""
 
 
 class Replayed(NamedTuple):
@@ -129,12 +129,13 @@ class Replay:
             prepare(asked, knowledge.models[asked.model], self.policy) if logged.prompt is None else Rewritten(asked, ())
         )
         request = rewritten.request
-        snapshot = knowledge.snapshot(request, logged.key, logged.at_s, logged.prompt)
+        snapshot = knowledge.snapshot(request, logged.key, logged.at_s, logged.prompt, upstream=logged.upstream)
         plan = rewritten.plan(snapshot.state, self.policy)
         if plan.refusal is not None:
             raise PolicyRefusal(plan.refusal)
-        knowledge.observe(snapshot, logged.key)
-        return Prepared(logged.id, int(logged.at_s * 1e6), logged.key, request, snapshot, plan, self._dialect)
+        knowledge.observe(snapshot, logged.upstream or logged.key)
+        opened_us = int(logged.at_s * 1e6)
+        return Prepared(logged.id, opened_us, logged.key, request, snapshot, plan, self._dialect, upstream=logged.upstream)
 
     def _ending(self, logged: Logged, prepared: Prepared, outcome: CacheOutcome | None) -> Ending:
         """How it was answered: as the log says, but for the prompt, if this plan would have had it read and written so."""

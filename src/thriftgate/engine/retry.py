@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
+from thriftgate.core.governing.refusals import is_spend_limit
 from thriftgate.providers.transport import Headers, header
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
@@ -26,19 +26,6 @@ class RetryPolicy(Struct, frozen=True):
     mode: Literal["auto", "always", "never"] = "auto"
     attempts_max: int = 3
     wait_s_max: float = 8.0
-
-
-class _Details(Struct):
-    error_code: str | None = None
-
-
-class _Error(Struct):
-    type: str = ""
-    details: _Details | None = None
-
-
-class _ErrorBody(Struct):
-    error: _Error = msgspec.field(default_factory=_Error)
 
 
 def attempts_allowed(policy: RetryPolicy, client_headers: Headers) -> int:
@@ -64,13 +51,3 @@ def retry_wait_s(status: int, headers: Headers, body: bytes, attempt: int, polic
     except ValueError:
         wait_s = _FIRST_WAIT_S * 2.0 ** (attempt - 1)
     return wait_s if 0 <= wait_s <= policy.wait_s_max else None
-
-
-def is_spend_limit(body: bytes) -> bool:
-    """Whether a 429 says that the tier's monthly spend cap is reached: not worth another try
-    (platform.claude.com/docs/en/api/rate-limits, 2026-10)."""
-    try:
-        error = msgspec.json.decode(body, type=_ErrorBody).error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return error.details is not None and error.details.error_code == "enforced_spend_limit_reached"

@@ -87,7 +87,7 @@ class Decision:
         self.policy = policy
         self.now_s = now_s
         self.knowledge = router.knowledge
-        self.asked = self.knowledge.snapshot(self.request, key, now_s)
+        self.asked = self.knowledge.snapshot(self.request, key, now_s, upstream=call.upstream)
         self.turns = self.asked.state.prefix.turns
         self.standing = router.standings.of(self.asked.state.prefix.chain)
 
@@ -236,7 +236,7 @@ class Decision:
         whole = (Edit(("stream",), None),) if wish.cascade and "stream" in self.request.members else ()
         body = apply(self.request.body, (*fitted.edits, *whole)) if self.request.body else self.request.body
         request = parse_request(body, needs_max_tokens=False)
-        snapshot = self.knowledge.snapshot(request, self.key, self.now_s)
+        snapshot = self.knowledge.snapshot(request, self.key, self.now_s, upstream=self.call.upstream)
         if snapshot.state.upper and snapshot.state.upper[-1] + request.max_tokens > models[model].context_tokens:
             asides[wish.lever] = f"{wish.reason}, but the prompt may be longer than {model} reads"
             return None

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from thriftgate.clock import Clock
 from thriftgate.core.errors import Unreachable
 from thriftgate.engine.retry import RetryPolicy, retry_wait_s
+from thriftgate.engine.turns import Turn
 from thriftgate.providers.transport import Incoming, Outgoing, Timeouts, Transport
 
 
@@ -39,15 +40,20 @@ class Sender:
         self._timeouts = timeouts
         self._retry = retry
 
-    async def send(self, outgoing: Outgoing, attempts_max: int, tries: Tries) -> Sent:
-        """Raises UpstreamError. `tries` tells how far it came, whatever happens."""
+    async def send(self, outgoing: Outgoing, attempts_max: int, tries: Tries, turn: Turn | None = None) -> Sent:
+        """Raises UpstreamError. `tries` tells how far it came, whatever happens. With a `turn` each try waits for it, and a
+        rate limit that tells how long it lasts is waited out, whatever `attempts_max` says: it is pacing, not repeating."""
         while True:
+            if turn is not None and not turn.ready():
+                await turn.wait()
             tries.n += 1
             tries.in_flight = True
             try:
                 incoming = await self._transport.send(outgoing, self._timeouts)
                 began = self._clock.monotonic_s()
                 if 200 <= incoming.status < 300:
+                    if turn is not None:
+                        turn.heard(incoming.headers)
                     return Sent(incoming, None, began)
                 tries.in_flight = False  # an error or a redirect is no answer of a model, and is not billed
                 tries.limited = tries.limited or incoming.status == 429
@@ -57,9 +63,13 @@ class Sender:
                     incoming.close()
             except Unreachable:
                 tries.in_flight = False
+                if turn is not None:
+                    turn.unsent()
                 if tries.n >= self._retry.attempts_max or self._retry.mode == "never":
                     raise
                 await self._clock.sleep(0.1 * 2 ** (tries.n - 1))
+                continue
+            if turn is not None and turn.refused(incoming.status, incoming.headers, body):
                 continue
             wait_s = retry_wait_s(incoming.status, incoming.headers, body, tries.n, self._retry)
             if wait_s is None or tries.n >= attempts_max:

@@ -14,7 +14,7 @@ from thriftgate.core.attribution import settle as attribute
 from thriftgate.core.control.budgets import Standing
 from thriftgate.core.control.whose import NOBODY, Whose
 from thriftgate.core.cost import refusal_is_billed
-from thriftgate.core.errors import UnknownPrice, Unreachable, UpstreamTimeout
+from thriftgate.core.errors import ClientLeft, Crowded, SpendCapped, UnknownPrice, Unreachable, UpstreamTimeout
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints
 from thriftgate.core.looks import Sent
@@ -36,6 +36,7 @@ from thriftgate.wire.dialect import Dialect
 from thriftgate.wire.meter import Reading
 
 CACHE = CacheBreakpoints.id
+UNSENT = (Unreachable, Crowded, ClientLeft, SpendCapped)  # with these nothing has reached the provider
 _KNOWN = tuple(lever.id for lever in LEVERS)
 BYTES_PER_OUTPUT_TOKEN = 3  # low on purpose: an estimate shall not undercount
 TOKENS_MAX = 10**9  # more in one call is no usage but nonsense, and would not fit into a ledger's 64 bits once priced
@@ -114,8 +115,10 @@ def outcome_of(error: BaseException, *, began: bool = False) -> Outcome:
         return "unreachable"
     if isinstance(error, UpstreamTimeout):
         return "timeout"
-    if isinstance(error, asyncio.CancelledError):
+    if isinstance(error, asyncio.CancelledError | ClientLeft):
         return "left"
+    if isinstance(error, Crowded | SpendCapped):
+        return "refused"
     return "cut" if began else "garbage"
 
 
@@ -231,7 +234,8 @@ def _trail(prepared: Prepared, knowledge: Knowledge) -> bytes:
 def _sent(prepared: Prepared) -> Sent:
     state, plan = prepared.snapshot.state, prepared.plan
     terms = plan.terms
-    return Sent(prepared.id, prepared.key, terms.model, terms.mode, state.prefix, plan.breakpoints, state.now_s)
+    cache = prepared.upstream or prepared.key
+    return Sent(prepared.id, cache, terms.model, terms.mode, state.prefix, plan.breakpoints, state.now_s)
 
 
 def _missed(prepared: Prepared, ending: Ending, usage: Usage, terms: Terms, knowledge: Knowledge) -> Miss | None:

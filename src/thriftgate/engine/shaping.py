@@ -122,7 +122,7 @@ class Shaper:
         self, rewritten: Rewritten, call: Call, key: str, levers: tuple[str, ...], now_s: float
     ) -> tuple[Rewritten, Wanted | None]:
         request = rewritten.request
-        state = self._knowledge.snapshot(request, key, now_s, outlook=False).state
+        state = self._knowledge.snapshot(request, key, now_s, outlook=False, upstream=call.upstream).state
         task = rewritten.route.task if rewritten.route is not None else ""
         task = task or self._router.task_of(request, key, call.headers)
         site = (key, request.model, task, "")

@@ -98,12 +98,15 @@ class Knowledge:
         *,
         outlook: bool = True,
         supposed: bool = False,
+        upstream: str = "",
     ) -> Snapshot:
         """Read the request's prefix and freeze what is known about it; `known` is the prefix of one whose body is not at
-        hand. Without `outlook` nothing is expected of later calls. `supposed`: of a prompt that is not sent as it is. Raises
-        InputError for malformed content."""
+        hand. Without `outlook` nothing is expected of later calls. `supposed`: of a prompt that is not sent as it is.
+        `upstream` names the provider's key that it is sent with, where that is not the client's own. Raises InputError for
+        malformed content."""
         capability = self._capability(request.model)
-        prefix = known.prefix if known is not None else read_prefix(request, capability, self.parts, key.encode())
+        cache = upstream or key
+        prefix = known.prefix if known is not None else read_prefix(request, capability, self.parts, cache.encode())
         added: Sequence[int] = ()
         if known is not None and known.framing is None:
             estimate = PromptTokens(known.cumulative, known.cumulative)
@@ -112,7 +115,7 @@ class Knowledge:
             parts = [block.part for block in prefix.blocks]
             estimate = self.tokens.estimate(capability.id, prefix.chain, parts, added, supposed=supposed)
         self.reuse.pass_time(now_s)
-        scope, minimum = _scope(key, capability), capability.cache_min_tokens
+        scope, minimum = _scope(cache, capability), capability.cache_min_tokens
         ahead = self.reuse.look(scope, prefix, estimate.cumulative, now_s, minimum=minimum) if outlook else Outlook()
         state = State(
             now_s=now_s,
@@ -130,6 +133,10 @@ class Knowledge:
             braked=self.brake.holds(ahead.app) if outlook else "",
         )
         return Snapshot(state, estimate, added)
+
+    def prefix(self, request: Request) -> Prefix:
+        """The prompt as it is in nobody's cache in particular. Raises InputError for malformed content."""
+        return read_prefix(request, self._capability(request.model), self.parts, b"")
 
     def _capability(self, model: str) -> Capabilities:
         """The row of the model, with the minimum prefix that its bills have shown."""
@@ -167,10 +174,10 @@ class Knowledge:
         for warning in lesson.warnings:
             self._warn("cache belief changed", model=model, belief=warning)
 
-    def observe(self, snapshot: Snapshot, key: str) -> None:
-        """The request is being sent: its prefixes are in use from now."""
+    def observe(self, snapshot: Snapshot, cache: str) -> None:
+        """The request is being sent: its prefixes are in use from now. `cache` names the key with which it is sent."""
         state = snapshot.state
-        self.reuse.observe(_scope(key, state.capability), state.prefix, state.cumulative, state.now_s)
+        self.reuse.observe(_scope(cache, state.capability), state.prefix, state.cumulative, state.now_s)
 
     def learn_cost(
         self, snapshot: Snapshot, client: Sequence[Breakpoint], expected: Tokens, billed: Tokens, rates: Rates
@@ -218,9 +225,9 @@ class Knowledge:
             self._warn("token estimates are off", model=model, ratio=round(self.tokens.correction(model).ratio, 2))
 
 
-def _scope(key: str, capability: Capabilities) -> bytes:
+def _scope(cache: str, capability: Capabilities) -> bytes:
     """What the provider's cache keeps apart, as far as can be seen: the workspace, told by the key, and the model."""
-    return f"{key}/{capability.id}/".encode()
+    return f"{cache}/{capability.id}/".encode()
 
 
 def framing(prefix: Prefix, request: Request, capability: Capabilities) -> list[int]:

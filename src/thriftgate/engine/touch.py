@@ -13,16 +13,26 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.control.budgets import Standing
-from thriftgate.core.errors import Unreachable
+from thriftgate.core.errors import Crowded
 from thriftgate.core.plan import Decision, Policy
 from thriftgate.core.planner import make_plan
 from thriftgate.core.usage import Tokens
 from thriftgate.engine.call import Call
-from thriftgate.engine.settle import Ending, Prepared, entry_for, hold_of, learn_residency, milliseconds, outcome_of
+from thriftgate.engine.settle import (
+    UNSENT,
+    Ending,
+    Prepared,
+    entry_for,
+    hold_of,
+    learn_residency,
+    milliseconds,
+    outcome_of,
+)
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.tracing import traced
+from thriftgate.engine.turns import SPARE_SHARE, Turn, Turns
+from thriftgate.engine.upstreams import Upstreams
 from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger, balanced
-from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Headers, Timeouts, Transport, header
 
 UNTOUCHED = Policy(levers=())
@@ -70,7 +80,8 @@ class Toucher:
     def __init__(
         self,
         *,
-        provider: Provider,
+        upstreams: Upstreams,
+        turns: Turns | None,
         transport: Transport,
         ledger: Ledger,
         knowledge: Knowledge,
@@ -78,7 +89,8 @@ class Toucher:
         clock: Clock,
         new_id: Callable[[], str],
     ) -> None:
-        self._provider = provider
+        self._upstreams = upstreams
+        self._turns = turns
         self._transport = transport
         self._ledger = ledger
         self._knowledge = knowledge
@@ -88,19 +100,33 @@ class Toucher:
         self.booked: Callable[[Entry], None] | None = None  # who is told of each entry
 
     def plan(self, call: Call, key: str) -> Prepared:
-        """What the call will do, with its forecast. Raises InputError and UnknownPrice."""
+        """What the call will do, with its forecast. Raises InputError, UnknownPrice and SpendCapped."""
         request = call.dialect.parse(call.body)
         now_s = self._clock.now_s()
-        snapshot = self._knowledge.snapshot(request, key, now_s)
+        upstream = self._upstreams.chosen(call, request, key).upstream
+        snapshot = self._knowledge.snapshot(request, key, now_s, upstream=upstream)
         plan = make_plan(request, snapshot.state, UNTOUCHED)
         return Prepared(
-            self._new_id(), int(now_s * 1e6), key, request, snapshot, plan, call.dialect, call.parent, whose=call.whose
+            self._new_id(),
+            int(now_s * 1e6),
+            key,
+            request,
+            snapshot,
+            plan,
+            call.dialect,
+            call.parent,
+            whose=call.whose,
+            upstream=upstream,
         )
 
-    async def send(self, call: Call, prepared: Prepared, purpose: Purpose) -> Touched:
+    async def send(self, call: Call, prepared: Prepared, purpose: Purpose, *, stands_back: bool = False) -> Touched:
         """Raises LedgerError (nothing was sent, or it could not be booked), BudgetExceeded (nothing was sent) and
-        UpstreamError (booked)."""
-        exchange = await self.exchange(call, prepared)
+        UpstreamError (booked). One that `stands_back` is not sent at all, and not booked, where the provider's limits are
+        near: it raises Crowded."""
+        turn = self._turn(call, prepared)
+        if stands_back and turn is not None and not turn.has_room(SPARE_SHARE):
+            raise Crowded("the provider's limits are near, and this call can be left", 0)
+        exchange = await self._exchanged(call, prepared, turn)
         entry = await self.book(prepared, exchange.ending, purpose)
         if exchange.raised is not None:
             raise exchange.raised
@@ -109,16 +135,27 @@ class Toucher:
     async def exchange(self, call: Call, prepared: Prepared) -> Exchange:
         """Hold and send; whoever calls it must `book` what came of it. Raises LedgerError and BudgetExceeded, with nothing
         sent."""
+        return await self._exchanged(call, prepared, self._turn(call, prepared))
+
+    def _turn(self, call: Call, prepared: Prepared) -> Turn | None:
+        if self._turns is None:
+            return None
+        return self._turns.of(prepared, self._upstreams.limits_of(prepared.upstream, prepared.key), call.headers, call.left)
+
+    async def _exchanged(self, call: Call, prepared: Prepared, turn: Turn | None) -> Exchange:
+        provider = self._upstreams.provider(prepared.upstream)
         asked_s = self._clock.monotonic_s()
-        standings = await self._ledger.hold(hold_of(prepared, self._provider.name))
+        standings = await self._ledger.hold(hold_of(prepared, provider.name))
         started = self._clock.monotonic_s()
         ending = Ending("answered")
         headers: Headers = ()
         body = b""
         raised: BaseException | None = None
         try:
+            if turn is not None and not turn.ready():
+                await turn.wait()
             sent = traced(call.headers, prepared.id, self._clock, asked_s)
-            outgoing = self._provider.prepare(call.method, call.path, call.query, sent, prepared.plan.body)
+            outgoing = provider.prepare(call.method, call.path, call.query, sent, prepared.plan.body)
             incoming = await self._transport.send(outgoing, self._timeouts)
             headers = incoming.headers
             ending = ending._replace(
@@ -128,19 +165,23 @@ class Toucher:
             )
             served = 200 <= incoming.status < 300
             if served:
+                if turn is not None:
+                    turn.heard(headers)
                 learn_residency(prepared, self._clock.now_s(), self._knowledge)
             try:
                 body = await incoming.read()
             finally:
                 incoming.close()
             ending = ending._replace(outcome="failed")
+            if not served and turn is not None:
+                turn.refused(incoming.status, headers, body)
             if served:
                 reading = prepared.dialect.read(body)
                 ending = ending._replace(outcome="answered" if reading.complete else "garbage", reading=reading)
         except BaseException as error:  # noqa: BLE001  raised again once it is booked
             raised = error
             ending = ending._replace(
-                outcome=outcome_of(error), note=type(error).__name__, may_be_billed=not isinstance(error, Unreachable)
+                outcome=outcome_of(error), note=type(error).__name__, may_be_billed=not isinstance(error, UNSENT)
             )
         ending = ending._replace(latency_ms=milliseconds(self._clock.monotonic_s() - started))
         return Exchange(ending, headers, body, raised, standings)
@@ -148,13 +189,16 @@ class Toucher:
     async def book(self, prepared: Prepared, ending: Ending, purpose: Purpose | None) -> Entry:
         """Settle it: as a cost of ours, or, without a purpose, as the client's own call. Raises LedgerError."""
         entry = self._entry(prepared, ending, purpose)
+        if self._turns is not None:
+            self._turns.settled(entry)
         await self._ledger.settle(entry)
         if self.booked is not None:
             self.booked(entry)
         return entry
 
     def _entry(self, prepared: Prepared, ending: Ending, purpose: Purpose | None) -> Entry:
-        entry = entry_for(prepared, ending, self._provider.name, int(self._clock.now_s() * 1e6), self._knowledge)
+        provider = self._upstreams.provider(prepared.upstream)
+        entry = entry_for(prepared, ending, provider.name, int(self._clock.now_s() * 1e6), self._knowledge)
         if purpose is None:
             return entry
         paid = -entry.posted(UPSTREAM)

@@ -132,8 +132,10 @@ class Access:
         address, now_s = address_of(scope), self._engine.clock.monotonic_s()
         wait_s = self.throttle.wait_s(address, now_s)
         self.throttle.failed(address, now_s)
-        log.warning("key refused", address=address, path=scope["path"][:100])
-        raise Slowed(wait_s) if wait_s else Unauthenticated(_WRONG)
+        if wait_s:  # no line of the log for each: whoever floods us must not fill a disk
+            raise Slowed(wait_s)
+        log.warning("key refused", address=address)  # not the path: clients write secrets into those, too
+        raise Unauthenticated(_WRONG)
 
     def admitted(self, call: Call, caller: Caller) -> Call:
         """The call in its caller's name, without the key that it was made with. Raises NoProviderKey."""

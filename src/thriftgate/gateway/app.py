@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from thriftgate import __version__
+from thriftgate.alerts.build import Alerting, open_alerts
 from thriftgate.batch.client_batches import ClientBatches
 from thriftgate.batch.queue import Queue
 from thriftgate.core.errors import LedgerError, ThriftgateError
@@ -51,6 +52,7 @@ class Gateway:
         self._engine = engine
         self._queue: Queue | None = None
         self._clients: ClientBatches | None = None
+        self._alerts: Alerting | None = None
         self._proof: Proof | None = None
         self._observer: Observer | None = None
         self._access: Access | None = None
@@ -81,7 +83,7 @@ class Gateway:
 
         try:
             handler = ROUTES.get((scope["method"], scope["path"])) or _by_prefix(scope)
-            await handler(self._rooms(), scope, receive, tracked)
+            await handler(self.rooms, scope, receive, tracked)
         except ClientGone:
             return
         except asyncio.CancelledError:
@@ -100,22 +102,28 @@ class Gateway:
                 await send_error(send, ThriftgateError("thriftgate failed on this request; its log tells more"), DIALECT)
 
     def stopping(self) -> None:
-        """The server is about to end: connections that are held for a batch would keep it waiting in vain."""
+        """The server is about to end: connections that are held for a batch, or for their turn, would keep it waiting."""
         if self._queue is not None:
             self._queue.let_go("the gateway is stopping")
+        if self._engine is not None:
+            self._engine.stopping()
 
     @property
     def needs_key(self) -> bool:
         """Whether a call without a virtual key is turned away."""
         return self._access is not None and self._access.needs_key
 
-    def _ready_engine(self) -> Engine:
+    @property
+    def engine(self) -> Engine:
+        """What makes the calls, once the gateway has started. Raises LedgerError before."""
         if self._engine is None:
             raise LedgerError("the gateway is not ready")
         return self._engine
 
-    def _rooms(self) -> Rooms:
-        engine = self._ready_engine()
+    @property
+    def rooms(self) -> Rooms:
+        """What handlers are handed, once the gateway has started. Raises LedgerError before."""
+        engine = self.engine
         if self._clients is None:
             self._clients = open_clients(engine, self.settings)
         if self._observer is None:
@@ -123,11 +131,21 @@ class Gateway:
         access = self._ready_access()
         if self._sessions is None:
             self._sessions = Sessions(engine, access, self.settings.access)
-        return Rooms(engine, self.settings, self._clients, self._observer, access, self._sessions, self._queue, self._oidc)
+        return Rooms(
+            engine,
+            self.settings,
+            self._clients,
+            self._observer,
+            access,
+            self._sessions,
+            self._queue,
+            self._oidc,
+            self._alerts.desk if self._alerts is not None else None,
+        )
 
     def _ready_access(self) -> Access:
         if self._access is None:
-            self._access = Access(self._ready_engine(), self.settings)
+            self._access = Access(self.engine, self.settings)
         return self._access
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -140,7 +158,8 @@ class Gateway:
                 self._oidc = Oidc(self.settings.access.oidc, self._engine.transport, self._engine.clock)
             self._queue = await open_queue(self._engine, self.settings)
             self._proof = await open_proof(self._engine, self.settings, self._queue)
-            await self._rooms().clients.start()
+            await self.rooms.clients.start()
+            self._alerts = await open_alerts(self._engine, self.settings)
         except ThriftgateError as error:
             self.failure = error
             if self._engine is not None:
@@ -151,10 +170,12 @@ class Gateway:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        rooms = self._rooms()
+        rooms = self.rooms
         rooms.clients.stop()
         if self._queue is not None:
             await self._queue.close()
+        if self._alerts is not None:
+            await self._alerts.close()
         await rooms.access.close()
         await rooms.engine.close()
         await rooms.observer.close()

@@ -69,6 +69,7 @@ async def open_queue(engine: Engine, settings: Settings) -> Queue | None:
         answers_kept_s=table.answers_kept_h * 3600.0,
         webhooks=table.webhooks,
         secret=secret_of(table.webhook_secret.get_secret_value()),
+        allow_hosts=settings.alerts.allow_hosts,
     )
     queue = Queue(engine, credential, _folder(engine, settings), options)
     await queue.start()

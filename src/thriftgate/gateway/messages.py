@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from urllib.parse import quote
 
 from msgspec.structs import replace
@@ -12,7 +13,8 @@ from thriftgate.core.errors import InputError
 from thriftgate.core.money import pico_from_usd
 from thriftgate.engine.call import Call, Reply
 from thriftgate.engine.engine import Engine
-from thriftgate.gateway.asgi import Receive, Scope, Send, read_body, send_whole
+from thriftgate.engine.turns import wishes
+from thriftgate.gateway.asgi import Receive, Scope, Send, client_gone, read_body, send_whole
 from thriftgate.gateway.credentials import credential_of
 from thriftgate.gateway.deferral import deferred, may_defer
 from thriftgate.gateway.rooms import Rooms
@@ -24,7 +26,7 @@ from thriftgate.wire import DIALECTS
 async def messages(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
     """One Messages call, JSON or stream; one that may wait goes into the queue instead."""
     engine = rooms.engine
-    call = await _call(rooms, scope, receive, "call")
+    call = replace(await _call(rooms, scope, receive, "call"), left=partial(client_gone, receive))
     added: Headers = ()
     if may_defer(call, rooms.settings):
         now = await deferred(rooms, call, receive, send)
@@ -59,7 +61,7 @@ async def _stream(engine: Engine, reply: Reply, receive: Receive, send: Send, ad
             if reply.ended:
                 break
             if watch is None:  # not before the first piece: short answers are over by then
-                watch = engine.tasks.spawn(_client_gone(receive))
+                watch = engine.tasks.spawn(client_gone(receive))
             elif watch.done():
                 return
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -68,12 +70,6 @@ async def _stream(engine: Engine, reply: Reply, receive: Receive, send: Send, ad
         if watch is not None:
             watch.cancel()
         await reply.leave()
-
-
-async def _client_gone(receive: Receive) -> None:
-    """Ends when the client closes its connection."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _call(rooms: Rooms, scope: Scope, receive: Receive, may: KeyScope) -> Call:
@@ -100,6 +96,7 @@ async def call_of(rooms: Rooms, scope: Scope, may: KeyScope) -> Call:
         limit_pico = pico_from_usd(limit) if limit else None
     except InputError as error:
         raise InputError(f"header thriftgate-max-cost-usd: {error}") from None
+    wishes(headers, 0.0)
     call = Call(
         method=scope["method"],
         path=_path(scope),

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from thriftgate.core.errors import LedgerError
 from thriftgate.gateway.asgi import Receive, Scope, Send, send_whole
+from thriftgate.gateway.pacing import governor_families
 from thriftgate.gateway.rooms import Rooms
 from thriftgate.providers.transport import header
 from thriftgate.telemetry.page import page_text
@@ -23,5 +24,8 @@ async def metrics(rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> 
     with suppress(LedgerError):
         await rooms.engine.budgeting.refresh()
     families = rooms.observer.page.families()
+    if rooms.engine.governor is not None:
+        spent = len(rooms.engine.upstreams.spent_until_s())
+        families = (*families, *governor_families(rooms.engine.governor.view(), spent))
     content_type, page = await asyncio.to_thread(page_text, families, header(tuple(scope["headers"]), b"accept"))
     await send_whole(send, 200, ((b"content-type", content_type.encode()),), page)

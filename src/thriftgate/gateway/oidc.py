@@ -269,7 +269,7 @@ def no_role(claims: dict[str, Any]) -> NotAllowed:
     """Known to the identity provider, and not here."""
     return NotAllowed(
         f"{email_of(claims) or 'this login'} has no role here; an administrator adds a user with this address "
-        "(thriftgate teams add-user), or a row of [[access.oidc.roles]]"
+        "(thriftgate teams user add), or a row of [[access.oidc.roles]]"
     )
 
 

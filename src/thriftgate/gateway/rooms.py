@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from thriftgate.alerts.desk import Desk as AlertDesk
 from thriftgate.batch.client_batches import ClientBatches
 from thriftgate.batch.queue import Queue
 from thriftgate.engine.engine import Engine
@@ -21,7 +22,7 @@ class Rooms:
     """The engine that makes calls, the settings it was built from, and the queue of calls that can wait (None: there is
     none, because no key of the provider's is there or the lever is off); `clients` are the batches that clients create,
     `observer` tells the outside what is booked, `access` knows who may call, `sessions` who is logged in; `oidc` is the
-    identity provider, if there is one."""
+    identity provider, if there is one; `alerts` answers about alerts where they are on."""
 
     engine: Engine
     settings: Settings
@@ -31,6 +32,7 @@ class Rooms:
     sessions: Sessions
     queue: Queue | None = None
     oidc: Oidc | None = None
+    alerts: AlertDesk | None = None
 
 
 Handler = Callable[[Rooms, Scope, Receive, Send], Awaitable[None]]

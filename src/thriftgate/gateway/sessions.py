@@ -100,7 +100,10 @@ class Sessions:
     def check_origin(self, scope: Request) -> None:
         """Raises NotAllowed for a request that a page of another site has made."""
         origin = header(scope["headers"], b"origin")
-        if origin and urlsplit(origin).netloc != header(scope["headers"], b"host"):
+        # A form of a page with `referrer-policy: no-referrer` says null (fetch.spec.whatwg.org, append a request `Origin`
+        # header, 2026-10); then the browser's other word must be that it was one of ours.
+        ours = header(scope["headers"], b"sec-fetch-site") == "same-origin"
+        if origin and urlsplit(origin).netloc != header(scope["headers"], b"host") and not (origin == "null" and ours):
             raise NotAllowed("this was asked for by a page of another site")
         if header(scope["headers"], b"sec-fetch-site") in ("cross-site", "same-site"):
             raise NotAllowed("this was asked for by a page of another site")

@@ -14,10 +14,13 @@ from msgspec.structs import replace
 
 from thriftgate.core.control.budget_words import budget_document, parse_stages, standing_document
 from thriftgate.core.control.budgets import Budget, checked
-from thriftgate.core.errors import InputError
+from thriftgate.core.errors import InputError, NotAllowed, NotThere
 from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import pico_from_usd, usd_from_pico
 from thriftgate.ledger.budgets import BudgetBook
+from thriftgate.ledger.issuing import HOST, Actor
+from thriftgate.ledger.scope_names import ScopeNames
+from thriftgate.ledger.tenants import Deed, Tenants
 
 
 class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,23 +36,41 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BudgetDesk:
-    """`models` are those that calls may be sent to; `new_id` draws ids."""
+    """At which `actor` stands: a team's administrator sees and changes the budgets of that team alone. `models` are
+    those that calls may be sent to; `new_id` draws ids."""
 
-    def __init__(self, book: BudgetBook, models: Sequence[str], new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        book: BudgetBook,
+        tenants: Tenants,
+        models: Sequence[str],
+        new_id: Callable[[], str],
+        actor: Actor = HOST,
+    ) -> None:
         self._book = book
+        self._tenants = tenants
+        self._names = ScopeNames(tenants)
         self._models = models
         self._new_id = new_id
+        self._actor = actor
 
     async def put(self, wanted: Wanted, now_us: int) -> dict[str, Any]:
-        """Make it, or change the limit, kind and stages of the one with that name; how it stands then."""
+        """Make it, or change the limit, kind and stages of the one with that name; how it stands then. Raises NotAllowed."""
+        wanted = replace(wanted, scope=await self._names.resolved(wanted.scope))
         budget = self._changed(await self._find(wanted.name), wanted, now_us)
         budget = checked(budget, zones=available_timezones(), models=self._models)
+        if not self._reaches(budget):
+            raise NotAllowed(f"{self._actor.who} may only set budgets of its own team: scope team={self._actor.team}")
         await self._book.put(budget)
+        await self._did("set budget", budget, now_us, f"{usd_from_pico(budget.limit_pico)} USD a {budget.window}")
         return await self._shown(budget, now_us)
 
     async def all(self, now_us: int) -> dict[str, Any]:
         """How all that stand do."""
-        return {"budgets": [standing_document(one, now_us) for one in await self._book.standings(now_us)]}
+        mine = f"team={self._actor.team}"
+        standings = await self._book.standings(now_us)
+        found = [one for one in standings if self._reaches(one.budget) or mine in one.member.split(",")]
+        return {"budgets": [await self._named(standing_document(one, now_us)) for one in found]}
 
     async def show(self, name: str, now_us: int) -> dict[str, Any]:
         """One of them, with its past."""
@@ -59,12 +80,14 @@ class BudgetDesk:
         """End it. What was spent of it stays known."""
         budget = replace(await self._known(name), ended_us=now_us)
         await self._book.put(budget)
-        return budget_document(budget)
+        await self._did("end budget", budget, now_us)
+        return await self._named(budget_document(budget))
 
     async def clear(self, name: str, member: str, now_us: int) -> dict[str, Any]:
         """Free what is in doubt."""
         budget = await self._known(name)
         freed = await self._book.clear_doubt(budget.id, member)
+        await self._did("clear doubt", budget, now_us, f"{usd_from_pico(freed)} USD freed")
         return await self._shown(budget, now_us) | {"freed_usd": usd_from_pico(freed)}
 
     def _changed(self, found: Budget | None, wanted: Wanted, now_us: int) -> Budget:
@@ -94,17 +117,33 @@ class BudgetDesk:
             {"since": text_from_micros(one.slot_us), "member": one.member, "spent_usd": usd_from_pico(one.spent_pico)}
             for one in await self._book.past(budget.id)
         ]
-        return budget_document(budget) | {
+        return await self._named(budget_document(budget)) | {
             "past": past,
-            "standings": [standing_document(one, now_us) for one in standings],
+            "standings": [await self._named(standing_document(one, now_us)) for one in standings],
         }
+
+    async def _named(self, document: dict[str, Any]) -> dict[str, Any]:
+        """With its scope and member as people call them, beside the ids."""
+        members = document.get("member", "").split(",")
+        return document | {
+            "scope_names": await self._names.told(document["scope"]),
+            "member_name": ",".join(await self._names.told(members)),
+        }
+
+    def _reaches(self, budget: Budget) -> bool:
+        return self._actor.role != "team-admin" or f"team={self._actor.team}" in budget.scope
+
+    async def _did(self, action: str, budget: Budget, now_us: int, detail: str = "") -> None:
+        actor = self._actor
+        await self._tenants.do(Deed(now_us, actor.who, actor.via, action, budget.id, f"{budget.name}: {detail}".strip(": ")))
 
     async def _known(self, name: str) -> Budget:
         found = await self._find(name)
         if found is None:
-            raise InputError(f"there is no budget {name!r}; `thriftgate budget list` shows those there are")
+            raise NotThere(f"there is no budget {name!r}; `thriftgate budget list` shows all")
         return found
 
     async def _find(self, name: str) -> Budget | None:
-        """One that stands, by its name or id."""
-        return next((one for one in await self._book.all() if not one.ended_us and name in (one.name, one.id)), None)
+        """One that stands, by its name or id, as far as the actor sees it."""
+        those = [one for one in await self._book.all() if not one.ended_us and name in (one.name, one.id)]
+        return next((one for one in those if self._reaches(one)), None)

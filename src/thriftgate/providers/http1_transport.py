@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import ssl
 
 import aiohappyeyeballs
@@ -17,6 +16,7 @@ import aiohappyeyeballs
 from thriftgate.core.errors import BrokenReply, ConfigError, Unreachable
 from thriftgate.providers.file_slices import FileSlices, check
 from thriftgate.providers.http1_connection import Connection, Http1Incoming, Origin, words
+from thriftgate.providers.receivers import Resolve, resolved
 from thriftgate.providers.transport import FileBody, Outgoing, Timeouts
 
 IDLE_S = 15.0  # as aiohttp's default: below the keep-alive of common servers (nginx 75 s, uvicorn's 5 s is for tests)
@@ -30,10 +30,12 @@ _URL = re.compile(r"(https?://[^/?#\s]+)([^#\s\x00-\x20\x7f]*)(?:#[^\s]*)?", re.
 
 
 class Http1Transport:
-    """See `transport.Transport`. `ssl_context` replaces the system's trust store; it must verify what it shall trust."""
+    """See `transport.Transport`. `ssl_context` replaces the system's trust store; it must verify what it shall trust. `find`
+    answers with the addresses of a host, and raises OSError for one that must not be connected to."""
 
-    def __init__(self, *, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, ssl_context: ssl.SSLContext | None = None, find: Resolve = resolved) -> None:
         self._ssl = ssl_context
+        self._find = find
         self._origins: dict[str, Origin] = {}
         self._connections: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -85,7 +87,7 @@ class Http1Transport:
             self._ssl.set_alpn_protocols(["http/1.1"])
         try:
             async with asyncio.timeout(connect_s):
-                found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+                found = await self._find(origin.host, origin.port)
                 sock = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=EYEBALLS_S, interleave=1)
                 _, connection = await loop.create_connection(
                     lambda: Connection(origin, loop, self._connections.discard),

@@ -8,7 +8,7 @@ name a file for them; what is kept is the verdict.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Literal, NamedTuple
 
@@ -276,6 +276,12 @@ def rolled_back(data: bytes) -> tuple[dict[str, str], dict[str, dict[str, str]]]
 def audited(data: bytes) -> dict[str, Tally]:
     """The verdicts in what `Proof.kept` gave, by task. Raises msgspec's errors."""
     return by_task(map(tallies_in, msgspec.msgpack.decode(data, type=_Kept).watches.values()))
+
+
+def verdicts(data: bytes) -> dict[str, Mapping[str, Tally]]:
+    """What `Proof.kept` says of audited calls: by artefact and task, "" for all of its tasks. Raises msgspec's errors."""
+    kept = msgspec.msgpack.decode(data, type=_Kept)
+    return {artefact: tallies_in(evidence) for artefact, evidence in kept.watches.items()}
 
 
 def _same(one: Answer, other: Answer) -> bool:

@@ -4,6 +4,7 @@ May import: core, and what names the provider's own address.
 """
 
 from thriftgate.settings.access import AccessSettings, OidcSettings, RoleRow
+from thriftgate.settings.alerts import AlertRuleRow, AlertSettings, SinkRow
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings, RuleRow, TaskRow
 from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
 from thriftgate.settings.serving import BatchSettings, CacheSettings, DeferRule, LedgerSettings, Upstream
@@ -14,6 +15,8 @@ __all__ = [
     "ENV_PREFIX",
     "ENV_SEPARATOR",
     "AccessSettings",
+    "AlertRuleRow",
+    "AlertSettings",
     "BatchSettings",
     "CacheSettings",
     "DeferRule",
@@ -26,6 +29,7 @@ __all__ = [
     "RoutingSettings",
     "RuleRow",
     "Settings",
+    "SinkRow",
     "TaskRow",
     "TelemetrySettings",
     "Upstream",

@@ -24,7 +24,9 @@ from thriftgate.core.routing.kinds import KINDS
 from thriftgate.core.stability.rewrite import LEVER as STABILISE
 from thriftgate.providers.urls import place_of
 from thriftgate.settings.access import AccessSettings
+from thriftgate.settings.alerts import AlertSettings, check_alerts
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings
+from thriftgate.settings.governing import GovernorSettings
 from thriftgate.settings.serving import (
     BatchSettings,
     CacheSettings,
@@ -41,7 +43,7 @@ from thriftgate.settings.telemetry import TelemetrySettings
 ENV_PREFIX = "THRIFTGATE_"
 ENV_SEPARATOR = "__"
 _LISTS = frozenset(
-    {"levers", "stabilise", "latency_critical_keys", "webhooks", "artefacts"}
+    {"levers", "stabilise", "latency_critical_keys", "webhooks", "artefacts", "allow_hosts"}
 )  # of words, separated by commas in a variable
 
 _MASTER_KEY = f"{ENV_PREFIX}MASTER_KEY"
@@ -61,10 +63,12 @@ class Settings(Table):
     output: OutputSettings = OutputSettings()
     guard: GuardSettings = GuardSettings()
     keepalive: KeepaliveSettings = KeepaliveSettings()
+    governor: GovernorSettings = GovernorSettings()
     batch: BatchSettings = BatchSettings()
     routing: RoutingSettings = RoutingSettings()
     experiment: ExperimentSettings = ExperimentSettings()
     proof: ProofSettings = ProofSettings()
+    alerts: AlertSettings = AlertSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="own models, contract discounts, extra rows")
 
@@ -116,6 +120,7 @@ def _check_values(settings: Settings) -> None:
         "keepalive.usd_per_day": keepalive.usd_per_day,
         "keepalive.usd_per_key_per_day": keepalive.usd_per_key_per_day,
         "proof.usd_per_day": settings.proof.usd_per_day,
+        "governor.wait_usd_per_hour": settings.governor.wait_usd_per_hour,
     }
     for name, amount in amounts.items():
         try:
@@ -132,6 +137,7 @@ def _check_values(settings: Settings) -> None:
         if farther:
             raise ConfigError(f"batch.rules[{at}].deadline: {rule.deadline} is more than {words(FARTHEST_S)} ahead")
     _check_routing(settings.routing)
+    check_alerts(settings.alerts)
     experiment = settings.experiment
     if bool(experiment.levers) != (experiment.share > 0):
         raise ConfigError("experiment: levers and share need each other: which levers, for which share of conversations")

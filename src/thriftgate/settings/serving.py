@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 
 from thriftgate.core.levers import LEVERS
 from thriftgate.providers.anthropic import DEFAULT_URL
+from thriftgate.settings.governing import UpstreamKey
 from thriftgate.settings.table import Table
 
 
@@ -35,6 +36,9 @@ class Upstream(Table):
     api_key: SecretStr = Field(
         default=SecretStr(""), description="replaces the clients' own keys; empty passes theirs through"
     )
+    keys: tuple[UpstreamKey, ...] = Field(
+        default=(), description="several keys of the provider, to spread calls over; they replace the clients' own"
+    )
     transport: Literal["http1", "aiohttp"] = Field(default="http1", description="HTTP client: our lean one, or aiohttp's")
     connect_timeout_s: float = Field(default=10.0, gt=0, description="to connect")
     read_timeout_s: float = Field(default=600.0, gt=0, description="between two pieces of an answer")
@@ -43,6 +47,11 @@ class Upstream(Table):
     )
     attempts_max: int = Field(default=3, ge=1, le=10, description="tries for one call, the first included")
     retry_wait_s_max: float = Field(default=8.0, ge=0, description="a longer retry-after is handed to the client")
+
+    @property
+    def first_key(self) -> str:
+        """The gateway's own key that sends what belongs to one workspace, such as batches; "" where there is none."""
+        return self.api_key.get_secret_value() or (self.keys[0].key.get_secret_value() if self.keys else "")
 
 
 class LedgerSettings(Table):

@@ -75,7 +75,7 @@ def test_in_order_of_time() -> None:
 
 def test_terms_and_names() -> None:
     (fast,) = asks(call(0, model=OPUS, mode="fast", input=5, workspace="w", key="k", max_tokens=77))
-    assert (fast.model, fast.mode, fast.logged.key) == (OPUS, "fast", "w")
+    assert (fast.model, fast.mode, fast.logged.key, fast.logged.upstream) == (OPUS, "fast", "k", "w")
     assert fast.logged.request is not None
     assert (fast.logged.request.mode, fast.logged.request.max_tokens) == ("fast", 77)
     (batch,) = asks(call(0, model=HAIKU, mode="batch", input=5, key="k", write_unsplit=7, write_5m=1, write_1h=2, read=3))

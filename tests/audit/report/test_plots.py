@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from tests.audit.report.samples import DAY_DEPTH, DEARER, EMPTY, FREE, HOSTILE, HUGE, RICH
 from thriftgate.audit.findings import Findings, Money
 from thriftgate.audit.report.plots import gap_plot, miss_plot, policy_plot, waterfall
-from thriftgate.audit.report.svg import Figure
+from thriftgate.drawing.svg import Figure
 
-PLOTS = (policy_plot, waterfall, miss_plot, gap_plot)
+PLOTS = (policy_plot, waterfall, lambda found: miss_plot(found.misses), gap_plot)
 
 
 def some(figure: Figure | None) -> Figure:
@@ -75,7 +75,7 @@ def test_a_waterfall_that_rises() -> None:
 
 
 def test_misses() -> None:
-    figure = some(miss_plot(RICH))
+    figure = some(miss_plot(RICH.misses))
     assert figure.rows[0] == (
         "entry expired", "612", "41.2 M", "$130.32", "$121.64", "session 8f2a after 23 min",
     )  # fmt: skip
@@ -102,7 +102,7 @@ def test_gaps_and_the_lives_of_entries() -> None:
 @pytest.mark.parametrize("found", [EMPTY, DAY_DEPTH, FREE])
 def test_nothing_to_draw(found: Findings) -> None:
     assert waterfall(found) is None
-    assert miss_plot(found) is None
+    assert miss_plot(found.misses) is None
     assert (policy_plot(found) is None) == (found is not DAY_DEPTH)
     assert (gap_plot(found) is None) == (found is not FREE)
 

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from tests.audit.report.samples import DAY, EMPTY, FREE, HOSTILE, LONG, MANY_MODELS, ONE_DAY, RICH, USD
 from thriftgate.audit.findings import DayModel, Kinds
-from thriftgate.audit.report.svg import Figure
 from thriftgate.audit.report.timeline import BINS_MAX, Bins, bins_of, hit_rate_over_time, spend_by_kind, spend_by_model
-from thriftgate.audit.report.wording import money
+from thriftgate.drawing.svg import Figure
+from thriftgate.drawing.words import money
 
 
 def some(figure: Figure | None) -> Figure:

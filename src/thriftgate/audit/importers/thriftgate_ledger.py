@@ -140,6 +140,7 @@ def _record(entry: Entry, blocks: tuple[PromptBlock, ...], session: str, source:
         ended_us=sent_us + entry.latency_ms * 1000,
         session=session,
         key=entry.key,
+        workspace=entry.upstream,
         platform="gateway",
         mode=mode,
         geo=entry.geo,

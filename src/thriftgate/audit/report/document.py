@@ -21,9 +21,10 @@ from thriftgate.audit.findings import (
     PolicyResult,
     SourceSum,
 )
-from thriftgate.audit.report.wording import KINDS, day
+from thriftgate.audit.report.wording import KINDS
 from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import usd_from_pico
+from thriftgate.drawing.words import day
 
 
 def document(found: Findings) -> dict[str, Any]:

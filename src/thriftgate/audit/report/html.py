@@ -23,20 +23,16 @@ from thriftgate.audit.report.wording import (
     KINDS,
     LOUD,
     best,
-    counted,
     hit_rate,
     interval,
-    money,
     nothing_read,
-    percent,
     period,
-    plain,
     reason,
     stands_up,
-    tokens,
     why_nothing,
 )
 from thriftgate.core.moments import text_from_micros
+from thriftgate.drawing.words import counted, money, percent, plain, tokens
 
 PARTS_MAX = 12
 
@@ -91,7 +87,7 @@ def html_page(found: Findings, *, title: str, made_at_us: int) -> str:
         actions=[_action(action) for action in found.actions],
         spend=spend,
         hit_rate=hit_rate_over_time(found),
-        misses=miss_plot(found),
+        misses=miss_plot(found.misses),
         gaps=gap_plot(found),
         waterfall=waterfall(found),
         policies=policy_plot(found),

@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 
 from thriftgate.audit.findings import Findings, Gap, MissSum, PolicyResult
-from thriftgate.audit.report.svg import (
+from thriftgate.audit.report.wording import CAUSES, by_cost, interval
+from thriftgate.core.cache import TTL_S
+from thriftgate.drawing.svg import (
     NARROW,
     WIDE,
     Axis,
@@ -24,19 +26,7 @@ from thriftgate.audit.report.svg import (
     text,
     ticks,
 )
-from thriftgate.audit.report.wording import (
-    CAUSES,
-    by_cost,
-    fitting,
-    interval,
-    money,
-    money_short,
-    percent,
-    plain,
-    span,
-    tokens,
-)
-from thriftgate.core.cache import TTL_S
+from thriftgate.drawing.words import fitting, money, money_short, percent, plain, span, tokens
 
 OFF_SCALE = 1.6  # a policy this much dearer than as-is would squeeze all others together
 _FAMILY_WORDS = {
@@ -207,9 +197,10 @@ def _step_line(name: str, pico: int, before: int, size: Size) -> Line:
     return Line(name, shown, "", f"{name}: {_signed(-pico)}", draw)
 
 
-def miss_plot(found: Findings) -> Figure | None:
-    """What misses cost, by cause, and how much of it could have been avoided. None where none cost anything."""
-    misses = sorted((one for one in found.misses if one.pico > 0), key=lambda one: -one.pico)
+def miss_plot(found: Sequence[MissSum], told: str = "example") -> Figure | None:
+    """What misses cost, by cause, and how much of it could have been avoided; `told` is what their examples are called. None
+    where none cost anything."""
+    misses = sorted((one for one in found if one.pico > 0), key=lambda one: -one.pico)
     if not misses:
         return None
     whole, avoidable = sum(one.pico for one in misses), sum(one.avoidable_pico for one in misses)
@@ -225,7 +216,7 @@ def miss_plot(found: Findings) -> Figure | None:
         title="Cache misses by cause",
         wide=draw(WIDE),
         narrow=draw(NARROW),
-        columns=("cause", "calls", "tokens", "cost", "avoidable", "example"),
+        columns=("cause", "calls", "tokens", "cost", "avoidable", told),
         rows=tuple(
             (
                 CAUSES[one.cause],
@@ -239,7 +230,7 @@ def miss_plot(found: Findings) -> Figure | None:
         ),
         legend=(("m-avoidable", f"avoidable {money(avoidable)}"), ("m-rest", f"not avoidable {money(whole - avoidable)}")),
         caption="What prompt tokens that were not read from the cache cost above the price of reading them.",
-        worded=("example",),
+        worded=(told,),
     )
 
 

@@ -18,21 +18,15 @@ from thriftgate.audit.report.wording import (
     HOW_TO_READ,
     LOUD,
     by_cost,
-    counted,
-    fitting,
     hit_rate,
     interval,
-    money,
     nothing_read,
-    percent,
     period,
-    plain,
     reason,
-    rounded,
     stands_up,
-    tokens,
     why_nothing,
 )
+from thriftgate.drawing.words import counted, fitting, money, percent, plain, rounded, tokens
 
 MODELS_MAX = 12
 CLIENTS_MAX = 6

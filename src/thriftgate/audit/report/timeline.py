@@ -3,38 +3,22 @@ the log is long."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from thriftgate.audit.findings import DayModel, Findings
-from thriftgate.audit.report.svg import (
-    CHARACTER_PX,
-    NARROW,
-    WIDE,
-    Figure,
-    Scale,
-    Size,
-    element,
-    hint,
-    picture,
-    rect,
-    scale,
-    stroke,
-    text,
-    ticks,
-)
-from thriftgate.audit.report.wording import KINDS, MONTHS, day, day_text, money, money_short, percent, plain, tokens
+from thriftgate.audit.report.wording import KINDS
+from thriftgate.drawing.svg import Figure
+from thriftgate.drawing.timeline import Layer, Rate, rate, stacked
+from thriftgate.drawing.words import MONTHS, day, day_text, plain
 
+HIT_RATE = Rate(
+    "prompt tokens", "read from cache", "hit rate", "Share of all prompt tokens that were read from the cache; {} over all."
+)
 BINS_MAX = 92
 MODELS_MAX = 6
-BAR_PX_MAX = 46.0
-TICKS = 6
-_LEFT = {WIDE: 64.0, NARROW: 50.0}
-_HEIGHT = {WIDE: 250.0, NARROW: 190.0}
-_TOP, _BOTTOM = 10.0, 24.0
 
 
 class Bins(Struct, frozen=True):
@@ -77,29 +61,6 @@ class Bins(Struct, frozen=True):
         return "day" if self.width == 1 else "week" if self.width == 7 else f"{self.width} days"
 
 
-class Layer(NamedTuple):
-    """One colour of a stack: pico-USD for each group of days."""
-
-    name: str
-    css: str
-    values: list[int]
-
-
-class Frame(NamedTuple):
-    """Where the columns of a plot stand."""
-
-    size: Size
-    left: float
-    right: float
-    bottom: float
-    slot: float
-    y: Scale
-
-    def middle(self, place: int) -> float:
-        """The middle of a column."""
-        return self.left + (place + 0.5) * self.slot
-
-
 def bins_of(days: Sequence[DayModel]) -> Bins:
     """Single days up to three months, then weeks, then whatever gives at most `BINS_MAX` columns."""
     first, last = min(one.day for one in days), max(one.day for one in days)
@@ -124,7 +85,7 @@ def spend_by_model(found: Findings) -> Figure | None:
     layers = [Layer(name, f"c{rank}", [0] * bins.count) for rank, name in enumerate(names)]
     for one in found.days:
         layers[place[one.model]].values[bins.of(one.day)] += one.pico
-    return _stacked("Spend by model", bins, layers)
+    return stacked("Spend by model", bins, layers, _caption(bins))
 
 
 def spend_by_kind(found: Findings) -> Figure | None:
@@ -138,77 +99,12 @@ def spend_by_kind(found: Findings) -> Figure | None:
         for kind, layer in layers.items():
             layer.values[bins.of(one.day)] += costs[f"{kind}_pico"]
     used = [layer for layer in layers.values() if any(layer.values)]
-    return _stacked("Spend by kind of token", bins, used) if used else None
-
-
-def _stacked(title: str, bins: Bins, layers: list[Layer]) -> Figure:
-    shares = ", ".join(f"{layer.name} {money(sum(layer.values))}" for layer in layers)
-    label = f"{title}, by {bins.unit}, {bins.text(0)} to {bins.text(bins.count - 1)}: {shares}"
-    return Figure(
-        title=title,
-        wide=_stack_picture(label, WIDE, bins, layers),
-        narrow=_stack_picture(label, NARROW, bins, layers),
-        columns=(bins.unit, *(layer.name for layer in layers), "all"),
-        rows=tuple(
-            (bins.text(place), *(money(layer.values[place]) for layer in layers), money(_total(layers, place)))
-            for place in range(bins.count)
-        ),
-        legend=tuple((layer.css, f"{layer.name} {money(sum(layer.values))}") for layer in layers),
-        caption=_caption(bins),
-    )
+    return stacked("Spend by kind of token", bins, used, _caption(bins)) if used else None
 
 
 def _caption(bins: Bins) -> str:
     each = f"US dollars a {bins.unit}" if bins.width in {1, 7} else f"US dollars in each {bins.unit}"
     return f"{each}, UTC." if bins.whole else f"{each}, UTC; the last is cut short."
-
-
-def _total(layers: Sequence[Layer], place: int) -> int:
-    return sum(layer.values[place] for layer in layers)
-
-
-def _stack_picture(label: str, size: Size, bins: Bins, layers: list[Layer]) -> str:
-    above = [sum(max(layer.values[place], 0) for layer in layers) for place in range(bins.count)]
-    below = [sum(min(layer.values[place], 0) for layer in layers) for place in range(bins.count)]
-    frame, inside = _frame(size, bins, (min(below), max(above)), money_short)
-    half = min(frame.slot * 0.8, BAR_PX_MAX) / 2
-    for place in range(bins.count):
-        told = [f"{layer.name}: {money(layer.values[place])}" for layer in layers if layer.values[place]]
-        words = "\n".join([bins.text(place), *told, f"all: {money(_total(layers, place))}"])
-        middle, up, down = frame.middle(place), 0, 0
-        bars = []
-        for layer in layers:
-            value = layer.values[place]
-            start = up if value > 0 else down
-            up, down = up + max(value, 0), down + min(value, 0)
-            high, low = sorted((frame.y(start), frame.y(start + value)))
-            if value:
-                bars.append(rect(middle - half, high, middle + half, low, class_=layer.css))
-        inside.append(element("g", hint(words), _catch(frame, place), *bars))
-    return picture(label, size.width, frame.bottom + _BOTTOM, *inside)
-
-
-def _catch(frame: Frame, place: int) -> str:
-    """The whole column answers the pointer."""
-    left = frame.left + place * frame.slot
-    return rect(left, _TOP, left + frame.slot, frame.bottom, class_="catch")
-
-
-def _frame(size: Size, bins: Bins, ends: tuple[float, float], words: Callable[[float], str]) -> tuple[Frame, list[str]]:
-    """The place of the columns, and the drawing with axes and grid so far."""
-    left, right, bottom = _LEFT[size], float(size.width), _TOP + _HEIGHT[size]
-    marks = ticks(min(ends[0], 0), max(ends[1], 0), TICKS)
-    y = scale(marks[0], marks[-1], bottom, _TOP)
-    frame = Frame(size, left, right, bottom, (right - left) / bins.count, y)
-    inside = []
-    for mark in marks:
-        inside.append(stroke(left, y(mark), right, y(mark), "grid" if mark else "base"))
-        inside.append(text(left - 8, y(mark) + 4, words(mark), class_="tick end"))
-    for place, shown in bins.ticks(size.ticks):
-        x = frame.middle(place)
-        if x + len(shown) * CHARACTER_PX / 2 + 4 <= size.width:
-            inside.append(text(x, bottom + 17, shown, class_="tick middle"))
-    return frame, inside
 
 
 def hit_rate_over_time(found: Findings) -> Figure | None:
@@ -220,34 +116,4 @@ def hit_rate_over_time(found: Findings) -> Figure | None:
     for one in found.days:
         read[bins.of(one.day)] += one.kinds.read
         prompt[bins.of(one.day)] += one.kinds.prompt
-    whole = percent(sum(read), sum(prompt))
-    label = f"Cache hit rate by {bins.unit}, {bins.text(0)} to {bins.text(bins.count - 1)}: {whole} of all prompt tokens"
-    return Figure(
-        title="Cache hit rate",
-        wide=_rate_picture(label, WIDE, bins, read, prompt),
-        narrow=_rate_picture(label, NARROW, bins, read, prompt),
-        columns=(bins.unit, "prompt tokens", "read from cache", "hit rate"),
-        rows=tuple(
-            (bins.text(place), tokens(prompt[place]), tokens(read[place]), percent(read[place], prompt[place]))
-            for place in range(bins.count)
-        ),
-        caption=f"Share of all prompt tokens that were read from the cache; {whole} over all.",
-    )
-
-
-def _rate_picture(label: str, size: Size, bins: Bins, read: list[int], prompt: list[int]) -> str:
-    frame, inside = _frame(size, bins, (0, 100), lambda value: f"{value:.0f} %")
-    steps: list[str] = []
-    joined = False
-    for place in range(bins.count):
-        if not prompt[place]:
-            joined = False
-            continue
-        x, y = frame.middle(place), frame.y(100 * read[place] / prompt[place])
-        steps.append(f"{'L' if joined else 'M'}{x:.1f} {y:.1f}")
-        joined = True
-        words = f"{bins.text(place)}\n{percent(read[place], prompt[place])} of {tokens(prompt[place])} prompt tokens"
-        dot = element("circle", cx=x, cy=y, r=2.6 if bins.count > 31 else 3.6, class_="dot")
-        inside.append(element("g", hint(words), _catch(frame, place), dot))
-    inside.append(element("path", d="".join(steps), class_="curve"))
-    return picture(label, size.width, frame.bottom + _BOTTOM, *inside)
+    return rate("Cache hit rate", bins, read, prompt, HIT_RATE)

@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from thriftgate.core.anomalies.call import Call, Sums
 from thriftgate.core.anomalies.explaining import REMEMBERED_MINUTES, Told, in_order, is_explained, shared
@@ -22,6 +23,7 @@ from thriftgate.core.anomalies.streaks import KeptStreaks, RunId, Streaks
 from thriftgate.core.generations import Generations
 from thriftgate.core.money import PICO_PER_USD
 
+STANDS_MINUTES = 15  # after it was seen last; minutes without traffic tell nothing
 _MINUTE_S = 60
 _WEEK_MINUTES = 7 * 24 * 60
 _WAIT_MINUTES = 3  # a model or the whole waits so long for a key that explains it
@@ -123,6 +125,14 @@ class Watch:
             self._week = self._minute // _WEEK_MINUTES
             self._turn()
         return found
+
+    def standing(self) -> list[Finding]:
+        """What was told and still holds, or did a short while ago; its excess as it was at its worst."""
+        return [
+            replace(one.finding, excess_pico_per_h=one.excess_pico_per_h)
+            for one in self._told.values()
+            if self._minute - one.minute <= STANDS_MINUTES
+        ]
 
     def kept(self) -> bytes:
         """What is worth keeping over a restart: of the series the most recently used."""

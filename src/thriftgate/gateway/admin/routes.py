@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from thriftgate.core.errors import InputError, NotAllowed, NotThere, Unauthenticated
-from thriftgate.gateway.admin import audit, keys, orgs, provider_keys, whoami
+from thriftgate.gateway.admin import alerts, audit, budgets, keys, orgs, provider_keys, sessions, whoami
 from thriftgate.gateway.admin.desk import RANK, Desk, Route
 from thriftgate.gateway.asgi import Receive, Scope, Send, read_body, send_json, send_whole
 from thriftgate.gateway.credentials import credential_of
@@ -24,7 +24,7 @@ from thriftgate.providers.transport import header
 
 ROOT = "/thriftgate/admin/v1"
 BODY_BYTES_MAX = 64 * 1024
-RESOURCES = (whoami, orgs, keys, provider_keys, audit)
+RESOURCES = (whoami, orgs, keys, provider_keys, budgets, alerts, sessions, audit)
 ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.ROUTES)
 _PATTERNS = [(route, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[A-Za-z0-9_.@-]{1,100})", route.path))) for route in ROUTES]
 

@@ -1,0 +1,37 @@
+"""The latest calls of a ledger, read for a replay."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.dashboard.whatif.conftest import CALLS
+from thriftgate.dashboard.whatif.replayed import Known
+from thriftgate.dashboard.whatif.traffic import Which, traffic_of
+
+
+def test_all_of_them(recorded: Path, known: Known) -> None:
+    found = traffic_of(Which(str(recorded), 0, 2**62, 1_000, ""), known.book)
+    assert (found.found, len(found.calls), len(found.alone)) == (CALLS, CALLS, CALLS - 8)
+    assert found.first_us < found.last_us
+    assert all(one.prefix.chain for one in found.calls)
+    assert all(not one.logged.body for one in found.calls), "no words of anybody"
+
+
+def test_the_latest_of_some(recorded: Path, known: Known) -> None:
+    few = traffic_of(Which(str(recorded), 0, 2**62, 3, ""), known.book)
+    assert [one.model for one in few.calls] == ["claude-haiku-5-5"] * 3
+    opus = traffic_of(Which(str(recorded), 0, 2**62, 100, "", model="claude-opus-5-5"), known.book)
+    assert len(opus.calls) == 8
+    none = traffic_of(Which(str(recorded), 0, 2**62, 100, "", team="nobody"), known.book)
+    assert (none.found, none.calls) == (0, [])
+
+
+def test_the_ledger_is_only_read(recorded: Path, known: Known, tmp_path: Path) -> None:
+    before = recorded.read_bytes()
+    traffic_of(Which(str(recorded), 0, 2**62, 5, ""), known.book)
+    assert recorded.read_bytes() == before
+    with pytest.raises(sqlite3.Error):
+        traffic_of(Which(str(tmp_path / "none.db"), 0, 2**62, 5, ""), known.book)
