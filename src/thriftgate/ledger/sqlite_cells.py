@@ -86,21 +86,24 @@ def add_up(
 ) -> Totals:
     """Sums by the start of the bucket (microseconds since 1970; of the span where it is not divided) and by these columns of
     the entries, and the part where the source has one."""
+    uses: dict[tuple[int, int, int], list[tuple[int, int]]] = {}  # hours between days are read once, for both
+    for piece in pieces_of(connection, span, step, zone):
+        uses.setdefault((piece.hours, piece.low, piece.high), []).append((piece.start_us, piece.sign))
+    listed = [(at, *place) for at, place in enumerate(uses)]
+    used = list(uses.values())
     found: Totals = {}
-    some = pieces_of(connection, span, step, zone)
-    starts = {start: at for at, start in enumerate(dict.fromkeys(piece.start_us for piece in some))}
-    order = list(starts)
-    for sign in (1, -1):
-        for is_cells in (True, False):
-            mine = [piece for piece in some if piece.sign == sign and (piece.hours != ENTRIES) == is_cells]
-            if not mine:
-                continue
-            question, values = (_ask_cells if is_cells else _ask_entries)(source, names, step, only)
-            listed = [(starts[piece.start_us], piece.hours, piece.low, piece.high) for piece in mine]
-            values["pieces"] = msgspec.json.encode(listed).decode()
-            for at, *row in connection.execute(question, values):
-                start = at * HOUR_US if step == "hour" else order[at]
-                _merge(found, (start, tuple(row[: -len(source.cells)])), source.cells, row[-len(source.cells) :], sign)
+    for ask, mine in (
+        (_ask_cells, [one for one in listed if one[1] != ENTRIES]),
+        (_ask_entries, [one for one in listed if one[1] == ENTRIES]),
+    ):
+        if not mine:
+            continue
+        question, values = ask(source, names, step, only)
+        values["pieces"] = msgspec.json.encode(mine).decode()
+        for at, *row in connection.execute(question, values):
+            named, sums = tuple(row[: -len(source.cells)]), row[-len(source.cells) :]
+            for start, sign in [(at * HOUR_US, 1)] if step == "hour" else used[at]:
+                _merge(found, (start, named), source.cells, sums, sign)
     return {at: sums for at, sums in found.items() if sums["calls"]} if "calls" in source.cells else found
 
 

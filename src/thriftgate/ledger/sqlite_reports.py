@@ -10,8 +10,8 @@ from thriftgate.ledger import queries
 from thriftgate.ledger.entries import CacheReport, Group, MissSum, PricedAlike, PromptSum, Report
 from thriftgate.ledger.rollup_columns import PROMPT_COLUMNS, SERVED, STEP_TOKENS
 from thriftgate.ledger.rollup_spans import DAY_US
-from thriftgate.ledger.sqlite_cells import Source, Totals, add_up, chosen
-from thriftgate.ledger.sqlite_spend import Asked, cache, misses, remarks, savings
+from thriftgate.ledger.sqlite_cells import Source, Sums, Totals, add_up, chosen
+from thriftgate.ledger.sqlite_spend import CACHE, Asked, misses, remarks, savings
 
 _BOOKED = chosen("calls", "estimated", "baseline_high", "baseline_low", "paid_high", "paid_low")
 
@@ -51,13 +51,8 @@ def _largest_first(groups: Iterable[Group]) -> tuple[Group, ...]:
 
 def cache_report(connection: sqlite3.Connection, price_steps: Sequence[int], span: tuple[int, int]) -> CacheReport:
     """See `entries.Ledger.cache_report`."""
-    total, by_model, by_key = (
-        tuple(
-            PromptSum(cell.name, cell.calls, cell.read, cell.write_5m, cell.write_1h, cell.plain, cell.miss_pico)
-            for cell in cache(connection, Asked(*span, by=by))
-        )
-        for by in ("", "model", "key")
-    )
+    cached = add_up(connection, CACHE, span, ("model", "key"))
+    total, by_model, by_key = (_prompts(cached, at) for at in (None, 0, 1))
     return CacheReport(
         total=total[0] if total else PromptSum("", 0, 0, 0, 0, 0, 0),
         misses=tuple(
@@ -68,6 +63,23 @@ def cache_report(connection: sqlite3.Connection, price_steps: Sequence[int], spa
         by_key=by_key,
         priced_alike=tuple(_priced_alike(connection, price_steps, span)),
     )
+
+
+def _prompts(cached: Totals, at: int | None) -> tuple[PromptSum, ...]:
+    """The most first, by one of their names or in all."""
+    found: dict[str, Sums] = {}
+    for (_, names), one in cached.items():
+        had = found.setdefault("" if at is None else names[at], Sums(dict.fromkeys(one, 0)))
+        for column, value in one.items():
+            had[column] += value
+    sums = [
+        PromptSum(
+            name, one["used"], one["read"], one["write_5m"], one["write_1h"], one["input"], miss_pico=one.money("missed")
+        )
+        for name, one in found.items()
+        if one["used"]
+    ]
+    return tuple(sorted(sums, key=lambda one: (-one.prompt, one.name)))
 
 
 def _priced_alike(

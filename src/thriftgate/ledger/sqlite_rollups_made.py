@@ -46,6 +46,7 @@ _PLACES = f"""
 create temp table places (at integer primary key, day integer, {", ".join(DIMS)}, place integer, who integer,
 unique (day, {", ".join(DIMS)}))
 """
+_WHOSE_PLACES = "create temp table whose (place integer primary key, who integer)"
 _NAMES = f"""
 insert or ignore into temp.places (day, {", ".join(DIMS)})
 select e.opened_us / {_DAY_US}, {_NAMED} from entries e {{1}} where {_SPAN}
@@ -146,6 +147,7 @@ def check_file(path: str) -> Checked:
     """Compare the roll-ups of a file with its entries, as of now, while others write it. Raises LedgerError."""
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute(f"pragma cache_size = -{CACHE_KB}")
             connection.execute("begin")
             return check(connection)
     except sqlite3.Error as error:
@@ -195,6 +197,7 @@ def _place(connection: sqlite3.Connection, since_us: int, places: Places) -> Non
     """Say of each entry in which cells it is, in a table of the connection's own."""
     connection.execute(_PLACES)
     connection.execute(_PLACED)
+    connection.execute(_WHOSE_PLACES)
     for tag, tags in (("''", ""), ("tag.value", _TAGS)):
         connection.execute(_NAMES.format(tag, tags), (since_us,))
     wanted = connection.execute(f"select at, day, {', '.join(DIMS)} from temp.places order by at").fetchall()
@@ -203,6 +206,7 @@ def _place(connection: sqlite3.Connection, since_us: int, places: Places) -> Non
         connection.execute("update temp.places set place = ?, who = ? where at = ?", (place, who, at))
     for tag, tags in (("''", ""), ("tag.value", _TAGS)):
         connection.execute(_PLACE.format(tag, tags), (since_us,))
+    connection.execute("insert into temp.whose select distinct place, who from temp.places")
 
 
 def _fill(connection: sqlite3.Connection, schema: str, since_us: int) -> None:
@@ -211,8 +215,7 @@ def _fill(connection: sqlite3.Connection, schema: str, since_us: int) -> None:
         source = f"select 1, e.opened_us / {HOUR_US}, {part.names}, {sums} {part.tables}"
         _count(connection, f"{schema}.{part.table}", source, since_us)
     columns = ", ".join(COLUMNS)
-    whose = "(select distinct place, who from temp.places) p on p.place = w.dims"
-    ways = f"{schema}.rollup_ways w join {whose} where hours = 1 and slot >= ?"
+    ways = f"{schema}.rollup_ways w cross join temp.whose p on p.place = w.dims where hours = 1 and slot >= ?"
     _count(connection, f"{schema}.rollup_cells", f"select hours, slot, p.who, {columns} from {ways}", since_us // HOUR_US)
     for table, (names, added) in TABLES.items():
         rest = ", ".join((*names[2:], *added))
@@ -229,4 +232,5 @@ def _count(connection: sqlite3.Connection, table: str, source: str, since: int) 
 
 def _forget(connection: sqlite3.Connection) -> None:
     connection.execute("drop table temp.placed")
+    connection.execute("drop table temp.whose")
     connection.execute("drop table temp.places")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from thriftgate.ledger.queries import SUM, summed
-from thriftgate.ledger.sqlite_spend import Asked, spend
+from thriftgate.ledger.sqlite_cells import add_up, chosen
 
 # An entry has at most one posting on each account, found by its key.
 _BASE = "left join postings base on base.entry = {0} and base.account = 'baseline'"
@@ -20,6 +20,7 @@ _PAID = "left join postings paid on paid.entry = {0} and paid.account = 'upstrea
 _SPAN = "opened_us >= ? and opened_us < ?"
 _ASKED = "coalesce(base.pico, 0) <> 0"
 
+_OWN = chosen("calls", "own_calls", "own_paid_high", "own_paid_low")
 _ANY_DRAWN = "select 1 from entries indexed by entries_by_conversation where conversation <> '' limit 1"
 
 # Conversations of an experiment. The side is the one that was drawn first (columns beside min() are of its row); a call of
@@ -86,12 +87,11 @@ class TaskSum(Struct, frozen=True):
 
 def own_costs(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence[OwnCost]:
     """`span` in microseconds since 1970."""
-    cells = spend(connection, Asked(*span, by="endpoint"))
-    return sorted((OwnCost(cell.name, cell.own_calls, cell.own_pico) for cell in cells if cell.own_calls), key=_endpoint)
-
-
-def _endpoint(one: OwnCost) -> str:
-    return one.endpoint
+    found = add_up(connection, _OWN, span, ("endpoint",))
+    return sorted(
+        (OwnCost(name, one["own_calls"], one.money("own_paid")) for (_, (name,)), one in found.items() if one["own_calls"]),
+        key=lambda own: own.endpoint,
+    )
 
 
 def conversations(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence[Conversation]:
