@@ -52,13 +52,13 @@ def tell_all(document: dict[str, Any], rules: Sequence[Limit], *, json: bool) ->
 
 
 def _amount(document: dict[str, Any]) -> str:
-    metric, amount = document["metric"], document["amount"]
+    metric = document["metric"]
+    money = metric == "usd"
+    amount, burst = (f"${document[f'{name}_usd']}" if money else document[name] for name in ("amount", "burst"))
     if metric == "concurrency":
         return f"{amount} calls at once"
-    dollars = "$" if metric == "usd" else ""
-    words = "" if metric == "usd" else f" {metric.replace('_', ' ')}"
-    told = f"{dollars}{amount}{words} a {document['per']}"
-    return told if document["burst"] == amount else f"{told}, {dollars}{document['burst']} at once"
+    told = f"{amount}{'' if money else ' ' + metric.replace('_', ' ')} a {document['per']}"
+    return told if burst == amount else f"{told}, {burst} at once"
 
 
 def _scope(document: dict[str, Any]) -> str:

@@ -48,7 +48,9 @@ class LimitDesk:
         self._reach.check(limit.scope)
         await self._book.put(limit)
         document = limit_document(limit)
-        told = f"{document['amount']} {limit.metric}" + (f" a {limit.per}" if document["per"] else "")
+        told = f"{document['amount_usd'] or document['amount']} {limit.metric}" + (
+            f" a {limit.per}" if document["per"] else ""
+        )
         await self._reach.did("set", limit.id, limit.name, now_us, told)
         return await self._reach.named(document)
 

@@ -39,14 +39,18 @@ def units_of(metric: Metric, text: str | Decimal) -> int:
 
 
 def limit_document(limit: Limit) -> dict[str, Any]:
-    """A limit by itself. Amounts of money are decimal texts, in US dollars."""
+    """A limit by itself. Of money `amount_usd` and `burst_usd` tell it, of all else `amount` and `burst`; the others are
+    null."""
+    money = limit.metric == "usd"
     return {
         "id": limit.id,
         "name": limit.name,
         "metric": limit.metric,
-        "amount": _told(limit, limit.amount),
+        "amount": None if money else limit.amount,
+        "amount_usd": usd_from_pico(limit.amount) if money else None,
         "per": None if limit.metric == "concurrency" else limit.per,
-        "burst": _told(limit, limit.room),
+        "burst": None if money else limit.room,
+        "burst_usd": usd_from_pico(limit.room) if money else None,
         "scope": list(limit.scope),
         "created": text_from_micros(limit.created_us) if limit.created_us else None,
         "ended": text_from_micros(limit.ended_us) if limit.ended_us else None,
