@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from thriftgate.core.alerting.alert import Alert, Message, Notice, Sighting, Why
 from thriftgate.core.alerting.life import Habits, sighted
@@ -59,6 +60,8 @@ def test_that_it_is_over() -> None:
 
 def test_links() -> None:
     assert link_to(alert(), "") == ""
+    one = replace(alert(), id=7)
+    assert link_to(one, "https://g.example/") == "https://g.example/thriftgate/dashboard/alerts?all=on#alert-7"
     assert link_to(None, "https://g.example") == "https://g.example/thriftgate/dashboard/alerts"
 
 

@@ -31,10 +31,10 @@ def text_of(message: Message, public_url: str = "") -> Text:
 
 
 def link_to(alert: Alert | None, public_url: str) -> str:
-    """The page of an alert, or of all."""
+    """The page of alerts, at the place of one; it may be over by the time that somebody looks."""
     if not public_url:
         return ""
-    return f"{public_url.rstrip('/')}{PAGE}{f'/{alert.id}' if alert is not None and alert.id else ''}"
+    return f"{public_url.rstrip('/')}{PAGE}{f'?all=on#alert-{alert.id}' if alert is not None and alert.id else ''}"
 
 
 def _one(notice: Notice, public_url: str) -> Text:
