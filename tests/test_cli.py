@@ -11,7 +11,7 @@ import pytest
 from thriftgate import __version__
 from thriftgate.cli import VERBS, main
 
-GROUPS = ("batch", "budget", "cache", "eval", "keys", "route", "teams")  # verbs of verbs
+GROUPS = ("alerts", "batch", "budget", "cache", "eval", "keys", "ledger", "limits", "route", "teams")  # verbs of verbs
 HEAVY = ("pydantic", "aiohttp", "genai_prices", "anthropic", "uvicorn", "starlette")
 
 
@@ -45,7 +45,7 @@ def test_every_verb_has_its_file_and_its_help(verb: str, capsys: pytest.CaptureF
     assert ended.value.code == 0
     out = capsys.readouterr().out
     assert f"thriftgate {verb}" in out
-    assert ("--json" in out) == (verb not in ("serve", "simulate", *GROUPS))
+    assert ("--json" in out) == (verb not in ("serve", "simulate", "dashboard", *GROUPS))
 
 
 @pytest.mark.parametrize(

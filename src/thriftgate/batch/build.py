@@ -164,7 +164,7 @@ async def worker(
         clock=engine.clock,
         remote=Remote(engine.provider, engine.transport, _headers(credential), POST_TIMEOUTS),
         desk=Desk(key, engine.provider.name, engine.knowledge.book),
-        planner=Planner(engine.knowledge, engine.policy, key, WAITS),
+        planner=Planner(engine.knowledge, engine.policy, key, WAITS, upstream=engine.upstreams.first),
         source=source,
         outlet=outlet,
         folder=folder,

@@ -67,7 +67,7 @@ class ClientRun:
             clock=engine.clock,
             remote=Remote(engine.provider, engine.transport, (), _ASKING),
             desk=Desk(run.key, engine.provider.name, engine.knowledge.book, deferred=False, whose=options.whose),
-            planner=Planner(engine.knowledge, engine.policy, run.key, WAITS),
+            planner=Planner(engine.knowledge, engine.policy, run.key, WAITS, upstream=engine.upstreams.first),
             source=_NoSource(),
             outlet=_NoOutlet(),
             folder=Path(),

@@ -47,5 +47,5 @@ def judge(
 
 def _priced(planner: Planner, drafted: Drafted, choice: Choice) -> tuple[Plan, Plan]:
     """The call in a batch, by itself, and the call now."""
-    waiting = Planner(planner.knowledge, planner.policy, planner.key, choice)
+    waiting = Planner(planner.knowledge, planner.policy, planner.key, choice, upstream=planner.upstream)
     return waiting.plan(drafted, None, "plain"), drafted.rewritten.plan(drafted.snapshot.state, planner.policy)

@@ -49,12 +49,22 @@ class Worth(NamedTuple):
 
 class Planner:
     """Plans jobs of one key under one policy. `deferral` is what was found for their deadline; `alike` knows jobs that were
-    found fit."""
+    found fit; `upstream` names the provider's key that they are sent with, where that is the gateway's own."""
 
-    def __init__(self, knowledge: Knowledge, policy: Policy, key: str, deferral: Choice, alike: Alike | None = None) -> None:
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        policy: Policy,
+        key: str,
+        deferral: Choice,
+        alike: Alike | None = None,
+        *,
+        upstream: str = "",
+    ) -> None:
         self.knowledge = knowledge
         self.policy = policy
         self.key = key
+        self.upstream = upstream
         self.deferral = deferral
         self.alike = alike or Alike()
 
@@ -73,7 +83,9 @@ class Planner:
         if aside:
             raise InputError(aside)
         rewritten = prepare(request, capability, self.policy)
-        snapshot = self.knowledge.snapshot(rewritten.request, key or self.key, now_s, outlook=outlook)
+        snapshot = self.knowledge.snapshot(
+            rewritten.request, key or self.key, now_s, outlook=outlook, upstream=self.upstream
+        )
         if known is None:
             self.alike.learn(request)
         return Drafted(rewritten, snapshot)

@@ -163,7 +163,7 @@ class Crowded(UpstreamError):
     error_type = "overloaded_error"
     label = "crowded"
 
-    def __init__(self, message: str, retry_after_s: int) -> None:
+    def __init__(self, message: str, retry_after_s: int = 0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 

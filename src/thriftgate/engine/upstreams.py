@@ -84,6 +84,11 @@ class Upstreams:
         if governor is not None:
             governor.spent, governor.served = self._spent, self._served
 
+    @property
+    def first(self) -> str:
+        """The name of the key that serves what is not spread over several, such as batches; "" without keys of our own."""
+        return self._pool.keys[0].name if self._pool.keys else ""
+
     def provider(self, name: str) -> Provider:
         """The provider by the key of that name; for "", by the client's own."""
         return self._pool.providers.get(name, self._pool.default)

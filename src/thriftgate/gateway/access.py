@@ -54,9 +54,12 @@ class Slowed(ThriftgateError):
     error_type = "rate_limit_error"
     label = "slowed"
 
-    def __init__(self, wait_s: float) -> None:
-        super().__init__(f"too many wrong keys or failed logins from this address; wait {max(1, round(wait_s))} s")
-        self.retry_after_s = wait_s
+    @classmethod
+    def after(cls, wait_s: float) -> Slowed:
+        """The error that tells how long to wait."""
+        error = cls(f"too many wrong keys or failed logins from this address; wait {max(1, round(wait_s))} s")
+        error.retry_after_s = wait_s
+        return error
 
 
 class Caller(Struct, frozen=True):
@@ -133,7 +136,7 @@ class Access:
         wait_s = self.throttle.wait_s(address, now_s)
         self.throttle.failed(address, now_s)
         if wait_s:  # no line of the log for each: whoever floods us must not fill a disk
-            raise Slowed(wait_s)
+            raise Slowed.after(wait_s)
         log.warning("key refused", address=address)  # not the path: clients write secrets into those, too
         raise Unauthenticated(_WRONG)
 

@@ -45,7 +45,7 @@ async def oidc_callback(rooms: Rooms, scope: Scope, _receive: Receive, send: Sen
     address, now_s = address_of(scope), rooms.engine.clock.monotonic_s()
     wait_s = throttle.wait_s(address, now_s)
     if wait_s:
-        raise Slowed(wait_s)
+        raise Slowed.after(wait_s)
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"), max_num_fields=20))
     try:
         claims = await oidc.end(query.get("code", ""), query.get("state", ""), cookie_of(scope, _COOKIE))

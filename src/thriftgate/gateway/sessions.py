@@ -113,7 +113,7 @@ class Sessions:
         access, address, now_s = self._access, address_of(scope), self._clock.monotonic_s()
         wait_s = access.throttle.wait_s(address, now_s)
         if wait_s:
-            raise Slowed(wait_s)
+            raise Slowed.after(wait_s)
         await access.roster.refresh()
         key = access.roster.find(text)
         if key is None:

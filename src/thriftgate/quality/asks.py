@@ -70,7 +70,9 @@ class Pricer:
     def __init__(self, engine: Engine, credential: str, *, now: bool) -> None:
         self._engine = engine
         self._now = now
-        self._planner = Planner(engine.knowledge, engine.policy, engine.key_of(credential), WAITS)
+        self._planner = Planner(
+            engine.knowledge, engine.policy, engine.key_of(credential), WAITS, upstream=engine.upstreams.first
+        )
         self._worths: dict[str, Worth] = {}
 
     def worth(self, ask: Ask) -> Worth:

@@ -32,6 +32,8 @@ _ABSENT = {
     "trail": "x''",
     **dict.fromkeys(("asked_model", "task", "arm", "conversation", "choice", "parent"), "''"),
     "propensity": "1.0",
+    **dict.fromkeys(("user_id", "team", "org", "upstream"), "''"),
+    "tags": "'[]'",
 }
 """Columns that came later, and what older books have for them."""
 
