@@ -25,8 +25,8 @@ async def test_a_limits_life() -> None:
     made = await desk.put(WANTED, NOW_US)
     assert [made[name] for name in ("id", "amount_usd", "per", "burst_usd", "scope")] == ["lim_1", "2.5", "hour", "1", ["key=*"]]
     changed = await desk.put(WantedLimit("agents", amount="3"), NOW_US)
-    assert [changed[name] for name in ("id", "amount", "burst")] == ["lim_1", "3", "1"]
-    assert (await desk.put(WantedLimit("lim_1", burst="0"), NOW_US))["burst"] == "3"
+    assert [changed[name] for name in ("id", "amount_usd", "burst_usd")] == ["lim_1", "3", "1"]
+    assert (await desk.put(WantedLimit("lim_1", burst="0"), NOW_US))["burst_usd"] == "3"
     for wrong in (replace(WANTED, scope=("key=b",)), replace(WANTED, metric="tokens"), replace(WANTED, per="minute")):
         with pytest.raises(InputError, match="what it counts stays"):
             await desk.put(wrong, NOW_US)
