@@ -8,7 +8,7 @@ from benchmarks.limits.__main__ import main
 
 
 def test_it_tells_what_limits_cost(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--calls", "200", "--keys", "10", "--json"])
+    main(["--calls", "30", "--keys", "2", "--json"])
     lines = capsys.readouterr().out.splitlines()
     document = msgspec.json.decode(lines[-1])
     assert [len(lines), list(document["us"])] == [4, ["1", "5", "20"]]

@@ -264,7 +264,10 @@ def test_errors_keep_their_class(
     stack.faults(**{fault: 1.0})
     with pytest.raises(error) as raised:
         client.messages.create(
-            model=HAIKU, max_tokens=50, messages=ask("Hi"), extra_headers={"x-stainless-retry-count": "0"}
+            model=HAIKU,
+            max_tokens=50,
+            messages=ask("Hi"),
+            extra_headers={"x-stainless-retry-count": "0", "thriftgate-queue-s": "0"},
         )
     if fault == "rate_limit":
         assert raised.value.response.headers["retry-after"] == "7"
