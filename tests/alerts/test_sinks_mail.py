@@ -29,9 +29,9 @@ async def test_a_mail_arrives() -> None:
     body = mail.get_content()
     assert "money: $12.50 an hour" in body
     assert "https://gate.example/thriftgate/dashboard/alerts" in body
-    assert [one for one in post.commands if one.startswith("rcpt")] == [
-        "rcpt TO:<ops@corp.example>",
-        "rcpt TO:<on-call@corp.example>",
+    assert [one.lower() for one in post.commands if one.lower().startswith("rcpt")] == [
+        "rcpt to:<ops@corp.example>",
+        "rcpt to:<on-call@corp.example>",
     ]
 
 

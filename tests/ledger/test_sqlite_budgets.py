@@ -50,10 +50,8 @@ async def test_without_budgets_nothing_is_asked_of_them() -> None:
     await ledger.close()
 
 
-def test_the_shelf_is_read_again_only_where_something_was_written(tmp_path: Path) -> None:
-    connection = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+async def test_the_shelf_is_read_again_only_where_something_was_written(tmp_path: Path) -> None:
     ledger = SqliteLedger.open(tmp_path / "books.db")
-    connection.close()
     shelf = BudgetShelf()
     asked: list[str] = []
     reader = sqlite3.connect(tmp_path / "books.db", isolation_level=None)
@@ -65,4 +63,4 @@ def test_the_shelf_is_read_again_only_where_something_was_written(tmp_path: Path
     shelf.read(reader)
     assert sum("from budgets" in one for one in asked) == 2
     reader.close()
-    ledger._queue.put(None)
+    await ledger.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,10 +16,11 @@ from thriftgate.ledger.sqlite_writing import ROWS_PER_STATEMENT, Booking, transa
 
 
 @pytest.fixture
-def connection() -> sqlite3.Connection:
+def connection() -> Iterator[sqlite3.Connection]:
     made = sqlite3.connect(":memory:", isolation_level=None)
     migrate(made)
-    return made
+    yield made
+    made.close()
 
 
 def count(connection: sqlite3.Connection, table: str) -> int:
