@@ -237,3 +237,24 @@ def test_the_header_tells_of_the_budget_nearest_to_its_limit() -> None:
     assert name == b"thriftgate-budget"
     assert value == b"name=\"'a'? (key=?)\"; limit=10; spent=7; left=2; percent=70; stage=50"
     assert budget_headers(()) == ()
+
+
+async def test_each_member_is_told_of_once_a_window() -> None:
+    told: list[tuple[str, int]] = []
+    each = budget(10 * CENT, Stage(50), Stage(90), scope=("key=*",), window="day", hard=False)
+
+    def stands(member: str, cents: int, day: int) -> Standing:
+        return Standing(each, member, cents * CENT, 0, 0, day, day + 1)
+
+    async with engine_on(simulator()) as engine:
+        engine.budgeting.crossed.append(lambda standing, stage: told.append((standing.member, stage.percent)))
+        for one in (
+            stands("a", 6, 1),
+            stands("b", 5, 1),
+            stands("a", 7, 1),
+            stands("a", 9, 1),
+            stands("b", 1, 2),
+            stands("b", 5, 2),
+        ):
+            engine.budgeting.held((one,))
+    assert told == [("a", 50), ("b", 50), ("a", 90), ("b", 50)]

@@ -66,7 +66,7 @@ class Budgeting:
         self._clock = clock
         self._budgets: tuple[Budget, ...] = ()
         self._standings: dict[tuple[str, str], Standing] = {}
-        self._reached: dict[tuple[str, str, int], int] = {}
+        self._reached: dict[tuple[str, str], tuple[int, int]] = {}  # the window (microseconds), and the percentage
         self._fresh = Freshness(self._read, "budgets", clock, tasks)
         self.crossed: list[Crossed] = []
 
@@ -140,12 +140,13 @@ class Budgeting:
         place = (standing.budget.id, standing.member)
         self._standings[place] = standing
         stage = standing.stage
-        window = (*place, standing.since_us if not standing.budget.window.startswith("rolling") else 0)
-        before = self._reached.get(window, 0)
+        window_us = standing.since_us if not standing.budget.window.startswith("rolling") else 0
+        reached_us, reached = self._reached.get(place, (window_us, 0))
+        before = reached if reached_us == window_us else 0
         percent = stage.percent if stage is not None else 0
         if percent == before:
             return
-        self._reached = {known: one for known, one in self._reached.items() if known[:2] != place} | {window: percent}
+        self._reached[place] = (window_us, percent)
         if stage is None or percent < before:
             return
         log.warning("budget stage reached", budget=standing.whose, percent=percent, act=stage.act)
@@ -180,12 +181,12 @@ def _squeezed(found: Squeeze, standing: Standing, stage: Stage, now_us: int) -> 
     free_in_s = max(found.free_in_s, (standing.until_us - now_us) / 1e6)
     match stage.act:
         case "no_fast":
-            return Squeeze(why, found.rule, found.batch, found.refuse, free_in_s)
+            return replace(found, no_fast=why, free_in_s=free_in_s)
         case "cheaper":
-            return Squeeze(found.no_fast, found.rule or Rule(why, stage.model), found.batch, found.refuse, free_in_s)
+            return replace(found, rule=found.rule or Rule(why, stage.model), free_in_s=free_in_s)
         case "batch":
-            return Squeeze(found.no_fast, found.rule, found.batch or why, found.refuse, free_in_s)
+            return replace(found, batch=found.batch or why, free_in_s=free_in_s)
         case "refuse":
-            return Squeeze(found.no_fast, found.rule, found.batch, found.refuse or why, free_in_s)
+            return replace(found, refuse=found.refuse or why, free_in_s=free_in_s)
         case _:
             return found
