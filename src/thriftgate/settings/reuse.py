@@ -9,8 +9,8 @@ from thriftgate.settings.table import Table
 
 
 class ReuseRuleRow(Table):
-    """`[[reuse.rules]]`: the first row that a call meets says that its answer may be reused. `key`, `task` and `model` may hold
-    `*`; a row without any of them is for all calls."""
+    """`[[reuse.rules]]`: the first row that a call meets says that its answer may be reused. `key`, `task` and `model` may
+    hold `*`; a row without any of them is for all calls."""
 
     name: str = Field(default="", description="what `explain` calls it; empty is its number")
     key: str = Field(default="", description="the key, by the name that the reports use (key_…)")
@@ -19,8 +19,8 @@ class ReuseRuleRow(Table):
     ttl_s: float = Field(default=3_600.0, gt=0, le=31_536_000, description="for how long an answer is reused")
     share: Share = Field(
         default="key",
-        description="who is given it: the key that it was made for; user: the key's end user alone; team, org: all their keys. "
-        "Clients without a virtual key are each alone, and so is a key whose calls other levers shape",
+        description="who is given it: the key that it was made for; user: the key's end user alone; team, org: all their "
+        "keys. Clients without a virtual key are each alone, and so is a key whose calls other levers shape",
     )
     may_tool_use: bool = Field(default=False, description="answers that ask for tools may be reused, too")
 

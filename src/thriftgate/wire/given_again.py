@@ -1,6 +1,6 @@
-"""A message as it is given again: byte for byte what it was, but for its usage, which tells what this call has used: nothing.
+"""A message as it is given again: byte for byte what it was, but for its usage, which tells what this call has used.
 
-Who adds up `usage` adds up what is billed; the tokens of the answer were billed with the call that it was made for
+That is nothing. Who adds up `usage` adds up what is billed; the tokens of the answer were billed with the call that it was made for
 (platform.claude.com/docs/en/api/messages, 2026-08: "usage" is "billing and rate-limit usage").
 """
 

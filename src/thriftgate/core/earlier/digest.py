@@ -75,9 +75,9 @@ def setting_digest(path: str, query: str, headers: Headers, *, task: str, policy
 def tenant_digest(
     *, key: str, credential: str, whose: Whose, share: Share, tenant_header: str, metadata: bytes
 ) -> tuple[bytes, str]:
-    """Of whose a call is, and "" ; or why it is nobody's in particular. `key` is the id of a virtual key, "" for a client that
-    passes its own `credential` through; such a client is a tenant of its own whatever is shared, and so is a key without the
-    team or organisation that would share. Apart from all that, callers that name tenants of theirs are one for each."""
+    """Of whose a call is, and ""; or why it is nobody's in particular. `key` is the id of a virtual key, "" for a client
+    that passes its own `credential` through: that is a tenant of its own whatever is shared, and so is a key without the
+    team or organisation that would share. Beside all that, callers that name tenants of theirs are one for each of them."""
     if not key and not credential:
         return b"", "nobody says whose call it is: it came without a key"
     owner = (b"key", key.encode()) if key else (b"credential", credential.encode())

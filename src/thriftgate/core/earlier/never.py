@@ -49,7 +49,7 @@ _EMPTY = (b"", b"null", b"[]")
 
 
 def unfit_call(request: Request) -> str:
-    """Why no earlier answer may serve this call, and its own is not kept. Raises msgspec's errors for what cannot be read."""
+    """Why no earlier answer may serve this call, and its own is not kept. Raises msgspec's errors for what is no request."""
     if not request.max_tokens:
         return "it asks for no answer: it warms the cache"
     for name, why in _ELSEWHERE.items():

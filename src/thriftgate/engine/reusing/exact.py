@@ -30,7 +30,7 @@ class Exact:
             return Skip(f"the earlier answer to this call is older than the {question.rule.ttl_s:g} s of its rule")
         if kept.stop_reason == TOOL_USE and not question.rule.may_tool_use:
             return Skip("the earlier answer to this call asks for tools, and its rule does not allow that")
-        return Found(kept, "to the very same call")
+        return Found(kept, "to the very same call", self.lever)
 
     async def heard(self, question: Question, answer: KeptAnswer) -> None:
         await self._store.put(question.digest, answer, answer.at_s + question.rule.ttl_s)

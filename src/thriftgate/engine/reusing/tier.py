@@ -22,8 +22,8 @@ from thriftgate.engine.call import Call
 
 
 class Question(Struct, frozen=True):
-    """A call that may be answered by an earlier answer. `tenant` is the digest of whose it is, `setting` that of all that goes
-    with its body, `digest` that of everything. `key` is its name in the books, `task` what it is for, `route` the side of an
+    """A call that may be answered by an earlier answer. `tenant` is the digest of whose it is, `setting` that of all that
+    goes with its body, `digest` that of everything. `key` is its name in the books, `task` what it is for, `route` the side of an
     experiment that it is on, `policy` what is on there."""
 
     call: Call
@@ -40,10 +40,11 @@ class Question(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """An earlier answer; `reason` is one clause for `explain`, without the answer's id and age."""
+    """An earlier answer; `reason` is a clause for `explain` that says what it answered, `lever` who has found it."""
 
     answer: KeptAnswer
     reason: str
+    lever: str
 
 
 class Tier(Protocol):
