@@ -1,7 +1,7 @@
 """A message as it is given again: byte for byte what it was, but for its usage, which tells what this call has used.
 
-That is nothing. Who adds up `usage` adds up what is billed; the tokens of the answer were billed with the call that it was made for
-(platform.claude.com/docs/en/api/messages, 2026-08: "usage" is "billing and rate-limit usage").
+That is nothing. Who adds up `usage` adds up what is billed; the tokens of the answer were billed with the call that it was
+made for (platform.claude.com/docs/en/api/messages, 2026-08: "usage" is "billing and rate-limit usage").
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from thriftgate.core.earlier.rules import HEADER, Wish, wish_of
 from thriftgate.core.errors import ClientLeft, LimitExceeded, NothingKept, ThriftgateError
 from thriftgate.core.levers.reuse_exact import ReuseExact
 from thriftgate.core.plan import Skip
+from thriftgate.engine.again import SCHEMA_BROKEN
 from thriftgate.engine.call import Call, Reply, WholeReply
 from thriftgate.engine.limiting import Limiting
 from thriftgate.engine.reusing.asking import Asking
@@ -264,6 +265,8 @@ class Reusing:
         if header(headers, b"content-type").startswith("text/event-stream"):
             body = message_of(body)
         if len(body) > self._bytes_max or unfit_answer(body, may_tool_use=question.rule.may_tool_use):
+            return None
+        if SCHEMA_BROKEN in header(headers, b"thriftgate-warning"):
             return None
         reading = question.call.dialect.read(body)
         models = self._rooms.knowledge.models

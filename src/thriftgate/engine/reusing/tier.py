@@ -23,8 +23,8 @@ from thriftgate.engine.call import Call
 
 class Question(Struct, frozen=True):
     """A call that may be answered by an earlier answer. `tenant` is the digest of whose it is, `setting` that of all that
-    goes with its body, `digest` that of everything. `key` is its name in the books, `task` what it is for, `route` the side of an
-    experiment that it is on, `policy` what is on there."""
+    goes with its body, `digest` that of everything. `key` is its name in the books, `task` what it is for, `route` the side
+    of an experiment that it is on, `policy` what is on there."""
 
     call: Call
     request: Request
