@@ -1,8 +1,8 @@
 """A call that was answered without being made: what it would have cost, its entry in the books, and its reply.
 
 What it would have cost is an estimate: the prompt as the planner expects it to be billed now, with what it believes of the
-provider's cache and with the levers that are on, and the answer by the tokens that it had. So what other levers would have
-saved is not counted as saved here.
+provider's cache, with the levers that are on or as it came, whichever is cheaper, and the answer by the tokens that it had.
+So what other levers would have saved is not counted as saved here.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def forgone(question: Question, found: Found, knowledge: Knowledge, upstream: st
     try:
         state = knowledge.snapshot(request, question.key, now_s, upstream=upstream).state
         plan = Rewritten(request, (), question.route, changes={lever: Change(True, reason)}).plan(state, question.policy)
-        expected = replace(plan.forecast.tokens, output=total.output, thinking=total.thinking)
-        pico = price_usage(replace(usage, total=expected, iterations=()), terms, knowledge.book).pico
+        ways = [replace(one.tokens, output=total.output, thinking=total.thinking) for one in (plan.forecast, plan.baseline)]
+        pico = min(price_usage(replace(usage, total=way, iterations=()), terms, knowledge.book).pico for way in ways)
         decision = next((one for one in plan.decisions if one.lever == lever), decision)
     except (InputError, UnknownPrice):  # as its first call was billed
         pico = price_usage(usage, terms, knowledge.book).pico

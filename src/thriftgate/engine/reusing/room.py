@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple, NoReturn
 
+import msgspec
 from msgspec.structs import replace
 
 from thriftgate.clock import Clock
@@ -43,6 +44,7 @@ from thriftgate.wire.whole_message import message_of
 EXACT = ReuseExact.id
 WAITED = "to an identical call, for which this one has waited"
 Way = Callable[[Call], Awaitable[Reply]]
+_ODD = (ThriftgateError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # of requests that are none
 _LOST_ACCESS = (401, 403)
 _ITS_OWN_FAULT = frozenset({400, 404, 413, 422})  # a call like it would fare no better
 
@@ -108,7 +110,7 @@ class Reusing:
         try:
             return self._rooms.asking.question(call, wish)
         except Exception as error:  # noqa: BLE001  law 4: the call goes on, and says better what is wrong with it
-            if not isinstance(error, ThriftgateError):
+            if not isinstance(error, _ODD):
                 log.error("reuse not tried", error=type(error).__name__, at=where_raised(error))
             return Skip(f"failed with {type(error).__name__}")
 
@@ -241,6 +243,10 @@ class Reusing:
                     for tier in self._tiers:
                         await tier.forget(question.tenant)
                 return
+            if body is not None and header(headers, b"content-type").startswith("text/event-stream"):
+                body = _message(body)
+                if not body:  # it broke off
+                    return
             answer = self._kept(question, headers, body)
             if answer is None:
                 if flight is not None:
@@ -257,13 +263,10 @@ class Reusing:
             _end(flight)
 
     def _kept(self, question: Question, headers: Headers, body: bytes | None) -> KeptAnswer | None:
-        """The answer as it is kept; None for one that may not be given again. Raises ValueError for a stream that tells no
-        message."""
+        """The answer as it is kept; None for one that may not be given again."""
         assert self._rooms is not None
         if body is None or header(headers, b"content-encoding") not in ("", "identity"):
             return None
-        if header(headers, b"content-type").startswith("text/event-stream"):
-            body = message_of(body)
         if len(body) > self._bytes_max or unfit_answer(body, may_tool_use=question.rule.may_tool_use):
             return None
         if SCHEMA_BROKEN in header(headers, b"thriftgate-warning"):
@@ -291,6 +294,14 @@ class _NotFound(NamedTuple):
 
     asides: tuple[tuple[str, str], ...]
     flight: Flight | None
+
+
+def _message(stream: bytes) -> bytes:
+    """The message that a stream tells; b"" where it tells no whole one."""
+    try:
+        return message_of(stream)
+    except ValueError:
+        return b""
 
 
 def _end(flight: Flight | None) -> None:
