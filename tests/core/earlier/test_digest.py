@@ -27,7 +27,10 @@ BODY: dict[str, Any] = {
     "messages": [
         {"role": "user", "content": [{"type": "text", "text": "Which?"}]},
         {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "look", "input": {"cache_control": {}}}]},
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "a"}]}]},
+        {
+            "role": "user",
+            "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "a"}]}],
+        },
     ],
 }
 
@@ -75,7 +78,9 @@ def is_mark(path: tuple[Any, ...]) -> bool:
 def test_any_change_of_a_member_is_another_key(seed: int, data: st.DataObject) -> None:
     traffic = Traffic(seed)
     body = traffic.step().body
-    path = data.draw(st.sampled_from([path for path in places(body) if path not in (("model",), ("max_tokens",), ("messages",))]))
+    path = data.draw(
+        st.sampled_from([path for path in places(body) if path not in (("model",), ("max_tokens",), ("messages",))])
+    )
     how = data.draw(st.sampled_from(("else", "gone", "beside")))
     fresh = changed(body, path, how)
     try:

@@ -52,7 +52,10 @@ def test_what_may_be(members: dict[str, Any]) -> None:
         (asking({"type": "image", "source": {"type": "url", "url": "https://a.example/x.png"}}), "by url"),
         (asking({"type": "document", "source": {"type": "file", "file_id": "file_1"}}), "by file"),
         (asking({"type": "container_upload", "file_id": "file_1"}), "file of a container"),
-        (asking({"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": {"type": "url"}}]}), "by url"),
+        (
+            asking({"type": "tool_result", "tool_use_id": "t", "content": [{"type": "image", "source": {"type": "url"}}]}),
+            "by url",
+        ),
         (asking({"type": "document", "source": {"type": "content", "content": [{"source": {"type": "file"}}]}}), "by file"),
         (asking({"type": "image", "source": {"type": "of_tomorrow"}}), "of_tomorrow"),
     ],
@@ -76,7 +79,9 @@ def test_whole_answers_may_be_given_again() -> None:
     assert unfit_answer(tools, may_tool_use=False) == "it stopped with tool_use"
 
 
-@pytest.mark.parametrize("stop", ["max_tokens", "refusal", "pause_turn", "model_context_window_exceeded", "compaction", "x", None])
+@pytest.mark.parametrize(
+    "stop", ["max_tokens", "refusal", "pause_turn", "model_context_window_exceeded", "compaction", "x", None]
+)
 def test_others_may_not(stop: str | None) -> None:
     for may_tool_use in (False, True):
         assert unfit_answer(answer(stop), may_tool_use=may_tool_use).startswith("it stopped with")

@@ -79,7 +79,9 @@ async def test_a_stream_answers_a_whole_call_and_the_other_way_round() -> None:
 async def test_what_it_would_have_cost_is_told_by_the_cache_as_it_is_now() -> None:
     """The first call writes its prefix; one like it would have read it, while it lives."""
     sim = simulator()
-    body = message(model="claude-opus-5-5", system=[{"type": "text", "text": "word " * 9_000, "cache_control": {"type": "ephemeral"}}])
+    body = message(
+        model="claude-opus-5-5", system=[{"type": "text", "text": "word " * 9_000, "cache_control": {"type": "ephemeral"}}]
+    )
     async with reusing(sim, {"ttl_s": 10_000}) as engine:
         for pause_s in (10.0, 3_000.0, 0.0):
             await ask(engine, body)
@@ -201,7 +203,9 @@ async def test_tool_use_where_the_rule_allows_it() -> None:
         assert len(sim.bill.calls) == 1
 
 
-@pytest.mark.parametrize("fault", ["internal_error", "overloaded", "garbage_body", "cut_stream", "reset_mid_stream", "error_event"])
+@pytest.mark.parametrize(
+    "fault", ["internal_error", "overloaded", "garbage_body", "cut_stream", "reset_mid_stream", "error_event"]
+)
 async def test_errors_and_broken_answers_are_not_kept(fault: str) -> None:
     body = message(stream="stream" in fault or fault == "error_event")
     sim = simulator(faults=Faults(**{fault: 1.0}))
