@@ -22,7 +22,10 @@ MASTER = b"m" * 32
 SECRET = b'{"type":"message","content":[{"type":"text","text":"the plan is called Nightingale"}]}'
 
 
-def store_at(path: Path, bounds: Bounds = Bounds(3, 5_000), master: bytes = MASTER) -> FileStore:
+SMALL = Bounds(3, 5_000)
+
+
+def store_at(path: Path, bounds: Bounds = SMALL, master: bytes = MASTER) -> FileStore:
     return FileStore(str(path), Sealer(master), bounds)
 
 

@@ -106,7 +106,8 @@ async def test_only_what_a_rule_names() -> None:
 
 
 async def test_off_unless_the_policy_names_it_and_there_is_a_rule() -> None:
-    for tables in ({"reuse": {"rules": ({},)}}, {"policy": ON}):
+    each: tuple[dict[str, Any], ...] = ({"reuse": {"rules": ({},)}}, {"policy": ON})
+    for tables in each:
         sim = simulator()
         async with engine_on(sim, **tables) as engine:
             await ask(engine)
@@ -208,7 +209,8 @@ async def test_tool_use_where_the_rule_allows_it() -> None:
 )
 async def test_errors_and_broken_answers_are_not_kept(fault: str) -> None:
     body = message(stream="stream" in fault or fault == "error_event")
-    sim = simulator(faults=Faults(**{fault: 1.0}))
+    struck: dict[str, Any] = {fault: 1.0}
+    sim = simulator(faults=Faults(**struck))
     async with reusing(sim, upstream={"retry": "never"}) as engine:
         for _ in range(3):
             try:

@@ -236,45 +236,40 @@ class Reusing:
     ) -> None:
         """An answer, to be kept if it may be, and given to those who wait for it."""
         try:
-            if status != 200:
-                if flight is not None and status in _ITS_OWN_FAULT:
-                    flight.end("unfit")
-                if status in _LOST_ACCESS:
-                    for tier in self._tiers:
-                        await tier.forget(question.tenant)
-                return
-            if body is not None and header(headers, b"content-type").startswith("text/event-stream"):
-                body = _message(body)
-                if not body:  # it broke off
-                    return
-            answer = self._kept(question, headers, body)
-            if answer is None:
-                if flight is not None:
-                    flight.end("unfit")
-                return
-            for tier in self._tiers:
-                if tier.lever in question.policy.levers:
-                    await tier.heard(question, answer)
-            if flight is not None:
-                flight.end("answered", answer)
+            found = self._worth(question, status, headers, body)
+            if isinstance(found, KeptAnswer):
+                for tier in self._tiers:
+                    if tier.lever in question.policy.levers:
+                        await tier.heard(question, found)
+                _end(flight, "answered", found)
+            elif status in _LOST_ACCESS:
+                for tier in self._tiers:
+                    await tier.forget(question.tenant)
+            else:
+                _end(flight, found)
         except Exception as error:  # noqa: BLE001  law 4: the client has its answer
             log.error("answer not kept", error=type(error).__name__, at=where_raised(error))
         finally:
             _end(flight)
 
-    def _kept(self, question: Question, headers: Headers, body: bytes | None) -> KeptAnswer | None:
-        """The answer as it is kept; None for one that may not be given again."""
+    def _worth(self, question: Question, status: int, headers: Headers, body: bytes | None) -> KeptAnswer | Ended:
+        """The answer as it is kept; "unfit" where calls like it would fare no better, "failed" where they may."""
         assert self._rooms is not None
+        if status != 200:
+            return "unfit" if status in _ITS_OWN_FAULT else "failed"
         if body is None or header(headers, b"content-encoding") not in ("", "identity"):
-            return None
+            return "unfit"
+        if header(headers, b"content-type").startswith("text/event-stream"):
+            try:
+                body = message_of(body)
+            except ValueError:  # it broke off
+                return "failed"
         if len(body) > self._bytes_max or unfit_answer(body, may_tool_use=question.rule.may_tool_use):
-            return None
-        if SCHEMA_BROKEN in header(headers, b"thriftgate-warning"):
-            return None
-        reading = question.call.dialect.read(body)
-        models = self._rooms.knowledge.models
-        if told_usage(reading) is None or models[reading.model].id != models[question.request.model].id:
-            return None
+            return "unfit"
+        reading, models = question.call.dialect.read(body), self._rooms.knowledge.models
+        others = models[reading.model].id != models[question.request.model].id
+        if told_usage(reading) is None or others or SCHEMA_BROKEN in header(headers, b"thriftgate-warning"):
+            return "unfit"
         whose = question.call.whose
         return KeptAnswer(
             id=header(headers, b"thriftgate-request-id"),
@@ -296,14 +291,6 @@ class _NotFound(NamedTuple):
     flight: Flight | None
 
 
-def _message(stream: bytes) -> bytes:
-    """The message that a stream tells; b"" where it tells no whole one."""
-    try:
-        return message_of(stream)
-    except ValueError:
-        return b""
-
-
-def _end(flight: Flight | None) -> None:
+def _end(flight: Flight | None, how: Ended = "failed", answer: KeptAnswer | None = None) -> None:
     if flight is not None:
-        flight.end("failed")
+        flight.end(how, answer)
