@@ -105,7 +105,9 @@ async def engine_on(
     """An engine whose provider is an ASGI app in this process (or whatever `transport` leads to)."""
     if clock is None and isinstance(app, Simulator) and isinstance(app.config.clock, SimClock):
         clock = TestClock(app.config.clock)
-    engine = await build_engine(settings_of(**tables), transport=transport or AsgiTransport(app), clock=clock or TestClock())
+    engine = await build_engine(
+        settings_of(**tables), transport=transport or AsgiTransport(app), clock=clock or TestClock(), draw=lambda: 0.0
+    )
     try:
         yield engine
     finally:

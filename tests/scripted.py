@@ -166,12 +166,14 @@ class Provider:
         self.answers = list(answers) or [Say()]
         self.bodies: list[bytes] = []
         self.paths: list[str] = []
+        self.headers: list[list[tuple[bytes, bytes]]] = []
         self.gone = 0
         self.asked = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.bodies.append((await receive())["body"])
         self.paths.append(scope["path"])
+        self.headers.append(list(scope["headers"]))
         self.asked.set()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         try:

@@ -11,6 +11,7 @@ from thriftgate.core.errors import BrokenReply, BudgetExceeded, LedgerError, Ups
 from thriftgate.engine.budgeting import Budgeting
 from thriftgate.engine.call import Call, Reply, WholeReply
 from thriftgate.engine.early import as_message, as_stream, early_end, gather
+from thriftgate.engine.failover import Failover
 from thriftgate.engine.fanout import Fanout, Flight
 from thriftgate.engine.guarding import Guarding
 from thriftgate.engine.history import Historian
@@ -62,6 +63,7 @@ class Carrier:
         provider_side: ProviderSide,
         keepalive: KeepAlive | None,
         budgeting: Budgeting,
+        failover: Failover,
         retry: RetryPolicy,
         drain: Drain,
         cap_rate: float,
@@ -80,6 +82,7 @@ class Carrier:
         self._provider_side = provider_side
         self._keepalive = keepalive
         self._budgeting = budgeting
+        self._failover = failover
         self._retry = retry
         self._drain = drain
         self._cap_rate = cap_rate
@@ -120,15 +123,18 @@ class Carrier:
                 turn = self._turns.of(
                     prepared, self._upstreams.limits_of(prepared.upstream, prepared.key), call.headers, call.left
                 )
-            sent = await self._sender.send(outgoing, attempts_allowed(self._retry, call.headers), tries, turn)
+            allowed = self._failover.attempts(call, prepared, attempts_allowed(self._retry, call.headers))
+            sent = await self._sender.send(outgoing, allowed, tries, turn)
         except (LedgerError, BudgetExceeded):
             raise  # there is no hold, and nothing was sent
         except BaseException as error:  # a hold whose taker is cancelled is taken all the same
+            self._failover.unanswered(prepared, error)
             await self.settle(prepared, self._failed(error, started, tries))
             raise
         self._budgeting.held(standings)
         prepared = replace(prepared, standings=standings)
         incoming = sent.incoming
+        self._failover.answered(prepared, incoming.status, incoming.headers, sent.other_body)
         if self._keepalive is not None:
             self._keepalive.heard(prepared.key, prepared.request.model, incoming.headers, limited=tries.limited)
         ending = Ending(

@@ -345,7 +345,16 @@ def _billed_terms(prepared: Prepared, reading: Reading | None) -> Terms:
         return planned
     usage = reading.usage
     mode = usage.mode() if usage.service_tier is not None or usage.speed is not None else planned.mode
-    return replace(planned, model=reading.model or planned.model, mode=mode, geo=usage.inference_geo or planned.geo)
+    place = prepared.snapshot.state.place
+    geo = planned.geo if place else usage.inference_geo or planned.geo  # a target's own prices hold wherever it says it is
+    return replace(planned, model=_served_model(prepared, reading), mode=mode, geo=geo)
+
+
+def _served_model(prepared: Prepared, reading: Reading) -> str:
+    """The model as the price book calls it: a provider may have a name of its own for it."""
+    planned = prepared.plan.terms.model
+    known = prepared.snapshot.state.book
+    return reading.model if reading.model and (known.knows(reading.model) or not prepared.upstream) else planned
 
 
 def _is_free(ending: Ending, usage: Usage, day: int) -> bool:
