@@ -213,5 +213,5 @@ async def test_the_suite_notices_a_key_that_leaves_something_out(
     same: Any = (b"t" * 32, "") if spoilt == "tenant" else b"s" * 32
     monkeypatch.setattr(f"thriftgate.engine.reusing.asking.{spoilt}_digest", lambda *_, **__: same)
     async with staged(tmp_path, **TABLES) as stage:
-        told = await play(stage, (await actors(stage))[:3], 150, seed=2)
+        told = await play(stage, (await actors(stage))[:2], 300, seed=2)
         assert told.crossed()

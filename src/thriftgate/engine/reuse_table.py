@@ -28,7 +28,7 @@ from thriftgate.settings import Settings
 
 LEVERS = (ReuseExact.id,)
 # What shapes answers and is the same for all calls. Of the rest of the settings nothing can change what is answered.
-_TABLES = ("cache", "compress", "context", "output", "routing")
+_TABLES = ("cache", "compress", "context", "output", "routing", "targets")
 
 
 async def reusing_of(

@@ -11,6 +11,7 @@ from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
 from thriftgate.settings.reuse import ReuseRuleRow, ReuseSettings
 from thriftgate.settings.serving import BatchSettings, CacheSettings, DeferRule, LedgerSettings, Upstream
 from thriftgate.settings.shorter import OutputTaskRow
+from thriftgate.settings.targets import TargetRow
 from thriftgate.settings.telemetry import TelemetrySettings
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "RuleRow",
     "Settings",
     "SinkRow",
+    "TargetRow",
     "TaskRow",
     "TelemetrySettings",
     "Upstream",
