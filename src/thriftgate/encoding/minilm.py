@@ -85,7 +85,8 @@ class MiniLm:
             self._load(folder / "model.safetensors")
         except (OSError, ValueError, KeyError, struct.error, msgspec.MsgspecError) as error:
             raise ConfigError(f"encoder minilm: {folder} holds no model that can be read: {error}") from None
-        self.name = f"minilm:{self._config.num_hidden_layers}x{self._config.hidden_size}"
+        self.size = self._config.hidden_size
+        self.name = f"minilm:{self._config.num_hidden_layers}x{self.size}"
 
     def encode(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
         """A vector of length 1 for each text. Takes some 10 ms for a question, on one core."""

@@ -115,7 +115,9 @@ async def build_engine(
     if settings.ledger.keep_days and not beside:
         ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)
     try:
-        engine.reusing = await reusing_of(settings, engine, key_salt, output=output, routing=routing)
+        engine.reusing = await reusing_of(
+            settings, engine, key_salt, output=output, routing=routing, draw=draw
+        )
     except (LedgerError, ConfigError):
         await engine.close()
         raise

@@ -142,7 +142,8 @@ class Stages:
         self.pilot: deque[tuple[Match, bool]] = deque(maxlen=PILOT_MAX)
         self.tests = 0
         self.frozen = 0  # size of the last stage
-        self._look_at = 0  # size of the shelf at which it is looked whether the next can be frozen
+        self.settled = 0  # size of the first one
+        self.next_look = 0  # size of the shelf at which it is looked whether the next can be frozen
         self.detector.reset()
         self.era += 1
 
@@ -242,9 +243,9 @@ class Stages:
         A larger one can do more, and needs fewer calls for its proof."""
         size = len(self.shelf)
         full = size >= self.terms.items_max
-        if size < max(self.terms.fill, self._look_at) and not (full and size > self.frozen):
+        if size < max(self.terms.fill, self.next_look) and not (full and size > self.frozen):
             return None
-        self._look_at = int(size * LOOK_AGAIN) + 1
+        self.next_look = int(size * LOOK_AGAIN) + 1
         pilots = {weights: [Sample(weights.score(match), wrong) for match, wrong in self.pilot] for weights in WEIGHTS}
         weights = min(WEIGHTS, key=lambda one: self._samples_needed(pilots[one]))
         needed = self._samples_needed(pilots[weights])
@@ -252,8 +253,9 @@ class Stages:
             return None
         if not self.frozen:
             self.shelf.settle()
+            self.settled = size
         self.frozen = size
-        self._look_at = int(size * GROWTH) + 1
+        self.next_look = int(size * GROWTH) + 1
         self.watched = Stage(size, weights, pilots[weights], [], next_test=min(needed, int(HOPELESS * size)))
         self.pilot.clear()
         return "frozen"
