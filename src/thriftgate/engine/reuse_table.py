@@ -8,7 +8,7 @@ import msgspec
 
 from thriftgate import __version__
 from thriftgate.core.earlier.rules import Rule
-from thriftgate.core.errors import ConfigError
+from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.core.levers.reuse_exact import ReuseExact
 from thriftgate.core.plan import Policy
 from thriftgate.engine.engine import Engine
@@ -31,14 +31,16 @@ LEVERS = (ReuseExact.id,)
 _TABLES = ("cache", "compress", "context", "output", "routing", "targets")
 
 
-async def reusing_of(
-    settings: Settings, engine: Engine, salt: bytes, *, output: OutputTable, routing: RoutingTable
-) -> Reusing:
-    """The room, if anything is reused. Raises ConfigError and LedgerError."""
+async def add_reuse(engine: Engine, settings: Settings, salt: bytes, *, output: OutputTable, routing: RoutingTable) -> None:
+    """Give the engine its room, if anything is reused. Raises ConfigError and LedgerError: then it is closed."""
     named = {*settings.policy.levers, *settings.experiment.levers}
     if not settings.reuse.rules or not named.intersection(LEVERS):
-        return Reusing()
-    tiers = await _tiers(settings, engine.ledger)
+        return
+    try:
+        tiers = await _tiers(settings, engine.ledger)
+    except (ConfigError, LedgerError):
+        await engine.close()
+        raise
     table = settings.reuse
     asking = Asking(
         Table(rules=rules_of(settings), settings=_digested(settings, engine.policy, output, routing)),
@@ -60,7 +62,7 @@ async def reusing_of(
         upstream=engine.upstreams.first,
         new_id=engine.new_id,
     )
-    return Reusing(rooms, tiers, wait_s=table.wait_s, bytes_max=table.answer_bytes_max)
+    engine.reusing = Reusing(rooms, tiers, wait_s=table.wait_s, bytes_max=table.answer_bytes_max)
 
 
 def rules_of(settings: Settings) -> tuple[Rule, ...]:
