@@ -31,6 +31,7 @@ from thriftgate.cli import VERBS, app
 from thriftgate.cli.demo import demo_document
 from thriftgate.core.levers import LEVERS
 from thriftgate.demo.workloads import WORKLOADS
+from thriftgate.engine.reusing.file import opened
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.settings import Settings
 
@@ -214,6 +215,7 @@ def test_the_keys_of_json_are_documented(
         done: Done = run(*arguments, "--json", stdin=stdin)
         return done.json()
 
+    opened("answers.db").close()
     report = ROOT / "tests" / "audit" / "importers" / "golden" / "admin-cost" / "by-description" / "cost.json"
     documents = {
         "audit": audit_document(audit(Wanted((books.path,)), load_book(), load_models())),
@@ -231,6 +233,7 @@ def test_the_keys_of_json_are_documented(
         "cache doctor": asked("cache", "doctor", "-", stdin=b'{"model": "claude-opus-5-5", "messages": []}'),
         **{f"alerts {verb}": asked("alerts", verb, "--ledger", books.path) for verb in ("list", "rules")},
         "alerts test": asked("alerts", "test"),
+        **{f"reuse {verb}": asked("reuse", verb, "--path", "answers.db") for verb in ("stats", "clear")},
         "doctor": asked("doctor", "--ledger", books.path),
         "demo": demo_document(demo_done()),
         **_batch_documents(run),

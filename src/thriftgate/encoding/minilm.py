@@ -117,9 +117,7 @@ class MiniLm:
         for number in range(self._config.num_hidden_layers):
             at = f"encoder.layer.{number}"
             qkv = [pair(f"{at}.attention.self.{part}") for part in ("query", "key", "value")]
-            out, inner, outer = (
-                pair(f"{at}.{part}.dense") for part in ("attention.output", "intermediate", "output")
-            )
+            out, inner, outer = (pair(f"{at}.{part}.dense") for part in ("attention.output", "intermediate", "output"))
             self._layers.append(
                 _Layer(
                     np.ascontiguousarray(np.concatenate([weight for weight, _ in qkv]).T),
@@ -159,7 +157,7 @@ class MiniLm:
         return x / spread * weights[0] + weights[1]
 
     def _bent(self, x: Any) -> Any:
-        """GELU: x times the normal distribution at x. The error function by Abramowitz and Stegun 7.1.26, right to 1.5e-7."""
+        """GELU: x times the normal distribution at x. Error function by Abramowitz and Stegun 7.1.26, right to 1.5e-7."""
         np = self._np
         y = np.abs(x) / sqrt(2)
         t = 1 / (1 + 0.3275911 * y)

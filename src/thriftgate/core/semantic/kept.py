@@ -50,8 +50,8 @@ def kept(stages: Stages, encoder: str) -> bytes:
 
 
 def restored(data: bytes, terms: Terms, encoder: str, index: Index) -> Stages:
-    """Go on from what `kept` gave. Raises ValueError (msgspec's errors are) for anything else, and for what was learned under
-    other terms or by another encoder: a certificate speaks of these alone."""
+    """Go on from what `kept` gave. Raises ValueError (msgspec's errors are) for anything else, and for what was learned
+    under other terms or by another encoder: a certificate speaks of these alone."""
     found = msgspec.msgpack.decode(data, type=_Kept)
     if found.terms != terms or found.encoder != encoder:
         raise ValueError("it was learned under other terms, or by another encoder: begin anew")

@@ -44,9 +44,7 @@ def p_of(wrong: int, hits: int, limit: float) -> float:
     whole = lgamma(hits + 1)
     return min(
         1.0,
-        sum(
-            exp(whole - lgamma(k + 1) - lgamma(hits - k + 1) + k * one + (hits - k) * other) for k in range(wrong + 1)
-        ),
+        sum(exp(whole - lgamma(k + 1) - lgamma(hits - k + 1) + k * one + (hits - k) * other) for k in range(wrong + 1)),
     )
 
 
@@ -82,7 +80,7 @@ def level_of(test: int, confidence: float) -> float:
 def samples_needed(pilot: Sequence[Sample], limit: float, level: float) -> int:
     """After how many samples like those of the pilot some cut will likely be proven; 10**9 where none is in sight.
 
-    A cut that is wrong in a share r of the limit takes about 1.5 * ln(1/level) / (1 - r)^2 wrong answers expected at the limit
+    A cut that is wrong in a share r of the limit takes about 1.5 * ln(1/level) / (1 - r)^2 wrong ones expected at the limit
     (for r up to 0.7 the exact test then passes in four of five runs). The pilot picks its best cut, which flatters it: hence
     two wrong ones more than it saw.
     """

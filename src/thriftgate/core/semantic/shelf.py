@@ -125,7 +125,9 @@ class Shelf:
         top = nlargest(2 * _LOOKED_AT, range(len(alike)), key=alike.__getitem__)
         return [self._match(alike, same, top, slots, size) for size in sizes]
 
-    def _match(self, alike: Sequence[float], same: Sequence[int], top: Sequence[int], slots: Slots, size: int) -> Match | None:
+    def _match(
+        self, alike: Sequence[float], same: Sequence[int], top: Sequence[int], slots: Slots, size: int
+    ) -> Match | None:
         found = max((at for at in same if at < size), key=alike.__getitem__, default=None)
         if found is None or alike[found] <= 0 or swapped(slots.words, self.items[found].words):
             return None

@@ -26,13 +26,21 @@ from thriftgate.core.semantic.slot_words import (
     NEGATIVE_ENDINGS,
     POLES,
     STARTERS,
+    UNITS,
+    words_in,
 )
 
 TEXT_CHARS = 4_000
 """A longer question is not compared: too much stands in it that no slot tells."""
 
-_QUOTED = re.compile(r"```.*?```|`[^`\n]+`|\"[^\"\n]+\"|“[^”\n]+”|„[^“”\n]+[“”]|«[^»\n]+»|「[^」\n]+」|(?<!\w)'[^'\n]+'(?!\w)", re.DOTALL)
-_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+|\bwww\.\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|dev|co|de|fr|uk|eu)\b(?:/\S*)?", re.I)
+_QUOTED = re.compile(
+    r"```.*?```|`[^`\n]+`|\"[^\"\n]+\"|“[^”\n]+”|„[^“”\n]+[“”]|«[^»\n]+»|「[^」\n]+」|(?<!\w)'[^'\n]+'(?!\w)", re.DOTALL
+)
+_ADDRESS = re.compile(
+    r"\b[a-z][a-z0-9+.-]*://\S+|\bwww\.\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+    r"|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|dev|co|de|fr|uk|eu)\b(?:/\S*)?",
+    re.IGNORECASE,
+)
 _CODE = re.compile(
     r"[\w.-]*[/\\][\w./\\-]+|\b\w+(?:\.\w+)+(?:\(\))?|\b\w+\(\)|\b[A-Za-z]+_\w+|\b_\w+|(?<!\S)--?[a-zA-Z][\w-]*|(?<!\w)[#@$][A-Za-z]\w*"
     r"|\b[a-z]+[A-Z]\w*|\b[A-Za-z]+\d\w*|\b\d+[A-Za-z]\w*\d\w*"
@@ -46,7 +54,8 @@ _EMOJI = re.compile(r"[\U0001F000-\U0001FAFF\u2600-\u27BF]")
 _COUNTING = {
     word: value
     for value, words in {
-        "0": "zero null cero zéro", "1": "single", "2": "two zwei deux dos due twice pair", "3": "three drei trois tres tre thrice",
+        "0": "zero null cero zéro", "1": "single", "2": "two zwei deux dos due twice pair",
+        "3": "three drei trois tres tre thrice",
         "4": "four vier quatre cuatro quattro", "5": "five fünf cinq cinco cinque", "6": "six sechs seis sei",
         "7": "seven sieben sept siete sette", "8": "eight acht huit ocho otto", "9": "nine neun neuf nueve nove",
         "10": "ten zehn dix diez dieci", "11": "eleven elf onze once", "12": "twelve zwölf douze doce dozen dutzend",
@@ -61,7 +70,7 @@ _COUNTING = {
     for word in words.split()
 }  # fmt: skip
 _CALENDAR = frozenset(
-    """
+    words_in("""
     monday tuesday wednesday thursday friday saturday sunday tues thurs weekday weekend
     january february march april june july august september october november december jan feb apr jun jul aug sep sept
     oct nov today tomorrow yesterday tonight morning afternoon evening night noon midnight
@@ -73,7 +82,7 @@ _CALENDAR = frozenset(
     jour jours semaine semaines mois année années heure heures
     lunes martes miércoles jueves viernes sábado domingo enero febrero marzo mayo junio julio agosto hoy mañana ayer
     día días semana semanas mes meses año años hora horas
-    """.split()
+    """)
 )
 
 
@@ -94,12 +103,12 @@ def slots_of(text: str) -> Slots | None:
     for mark, pattern in (("q", _QUOTED), ("u", _ADDRESS), ("c", _CODE)):
         found += (f"{mark}:{piece}" for piece in pattern.findall(rest))
         rest = pattern.sub(f" {mark.upper()} ", rest)
-    numbers = [_digits(piece) for piece in _NUMBER.findall(rest)]
+    numbers = [_digits(piece.group()) + _unit(rest, piece.end()) for piece in _NUMBER.finditer(rest)]
     bare = _NUMBER.sub(" 0 ", rest)
     found += (f"n:{number}" for number in numbers)
     found += (f"s:{sign}" for sign in _SYMBOLS.findall(rest) + _EMOJI.findall(rest))
     words = [word.lower().replace("’", "'") for word in _WORD.findall(bare)]
-    found += _told_by_words(words)
+    found += _told_bywords_in(words)
     found += (f"e:{name}" for name in _names(bare))
     parts = sum(text.count(part) for part in NEGATION_PARTS)
     found += [f"-:{parts}"] if parts else []
@@ -108,8 +117,8 @@ def slots_of(text: str) -> Slots | None:
 
 
 def swapped(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Whether two questions with equal slots differ as two sentences do that ask for different things: by one or two words in
-    the same places, which are no forms of one word, or by nothing but the order of their words."""
+    """Whether two questions with equal slots differ as two sentences do that ask for different things: by one or two
+    words in the same places, which are no forms of one word, or by nothing but the order of their words."""
     if one == other:
         return False
     if sorted(one) == sorted(other):
@@ -130,7 +139,7 @@ def _one_more(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 
 def _forms_of_one(one: str, other: str) -> bool:
-    """Whether two words are likely forms of one: card and cards, order and ordered, colour and color, or a slip of the key."""
+    """Whether two words are likely forms of one: card and cards, order and ordered, or one with a slip of the key."""
     short, long = sorted((one, other), key=len)
     if len(short) >= 3 and long.startswith(short) and len(long) - len(short) <= 3:
         return True
@@ -138,7 +147,7 @@ def _forms_of_one(one: str, other: str) -> bool:
     return same >= 4 and same >= len(long) - 4 and len(short) - same <= 3
 
 
-def _told_by_words(words: list[str]) -> list[str]:
+def _told_bywords_in(words: list[str]) -> list[str]:
     """Slots that words tell, each kind in its order, without what stands between them."""
     found: list[str] = []
     negations = 0
@@ -181,8 +190,15 @@ def _names(text: str) -> list[str]:
 def _digits(piece: str) -> str:
     """A number as it is compared: without blanks and grouping that cannot change it, digits of any script as ASCII."""
     plain = "".join(str(unicodedata.digit(char)) if unicodedata.digit(char, None) is not None else char for char in piece)
-    plain = re.sub(r"[\s'’\u00a0\u202f]", "", plain).strip(".,:;-/") if not plain[:1] in "-−" else "-" + plain[1:].strip()
+    plain = re.sub(r"[\s'’\u00a0\u202f]", "", plain).strip(".,:;-/") if plain[:1] not in "-−" else "-" + plain[1:].strip()
     return re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", plain)
+
+
+def _unit(text: str, at: int) -> str:
+    """The unit that stands right behind a number."""
+    behind = re.match(r"\s?([^\W\d_]+)", text[at : at + 24])
+    word = behind.group(1).lower() if behind else ""
+    return next((f" {form}" for form in (word, word.removesuffix("s")) if form in UNITS), "")
 
 
 def _is_han(text: str) -> bool:

@@ -2,8 +2,8 @@
 
 A threshold that was right for a store of a thousand questions is wrong for one of ten thousand: neighbours come nearer, and
 other questions find one. So a certificate here never speaks of a store that grows. It speaks of a *stage*: the shelf as it
-was when the stage was frozen, one way to score, one cut. Stages are asked in the order in which they were made, so what comes
-to one does not depend on any that is made later. A stage goes through three states:
+was when the stage was frozen, one way to score, one cut. Stages are asked in the order in which they were made, so what
+comes to one does not depend on any that is made later. A stage goes through three states:
 
     pilot       the model answers all calls that no earlier stage does; what the growing shelf would have answered is
                 compared. This picks the way to score, and says where the proof is to begin.
@@ -156,7 +156,8 @@ class Stages:
         return bool(self.certified)
 
     def look(self, vector: Vector, slots: Slots, now_s: float, chance: float) -> Looked:
-        """What to do about a call. `chance` is drawn anew for each call, uniform in 0...1: it says whether a hit is audited."""
+        """What to do about a call. `chance` is drawn anew for each call, uniform in 0...1: it tells whether a hit is
+        audited."""
         self.tally.calls += 1
         sizes = [stage.size for stage in self.certified]
         sizes += [self.watched.size] if self.watched is not None else []

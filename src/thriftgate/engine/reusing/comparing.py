@@ -30,7 +30,7 @@ class Comparer(Protocol):
 class Words:
     """See `Comparer`: the same words and numbers, or the same JSON value."""
 
-    async def same(self, question: Question, text: str, fresh: KeptAnswer, earlier: KeptAnswer) -> bool | None:  # noqa: ARG002  the protocol's
+    async def same(self, question: Question, text: str, fresh: KeptAnswer, earlier: KeptAnswer) -> bool | None:
         one, other = read_answer(fresh.body), read_answer(earlier.body)
         return None if one is None or other is None else says_the_same(one.content, other.content)
 
@@ -53,7 +53,9 @@ class Judge:
         call = replace(question.call, body=body, parent=fresh.id)
         try:
             prepared = self._toucher.plan(call, question.key)
-            touched = await self._toucher.send(call, prepared, Purpose(ACCOUNT, ENDPOINT, "whether two answers say the same"))
+            touched = await self._toucher.send(
+                call, prepared, Purpose(ACCOUNT, ENDPOINT, "whether two answers say the same")
+            )
         except ThriftgateError as error:
             log.warning("answers not compared", error=type(error).__name__)
             return None

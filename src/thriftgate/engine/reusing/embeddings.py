@@ -24,7 +24,7 @@ from thriftgate.core.usage import Tokens, Usage
 from thriftgate.engine.reusing.tier import Question
 from thriftgate.engine.settle import UNSENT, outcome_of
 from thriftgate.ledger.entries import Entry, Hold, Ledger, Outcome, balanced
-from thriftgate.providers.transport import Outgoing, Timeouts, Transport
+from thriftgate.providers.transport import Headers, Outgoing, Timeouts, Transport
 
 ACCOUNT, ENDPOINT = ReuseSemantic.id, "embeddings"
 TIMEOUTS = Timeouts(connect_s=2.0, read_s=10.0)  # a client waits
@@ -120,7 +120,7 @@ class Embeddings:
 
     async def _sent(self, text: str) -> tuple[int, bytes]:
         body: dict[str, Any] = {"model": self._api.model, "input": text, "encoding_format": "float"}
-        headers = ((b"content-type", b"application/json"), (b"accept-encoding", b"identity"))
+        headers: Headers = ((b"content-type", b"application/json"), (b"accept-encoding", b"identity"))
         if self._api.key:
             headers = (*headers, (b"authorization", f"Bearer {self._api.key}".encode()))
         outgoing = Outgoing("POST", f"{self._api.url}/v1/embeddings", headers, msgspec.json.encode(body))

@@ -34,7 +34,7 @@ class Lexical:
     def index(self) -> Index:
         return LexicalIndex()
 
-    async def encode(self, text: str, question: Question) -> Vector:  # noqa: ARG002  the protocol's
+    async def encode(self, text: str, question: Question) -> Vector:
         return features(text)
 
 
@@ -48,7 +48,7 @@ class Local:
     def index(self) -> Index:
         return DenseIndex(self._model.size)
 
-    async def encode(self, text: str, question: Question) -> Vector:  # noqa: ARG002  the protocol's
+    async def encode(self, text: str, question: Question) -> Vector:
         return (await asyncio.to_thread(self._model.encode, [text]))[0]
 
 

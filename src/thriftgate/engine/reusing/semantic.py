@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from thriftgate.core.earlier.answer import KeptAnswer
+from thriftgate.core.errors import ConfigError
 from thriftgate.core.generations import Generations
 from thriftgate.core.levers.reuse_semantic import ReuseSemantic
 from thriftgate.core.plan import Skip
@@ -120,8 +121,8 @@ class Semantic:
                 return Skip("the answer that is kept is another tenant's")
             proof = looked.hit.certificate
             reason = (
-                f"to a question that is {looked.hit.alike:.3f} alike: score {looked.hit.score:.3f}, certified is what is above "
-                f"{proof.cut:.3f}; there at most {proof.limit:.2%} is wrong, by {proof.wrong} of {proof.hits} hits"
+                f"to a question that is {looked.hit.alike:.3f} alike: score {looked.hit.score:.3f}, certified is what is "
+                f"above {proof.cut:.3f}; there at most {proof.limit:.2%} is wrong, by {proof.wrong} of {proof.hits} hits"
             )
             return Found(answer, reason, self.lever)
         self._pending[question.digest] = _Pending(asked.scope, asked.text, vector, slots, looked)
@@ -180,10 +181,13 @@ class Semantic:
         return self._sealer.seal(msgspec.msgpack.encode(list(zip(digests, found, strict=True))), PLACE)
 
     def restore(self, data: bytes) -> None:
-        """Raises ValueError (msgspec's errors are) and ConfigError for what cannot be opened or read."""
+        """Raises ValueError (msgspec's errors are) for what cannot be opened or read."""
         if self._sealer is None or not data:
             return
-        opened = self._sealer.open(data, PLACE)
+        try:
+            opened = self._sealer.open(data, PLACE)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
         for digest, one in reversed(msgspec.msgpack.decode(opened, type=list[tuple[bytes, _KeptScope]])):
             if one.row >= len(self._rows) or not fnmatchcase(one.task, self._rows[one.row].task):
                 continue

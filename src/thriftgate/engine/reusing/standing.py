@@ -1,4 +1,4 @@
-"""How the shelves of `reuse.semantic` stand, in figures that say nothing of what was asked: for `thriftgate reuse report`."""
+"""How the shelves of `reuse.semantic` stand, in figures that say nothing of what was asked: for the report."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LEVEL = 0.025  # of either end of an interval
 
 
 class Standing(Struct, frozen=True):
-    """One scope: a tenant's questions on one prompt. `tenant` is the beginning of its digest. `state` is in words; `wrong` of
-    `audits` hits were; the share of these lies between `low` and `high`, surely to 95 %."""
+    """One scope: a tenant's questions on one prompt. `tenant` is the beginning of its digest. `state` is in words; of
+    `audits` hits `wrong` were; the share of these lies between `low` and `high`, surely to 95 %."""
 
     task: str
     tenant: str
