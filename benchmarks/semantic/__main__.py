@@ -151,7 +151,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("csv", nargs="*", type=Path, help="files, or folders of them, with the columns text and category")
     parser.add_argument("--seeds", type=positive, default=30)
     parser.add_argument("--calls", type=positive, default=13_000, help="of a stream at most")
-    parser.add_argument("--made", type=int, default=13_000, help="questions of the help desk; 0 leaves it out")
+    parser.add_argument("--made", type=int, default=12_000, help="questions of the help desk; 0 leaves it out")
     parser.add_argument("--encoders", default="lexical,minilm", help="minilm is skipped where it is not installed")
     parser.add_argument("--bounds", type=lambda text: [float(one) for one in text.split(",")], default=list(BOUNDS))
     parser.add_argument("--processes", type=positive, default=2)

@@ -96,7 +96,7 @@ AFTER = ("", "", "", "", "", " Thanks!", " thank you", " Thanks in advance.", " 
 REFUSED = ("I am not able to {a}", "why can I not {a}?", "trying to {a} but I cannot see how")
 
 
-TOPICS = 150
+TOPICS = 60
 SKEW = 0.7  # the n-th topic is asked in proportion to n to the power of minus this
 
 

@@ -24,11 +24,10 @@ def play_fixed(stream: Sequence[Question], threshold: float, make_index: Callabl
     index, labels = make_index(), list[str]()
     served = wrong = 0
     for one in stream:
-        alike = index.alike(one.vector) if labels else ()
-        nearest = max(range(len(labels)), key=alike.__getitem__, default=None)
-        if nearest is not None and alike[nearest] >= threshold:
+        alike, top = index.alike(one.vector, 1) if labels else ((), ())
+        if top and alike[top[0]] >= threshold:
             served += 1
-            wrong += labels[nearest] != one.label
+            wrong += labels[top[0]] != one.label
             continue
         index.add(one.vector)
         labels.append(one.label)

@@ -33,9 +33,10 @@ class DenseIndex:
     def settle(self) -> None:
         return
 
-    def alike(self, vector: Vector) -> Sequence[float]:
-        found: list[float] = (self._rows[: self._used] @ self._row(vector)).tolist()
-        return found
+    def alike(self, vector: Vector, most: int) -> tuple[Sequence[float], Sequence[int]]:
+        found = self._rows[: self._used] @ self._row(vector)
+        at = self._np.argpartition(-found, most)[:most] if most < self._used else self._np.arange(self._used)
+        return found.tolist(), at[self._np.argsort(-found[at], kind="stable")].tolist()
 
     def kept(self) -> list[bytes]:
         return [row.tobytes() for row in self._rows[: self._used]]

@@ -1,4 +1,4 @@
-"""How alike two texts are by their letters: groups of two to four letters of each word, and words, hashed. No model.
+"""How alike two texts are by their letters: groups of three letters of each word, and words, hashed. No model.
 
 A text becomes the counts of its features (logarithms of them, so that repeats weigh little). How rare a feature is, and so
 how much it tells, is learned by the shelf that the texts stand on. Blind to synonyms, good at slips of the key and at
@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from heapq import nlargest
 from math import log, log1p, sqrt
 from zlib import crc32
 
@@ -19,7 +20,6 @@ import msgspec
 from thriftgate.core.semantic.shelf import Vector
 
 NAME = "lexical:1"
-_SIZES = (2, 3, 4)
 _WORD = re.compile(r"\w+")
 TEXT_CHARS = 4_000
 COMMON, COMMON_LEAST = 0.04, 20  # a feature of more than that share of all texts tells nothing, and takes most of the time
@@ -37,8 +37,7 @@ def features(text: str) -> Sparse:
         counts[f"w{word}"] += 1
         counts[f"b{last} {word}"] += 1
         last = word
-        for size in _SIZES:
-            counts.update(padded[at : at + size] for at in range(max(1, len(padded) - size + 1)))
+        counts.update(padded[at : at + 3] for at in range(len(padded) - 2))
     return {crc32(feature.encode()): 1.0 + log1p(count - 1) for feature, count in counts.items()}
 
 
@@ -67,7 +66,7 @@ class LexicalIndex:
             self._weigh()
             self._settled = True
 
-    def alike(self, vector: Vector) -> Sequence[float]:
+    def alike(self, vector: Vector, most: int) -> tuple[Sequence[float], Sequence[int]]:
         assert isinstance(vector, dict)
         found = [0.0] * len(self._texts)
         for feature, weight in self._weighed_features(vector).items():
@@ -75,7 +74,7 @@ class LexicalIndex:
             if places is not None:
                 for at, other in zip(*places, strict=True):
                     found[at] += weight * other
-        return found
+        return found, nlargest(most, range(len(found)), key=found.__getitem__)
 
     def kept(self) -> list[bytes]:
         return [msgspec.msgpack.encode(text) for text in self._texts]

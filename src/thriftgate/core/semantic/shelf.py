@@ -18,7 +18,7 @@ from msgspec import Struct
 from thriftgate.core.semantic.slots import Slots, swapped
 
 NEIGHBOURS = 10
-_LOOKED_AT = 32
+LOOKED_AT = 32
 
 
 class Index(Protocol):
@@ -29,8 +29,8 @@ class Index(Protocol):
     def settle(self) -> None:
         """From now on what two vectors have in common must not change any more."""
 
-    def alike(self, vector: Vector) -> Sequence[float]:
-        """How alike each of them is, 0 to 1."""
+    def alike(self, vector: Vector, most: int) -> tuple[Sequence[float], Sequence[int]]:
+        """How alike each of them is, 0 to 1; and which are the most alike, at most so many, the nearest first."""
 
     def kept(self) -> list[bytes]:
         """Each vector, to be written down."""
@@ -120,9 +120,8 @@ class Shelf:
         """The match among the first so many items, for each of these sizes."""
         if not self.items:
             return [None for _ in sizes]
-        alike = self._index.alike(vector)
+        alike, top = self._index.alike(vector, 2 * LOOKED_AT)
         same = self._slots.get(slots.key, ())
-        top = nlargest(2 * _LOOKED_AT, range(len(alike)), key=alike.__getitem__)
         return [self._match(alike, same, top, slots, size) for size in sizes]
 
     def _match(
@@ -132,9 +131,9 @@ class Shelf:
         if found is None or alike[found] <= 0 or swapped(slots.words, self.items[found].words):
             return None
         near = [at for at in top if at < size]
-        if len(near) < _LOOKED_AT and size > len(near):
-            near = nlargest(_LOOKED_AT, range(size), key=alike.__getitem__)
-        near = near[:_LOOKED_AT]
+        if len(near) < LOOKED_AT and size > len(near):
+            near = nlargest(LOOKED_AT, range(size), key=alike.__getitem__)
+        near = near[:LOOKED_AT]
         group = self.items[found].group
         rival = next((at for at in near if self.items[at].group != group), near[-1] if len(near) < size else None)
         votes = near[:NEIGHBOURS]
