@@ -93,11 +93,12 @@ def rules_of(settings: Settings) -> tuple[Rule, ...]:
 
 
 async def _tiers(settings: Settings, engine: Engine, named: Set[str], draw: Callable[[], float]) -> Sequence[Tier]:
-    exact = Exact(await _store(settings, engine.ledger))
+    store = await _store(settings, engine.ledger)
+    exact = Exact(store)
     if not settings.reuse.semantic or ReuseSemantic.id not in named:
         return (exact,)
     vault = await _vault(settings, engine.ledger) if settings.reuse.path else None
-    return exact, await semantic_tier(settings, engine, vault, draw)
+    return exact, await semantic_tier(settings, engine, vault, store, draw)
 
 
 async def _store(settings: Settings, ledger: Ledger) -> Store:

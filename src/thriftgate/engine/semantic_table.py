@@ -13,12 +13,15 @@ from thriftgate.engine.reusing.embeddings import Api, Embeddings
 from thriftgate.engine.reusing.encoders import Encoder, Lexical, Local, Remote
 from thriftgate.engine.reusing.semantic import PLACE, Row, Semantic
 from thriftgate.engine.reusing.standing import NAME, Told
+from thriftgate.engine.reusing.store import Store
 from thriftgate.ledger.sealing import Sealer, Vault
 from thriftgate.settings import ReuseSemanticRow, Settings
 
 
-async def semantic_tier(settings: Settings, engine: Engine, vault: Vault | None, draw: Callable[[], float]) -> Semantic:
-    """The tier. With a vault what it knows survives a restart. Raises ConfigError and LedgerError."""
+async def semantic_tier(
+    settings: Settings, engine: Engine, vault: Vault | None, store: Store, draw: Callable[[], float]
+) -> Semantic:
+    """The tier. With a vault what it knows survives a restart, and goes when `store` is cleared. Raises ConfigError and LedgerError."""
     encoders: dict[str, Encoder] = {}
     rows = tuple(_row(row, settings, engine, encoders) for row in settings.reuse.semantic)
     tier = Semantic(
@@ -27,6 +30,7 @@ async def semantic_tier(settings: Settings, engine: Engine, vault: Vault | None,
         draw=draw,
         sealer=Sealer(vault.answers_key) if vault is not None else None,
         tell=engine.keep_soon,
+        clears=store.clears if vault is not None else None,
     )
     await engine.remember(PLACE, tier)
     await engine.remember(NAME, Told(tier, engine.clock))

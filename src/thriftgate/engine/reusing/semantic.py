@@ -5,7 +5,7 @@ What is decided here is little: whose shelf, which words, what to compare. `core
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from fnmatch import fnmatchcase
 from hmac import compare_digest
 from typing import NamedTuple
@@ -77,9 +77,15 @@ class _KeptScope(Struct, array_like=True, forbid_unknown_fields=True):
     stages: bytes
 
 
+class _Kept(Struct, array_like=True, forbid_unknown_fields=True):
+    cleared: int
+    scopes: list[tuple[bytes, _KeptScope]]
+
+
 class Semantic:
     """See `tier.Tier`. `draw` gives chances, uniform in 0...1; with a `sealer` all of it survives a restart; `tell` is
-    called where something has happened that is worth keeping soon."""
+    called where something has happened that is worth keeping soon; `clears` says how often answers were let go of by hand:
+    once more, and all shelves go."""
 
     lever = ReuseSemantic.id
 
@@ -91,12 +97,15 @@ class Semantic:
         draw: Callable[[], float],
         sealer: Sealer | None = None,
         tell: Callable[[], None] = lambda: None,
+        clears: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         self._rows = rows
         self._scopes_max = scopes_max
         self._draw = draw
         self._sealer = sealer
         self._tell = tell
+        self._clears = clears
+        self._cleared = 0
         self.scopes: dict[bytes, Scope] = {}  # the least recently used first
         self._pending: Generations[bytes, _Pending] = Generations(PENDING)
 
@@ -104,6 +113,9 @@ class Semantic:
         at = next((at for at, row in enumerate(self._rows) if fnmatchcase(question.task, row.task)), None)
         if at is None:
             return Skip("no row of [[reuse.semantic]] names its task")
+        if self._clears is not None and (clears := await self._clears()) != self._cleared:
+            self.scopes.clear()
+            self._cleared = clears
         row = self._rows[at]
         asked = asked_of(question.request, question.tenant, question.setting, all_turns=row.all_turns)
         if isinstance(asked, str):
@@ -178,7 +190,8 @@ class Semantic:
                 break
             found.append(_KeptScope(scope.tenant, scope.task, scope.model, scope.row, data))
         digests = list(reversed(self.scopes))[: len(found)]
-        return self._sealer.seal(msgspec.msgpack.encode(list(zip(digests, found, strict=True))), PLACE)
+        whole = _Kept(self._cleared, list(zip(digests, found, strict=True)))
+        return self._sealer.seal(msgspec.msgpack.encode(whole), PLACE)
 
     def restore(self, data: bytes) -> None:
         """Raises ValueError (msgspec's errors are) for what cannot be opened or read."""
@@ -188,7 +201,9 @@ class Semantic:
             opened = self._sealer.open(data, PLACE)
         except ConfigError as error:
             raise ValueError(str(error)) from None
-        for digest, one in reversed(msgspec.msgpack.decode(opened, type=list[tuple[bytes, _KeptScope]])):
+        whole = msgspec.msgpack.decode(opened, type=_Kept)
+        self._cleared = whole.cleared
+        for digest, one in reversed(whole.scopes):
             if one.row >= len(self._rows) or not fnmatchcase(one.task, self._rows[one.row].task):
                 continue
             row = self._rows[one.row]
