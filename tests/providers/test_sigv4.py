@@ -23,7 +23,13 @@ SCOPE = Scope("bedrock", "us-east-1")
 
 segments = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/?#"), max_size=12)
 models = st.sampled_from(
-    ["anthropic.claude-sonnet-4-5-20250929-v1:0", "us.anthropic.claude-opus-5", "arn:aws:bedrock:us-east-1:1:x/y", "a%3Ab%2Fc", ".."]
+    [
+        "anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "us.anthropic.claude-opus-5",
+        "arn:aws:bedrock:us-east-1:1:x/y",
+        "a%3Ab%2Fc",
+        "..",
+    ]
 )
 paths = st.lists(st.one_of(segments, models), max_size=5).map(lambda parts: "/" + "/".join(parts))
 queries = st.lists(st.tuples(segments, segments), max_size=4).map(
@@ -34,7 +40,9 @@ values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20
 headers = st.dictionaries(st.one_of(names, st.sampled_from(["content-type", "anthropic-workspace-id"])), values, max_size=5)
 
 
-def theirs(method: str, url: str, told: Headers, body: bytes, key: Credentials, scope: Scope, now_s: float) -> dict[str, str]:
+def theirs(
+    method: str, url: str, told: Headers, body: bytes, key: Credentials, scope: Scope, now_s: float
+) -> dict[str, str]:
     request: Any = AWSRequest(method=method, url=url, headers={k.decode(): v.decode() for k, v in told}, data=body)
     moment = datetime.fromtimestamp(now_s, UTC)
     with patch.object(botocore.auth, "get_current_datetime", lambda: moment):
@@ -44,14 +52,19 @@ def theirs(method: str, url: str, told: Headers, body: bytes, key: Credentials, 
 
 
 def ours(method: str, url: str, told: Headers, body: bytes, key: Credentials, scope: Scope, now_s: float) -> dict[str, str]:
-    found = signed(method, url, told, hashlib.sha256(body).hexdigest(), key, scope, now_s)
+    found = signed(method, url, told, hashlib.sha256(body).hexdigest(), key=key, scope=scope, now_s=now_s)
     return {name.decode(): value.decode() for name, value in found}
 
 
 @given(
     st.sampled_from(["GET", "POST", "put"]),
     st.sampled_from(
-        ["https://bedrock-runtime.us-east-1.amazonaws.com", "http://127.0.0.1:8485", "https://H.Example:443", "http://[::1]:8080"]
+        [
+            "https://bedrock-runtime.us-east-1.amazonaws.com",
+            "http://127.0.0.1:8485",
+            "https://H.Example:443",
+            "http://[::1]:8080",
+        ]
     ),
     paths,
     queries,
@@ -72,10 +85,12 @@ def test_every_request_is_signed_as_botocore_signs_it(
 
 
 def test_what_was_signed_before_is_signed_anew() -> None:
-    first = signed("POST", "https://h/x", ((b"x-amz-date", b"old"), (b"x-a", b"b")), "0" * 64, KEY, SCOPE, NOW_S)
-    again = signed("POST", "https://h/x", ((b"x-a", b"b"),), "0" * 64, KEY, SCOPE, NOW_S)
+    first = signed(
+        "POST", "https://h/x", ((b"x-amz-date", b"old"), (b"x-a", b"b")), "0" * 64, key=KEY, scope=SCOPE, now_s=NOW_S
+    )
+    again = signed("POST", "https://h/x", ((b"x-a", b"b"),), "0" * 64, key=KEY, scope=SCOPE, now_s=NOW_S)
     assert first == again
-    assert first != signed("POST", "https://h/x", ((b"x-a", b"b"),), "0" * 64, KEY, SCOPE, NOW_S + 1)
+    assert first != signed("POST", "https://h/x", ((b"x-a", b"b"),), "0" * 64, key=KEY, scope=SCOPE, now_s=NOW_S + 1)
 
 
 def test_a_key_is_never_printed() -> None:

@@ -75,7 +75,12 @@ def test_a_bit_that_has_changed_is_noticed(at: int) -> None:
 
 
 def test_what_is_longer_than_aws_sends_is_refused_before_it_is_there() -> None:
-    for total, headers in ((PAYLOAD_BYTES_MAX + 100, 10), (HEADERS_BYTES_MAX + 100, HEADERS_BYTES_MAX + 1), (20, 10), (0, 0)):
+    for total, headers in (
+        (PAYLOAD_BYTES_MAX + 100, 10),
+        (HEADERS_BYTES_MAX + 100, HEADERS_BYTES_MAX + 1),
+        (20, 10),
+        (0, 0),
+    ):
         prelude = struct.pack(">II", total, headers)
         with pytest.raises(ValueError, match="none that AWS sends"):
             decoded([prelude + struct.pack(">I", zlib.crc32(prelude))])

@@ -37,9 +37,11 @@ class Scope(Struct, frozen=True):
     region: str
 
 
-def signed(method: str, url: str, headers: Headers, body_sha256: str, key: Credentials, scope: Scope, now_s: float) -> Headers:
-    """These headers with the signature, the date, and the session token where there is one. All that are given are signed,
-    and the host beside them, which the transport writes. `now_s` is Unix seconds; AWS takes what is at most 5 minutes off."""
+def signed(
+    method: str, url: str, headers: Headers, body_sha256: str, *, key: Credentials, scope: Scope, now_s: float
+) -> Headers:
+    """These headers with the signature, the date, and the session token where there is one. All that are given are
+    signed, and the host beside them, which the transport writes. `now_s` is Unix seconds; AWS takes 5 minutes off."""
     stamp = datetime.fromtimestamp(now_s, UTC).strftime("%Y%m%dT%H%M%SZ")
     token = ((b"x-amz-security-token", key.session_token.encode()),) if key.session_token else ()
     headers = laid_over(headers, ((b"x-amz-date", stamp.encode()), *token))

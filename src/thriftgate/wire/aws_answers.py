@@ -68,7 +68,7 @@ MODEL_ONLY = re.compile(
     r"reached the end of its life|doesn.t support counting tokens",
     re.IGNORECASE,
 )
-"""A ValidationException or AccessDeniedException that says so speaks of the model alone: it is not there for this account."""
+"""A ValidationException or AccessDeniedException that says so speaks of the model alone: this account does not have it."""
 
 _BY_STATUS = {
     400: INVALID, 401: NO_IDENTITY, 403: NOT_ALLOWED, 404: NO_MODEL, 408: TOO_SLOW, 413: TOO_LARGE, 424: FAILED, 429: RATE,
@@ -96,7 +96,7 @@ class _Error(Struct):
 
 
 class _Chunk(Struct):
-    bytes: bytes
+    data: bytes = msgspec.field(name="bytes")
 
 
 class _Event(Struct):
@@ -163,7 +163,7 @@ def _event(frame: Frame) -> bytes:
     if kind != "event" or frame.text(":event-type") != "chunk":
         return b""
     try:
-        data = _CHUNK.decode(frame.payload).bytes
+        data = _CHUNK.decode(frame.payload).data
         name = _EVENT.decode(data).type
     except _UNREADABLE:
         raise ValueError("an event of the stream holds no event of the Messages API") from None
