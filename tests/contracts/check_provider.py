@@ -1,7 +1,8 @@
 """What every provider must do: a pure `prepare` that keeps what is the client's and drops what is not the provider's.
 
 Each check is handed the provider's class. `CHECKS` are for all; `SAME_WIRE` for those that take the client's own path,
-headers and body; `FOREIGN` for those to whom the client's own credentials mean nothing. What an endpoint of each needs beside its address stands in `NEEDS`.
+headers and body; `FOREIGN` for those to whom the client's own credentials mean nothing. What an endpoint of each needs
+beside its address stands in `NEEDS`.
 """
 
 from __future__ import annotations
