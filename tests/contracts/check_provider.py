@@ -33,7 +33,10 @@ NEEDS: dict[str, dict[str, Any]] = {
 Check = Callable[[type[Provider]], None]
 URL = "https://provider.example"
 BODY = b'{"model":"m","x-unknown":[1,2]}'
-WHOLE_BODY = b'{"model":"claude-opus-5-5","max_tokens":10,"temperature":1.0e0,"x-unknown":[1, 2],"messages":[{"role":"user","content":"\\u00e4"}]}'
+WHOLE_BODY = (
+    b'{"model":"claude-opus-5-5","max_tokens":10,"temperature":1.0e0,"x-unknown":[1, 2],'
+    b'"messages":[{"role":"user","content":"\\u00e4"}]}'
+)
 CLIENT: Headers = (
     (b"anthropic-version", b"2023-06-01"),
     (b"anthropic-beta", b"one-2026-01-01,two-2026-02-02"),
