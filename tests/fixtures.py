@@ -87,14 +87,14 @@ def call_of(body: bytes | dict[str, Any], *, headers: Mapping[str, str] = HEADER
 
 
 def settings_of(**tables: Any) -> Settings:
-    """Settings with the books in memory and quick limits, table by table; a tuple is a table of several rows."""
-    base: dict[str, dict[str, Any]] = {
+    """Settings with the books in memory and quick limits, table by table."""
+    base: dict[str, Any] = {
         "ledger": {"path": ":memory:"},
         "upstream": {"url": "http://upstream.invalid", "read_timeout_s": 5.0},
         "server": {"drain_s": 2.0, "shutdown_s": 2.0},
     }
     for name, table in tables.items():
-        base[name] = table if isinstance(table, tuple) else base.get(name, {}) | table
+        base[name] = base.get(name, {}) | table if isinstance(table, dict) else table
     return Settings.model_validate(base)
 
 
