@@ -1,5 +1,5 @@
-"""The three ways to Claude on AWS, end to end: a real engine, targets, and the simulator's own AWS. What the books say is what
-the simulator bills."""
+"""The three ways to Claude on AWS, end to end: a real engine, targets, and the simulator's own AWS. What the books say is
+what the simulator bills."""
 
 from __future__ import annotations
 
@@ -7,16 +7,30 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from tests.fixtures import HEADERS, MODEL, assert_sound, call_of, engine_on, message, read_all, simulator, told
+from tests.fixtures import (
+    HEADERS,
+    MODEL,
+    TestClock,
+    assert_sound,
+    call_of,
+    engine_on,
+    message,
+    read_all,
+    serving,
+    simulator,
+    told,
+)
 from thriftgate.core.errors import InputError
 from thriftgate.engine.call import Reply
 from thriftgate.engine.engine import Engine
 from thriftgate.ledger.entries import UPSTREAM, Entry
+from thriftgate.providers.http1_transport import Http1Transport
 from thriftgate.simulator import Faults, Simulator
 
 KEY = {"access_key_id": "AKIASIMACME", "secret_access_key": "simulated-secret-of-AKIASIMACME"}
@@ -131,16 +145,14 @@ async def test_tools_are_called_and_answered(provider: str) -> None:
 async def test_a_region_costs_a_tenth_more() -> None:
     app = simulator()
     regional = {MODEL: f"us.anthropic.{MODEL}"}
-    rows = (row("bedrock_legacy"), row("bedrock_legacy", name="us", models=regional, order=1), row("bedrock", order=2))
-    costs = {}
+    rows = (row("bedrock_legacy"), row("bedrock_legacy", name="us", models=regional), row("bedrock"))
+    booked = []
     for one in rows:
         async with served_by(app, one) as engine:
-            _, entry = await asked(engine, message(system=TEXT))
-            costs[one["name"]] = -entry.posted(UPSTREAM)
-            assert entry.geo == ("" if one["name"] == "bedrock_legacy" else "regional")
-    booked = Fraction(sum(costs.values()), 10**12)
-    assert booked == Fraction(app.bill.total)
-    assert app.bill.calls[1].modifiers.names() == ["regional"]
+            _, entry = await asked(engine, message())
+            booked.append((entry.geo, Fraction(-entry.posted(UPSTREAM), 10**12)))
+    assert [geo for geo, _ in booked] == ["global", "regional", "regional"]
+    assert [paid for _, paid in booked] == [Fraction(call.cost) for call in app.bill.calls]
     assert [call.cost / app.bill.calls[0].cost for call in app.bill.calls] == [Decimal(1), Decimal("1.1"), Decimal("1.1")]
 
 
@@ -220,3 +232,37 @@ async def test_a_call_that_fails_there_is_made_at_anthropics_and_the_other_way(p
             failed, done = sorted(await engine.ledger.entries(), key=lambda one: one.opened_us)
             assert (failed.outcome, done.outcome, failed.posted(UPSTREAM)) == ("failed", "answered", 0)
             await assert_books_are_the_bill(engine, app)
+
+
+@EVERY
+@pytest.mark.parametrize("stream", [False, True])
+async def test_over_a_socket_with_a_model_whose_id_has_a_colon(provider: str, stream: bool) -> None:
+    app = simulator()
+    body = message("[[sim: out=60]] go on", model="claude-haiku-4-5-20251001", stream=stream)
+    with serving(app) as url:
+        there = ROWS[provider]["url"].replace("http://sim", url)
+        clock = TestClock(app.config.clock)  # type: ignore[arg-type]
+        async with engine_on(transport=Http1Transport(), clock=clock, targets=(row(provider, url=there),)) as engine:
+            reply = await engine.messages(call_of(body))
+            answer = await read_all(reply)
+            assert reply.status == 200, answer
+            assert (b"event: message_stop" in answer) is stream
+            await assert_books_are_the_bill(engine, app)
+
+
+async def test_old_keys_are_told_and_new_ones_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row names nobody: the shared files do, and once AWS refuses what they said they are read again."""
+    app, files = simulator(), tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(files))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_BEARER_TOKEN_BEDROCK", "ANTHROPIC_AWS_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    plain = row("bedrock", access_key_id="", secret_access_key="", profile="team")
+    async with served_by(app, plain, upstream={"retry": "never"}) as engine:
+        for key, status in (("AKIASIMACME", 401), ("AKIASIMACME", 200)):
+            secret = KEY["secret_access_key"] if status == 200 else "an old one"
+            files.write_text(f"[team]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+            reply = await engine.messages(call_of(message()))
+            answer = await read_all(reply)
+            assert (reply.status, b"signature we calculated" in answer) == (status, status == 401)
+            engine.upstreams.clear("bedrock")
+        await assert_books_are_the_bill(engine, app)
