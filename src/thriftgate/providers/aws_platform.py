@@ -41,7 +41,6 @@ class AwsPlatform:
             service="aws-external-anthropic",
             url="https://aws-external-anthropic.{region}.api.aws",
             bearers=("ANTHROPIC_AWS_API_KEY",),
-            bearer=b"x-api-key",
         )
         self.url = self._aws.url
         self._models = endpoint.models
