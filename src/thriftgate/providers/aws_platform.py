@@ -55,6 +55,6 @@ class AwsPlatform:
             method=method,
             url=f"{self.url}{path}{'?' + query if query else ''}",
             headers=(*passed_on(headers, CREDENTIALS | {_WORKSPACE}), self._workspace, *self._aws.own),
-            body=renamed(body, self.model_id) if self._models else body,
+            body=renamed(body, self._models) if self._models else body,
             finish=self._aws.finish,
         )

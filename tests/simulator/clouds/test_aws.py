@@ -64,7 +64,7 @@ async def test_invoke_model_refuses_in_awss_shape(document: Any, model: str, say
     ],
 )
 async def test_faults_have_awss_names(fault: str, status: int, name: str) -> None:
-    answer = await invoke(simulator(faults=Faults(**{fault: 1.0})))
+    answer = await invoke(simulator(faults=Faults.parse({fault: 1.0})))
     assert (answer.status, answer.headers["x-amzn-errortype"].partition(":")[0]) == (status, name)
 
 
