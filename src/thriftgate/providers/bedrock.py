@@ -2,8 +2,8 @@
 
 Sources: platform.claude.com/docs/en/build-with-claude/claude-in-amazon-bedrock and
 docs.aws.amazon.com/bedrock/latest/userguide/inference-messages-api.html, 2026-10; the official SDK's lib/bedrock/_mantle.py.
-A call runs in its region, which costs 1.1 times the list's price. Below `https://bedrock-runtime.REGION.amazonaws.com/anthropic`
-the same is spoken, signed as the host says, with the profiles of InvokeModel.
+A call runs in its region, which costs 1.1 times the list's price. Below bedrock-runtime.REGION.amazonaws.com/anthropic the
+same is spoken with the profiles of InvokeModel; what is sent there is signed as that host wants it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ BETAS_ON_BEDROCK = frozenset(
         "computer-use-2025-11-24",
         "context-1m-2025-08-07",
         "context-management-2025-06-27",
+        "effort-2025-11-24",
+        "fine-grained-tool-streaming-2025-05-14",
         "interleaved-thinking-2025-05-14",
         "mid-conversation-output-config-2026-07-01",
         "mid-conversation-tool-changes-2026-07-01",
