@@ -10,8 +10,3 @@ from thriftgate.wire.dialect import Dialect
 from thriftgate.wire.openai.chat import OpenaiChat
 
 DIALECTS: tuple[Dialect, ...] = (AnthropicMessages(), OpenaiChat())
-
-
-def dialect_named(name: str) -> Dialect:
-    """The dialect of that name; the planner's own where there is none."""
-    return next((dialect for dialect in DIALECTS if dialect.name == name), DIALECTS[0])
