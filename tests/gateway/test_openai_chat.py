@@ -117,10 +117,10 @@ async def test_models_that_the_settings_map(tmp_path: Path) -> None:
         assert error(await chat(stage, request(model="o7"))) == (404, "not_found_error", "model_not_found")
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'{"model":"claude-opus-4-8"}', b'{"messages":[]}'])
-async def test_garbage_is_told_in_openais_shape(body: bytes, tmp_path: Path) -> None:
+async def test_garbage_is_told_in_openais_shape(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
-        assert error(await chat(stage, body))[:2] == (400, "invalid_request_error")
+        for body in (b"", b"{", b"[]", b"\xff", b'{"model":"claude-opus-4-8"}', b'{"messages":[]}'):
+            assert error(await chat(stage, body))[:2] == (400, "invalid_request_error")
         assert not await entries(stage)
 
 
