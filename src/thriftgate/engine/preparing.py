@@ -241,6 +241,7 @@ class Preparer:
             call.whose,
             call.upstream,
             admission=call.admission,
+            purses=call.purses,
         )
         return prepared, rooms.fanout.depart(snapshot.state, plan)
 

@@ -18,8 +18,8 @@ from tests.batch.stage import BATCHES, error, says
 from tests.fixtures import until
 from tests.gateway.deferring import Setup, deferring, serving_here
 from tests.scripted import Received, raw_answer, upstream
-from thriftgate import client as face
 from thriftgate.client import Deferring
+from thriftgate.client import deferring as face
 from thriftgate.core.errors import InputError
 from thriftgate.gateway.app import Gateway
 from thriftgate.ledger.jobs import QUEUE
