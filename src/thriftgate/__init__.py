@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,6 +16,4 @@ def __getattr__(name: str) -> object:
     """The client, when it is first asked for: `import thriftgate` itself imports nothing."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from thriftgate import client  # noqa: PLC0415  see above
-
-    return getattr(client, name)
+    return getattr(import_module("thriftgate.client"), name)

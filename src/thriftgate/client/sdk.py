@@ -10,7 +10,7 @@ is as the settings say. Nothing runs beside the program: see `engine_thread.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, overload
 
@@ -65,11 +65,10 @@ class Client(anthropic.Anthropic):
         http_client: httpx2.Client | None = None,
         **options: Any,
     ) -> None:
-        if not isinstance(http_client, _SyncHttp):  # else it is a copy of a client like this
-            carrier = Carrier(_loaded(settings, ledger, overrides))
-            http_client = _SyncHttp(carrier, http_client or anthropic.DefaultHttpxClient())
-        options = _with_credentials(anthropic.Anthropic, {**options, "http_client": http_client})
-        super().__init__(**options)
+        plain = anthropic.Anthropic(http_client=http_client, **options)
+        if not isinstance(http_client, _SyncHttp):  # else this is a copy of a client like it
+            http_client = _SyncHttp(Carrier(_loaded(settings, ledger, overrides)), plain._client)  # noqa: SLF001  as SDK's copies do
+        super().__init__(http_client=http_client, **_with_credentials(plain, options))
         http_client.carrier.knows(_key_of(self))
 
     def copy(self, **changes: Any) -> Client:
@@ -104,11 +103,10 @@ class AsyncClient(anthropic.AsyncAnthropic):
         http_client: httpx2.AsyncClient | None = None,
         **options: Any,
     ) -> None:
-        if not isinstance(http_client, _AsyncHttp):
-            carrier = Carrier(_loaded(settings, ledger, overrides))
-            http_client = _AsyncHttp(carrier, http_client or anthropic.DefaultAsyncHttpxClient())
-        options = _with_credentials(anthropic.AsyncAnthropic, {**options, "http_client": http_client})
-        super().__init__(**options)
+        plain = anthropic.AsyncAnthropic(http_client=http_client, **options)
+        if not isinstance(http_client, _AsyncHttp):  # else this is a copy of a client like it
+            http_client = _AsyncHttp(Carrier(_loaded(settings, ledger, overrides)), plain._client)  # noqa: SLF001  as SDK's copies do
+        super().__init__(http_client=http_client, **_with_credentials(plain, options))
         http_client.carrier.knows(_key_of(self))
 
     def copy(self, **changes: Any) -> AsyncClient:
@@ -191,12 +189,9 @@ def _loaded(settings: Told, ledger: str | Path | None, overrides: Mapping[str, o
     return settings
 
 
-def _with_credentials(kind: Callable[..., anthropic.Anthropic | anthropic.AsyncAnthropic], options: Options) -> Options:
+def _with_credentials(plain: anthropic.Anthropic | anthropic.AsyncAnthropic, options: Options) -> Options:
     """The arguments, with credentials that the SDK looks up for no class but its own: of a profile, or of a workload."""
-    if any(options.get(name) is not None for name in _CREDENTIALS):
-        return options
-    plain = kind(**options)
-    if plain.credentials is None:
+    if plain.credentials is None or any(options.get(name) is not None for name in _CREDENTIALS):
         return options
     headers = {**plain._credential_headers, **(options.get("default_headers") or {})}  # noqa: SLF001  there is no other way
     return {**options, "credentials": plain.credentials, "base_url": plain.base_url, "default_headers": headers}
