@@ -71,6 +71,11 @@ class Client(anthropic.Anthropic):
         super().__init__(http_client=http_client, **_with_credentials(plain, options))
         http_client.carrier.knows(_key_of(self))
 
+    @property
+    def user_agent(self) -> str:
+        """The SDK's own, which would name this class."""
+        return super().user_agent.replace(Client.__name__, anthropic.Anthropic.__name__, 1)
+
     def copy(self, **changes: Any) -> Client:
         """As the SDK's."""
         return super().copy(**_with_own(self, changes))
@@ -108,6 +113,11 @@ class AsyncClient(anthropic.AsyncAnthropic):
             http_client = _AsyncHttp(Carrier(_loaded(settings, ledger, overrides)), plain._client)  # noqa: SLF001  as SDK's copies do
         super().__init__(http_client=http_client, **_with_credentials(plain, options))
         http_client.carrier.knows(_key_of(self))
+
+    @property
+    def user_agent(self) -> str:
+        """The SDK's own, which would name this class."""
+        return super().user_agent.replace(AsyncClient.__name__, anthropic.AsyncAnthropic.__name__, 1)
 
     def copy(self, **changes: Any) -> AsyncClient:
         """As the SDK's."""
