@@ -18,7 +18,9 @@ from thriftgate import AsyncClient, Client
 from thriftgate.client.carrier import asked_of
 
 OURS = ("thriftgate-", "content-length", "date", "transfer-encoding", "connection", "x-should-retry")
-ANSWER = b'{"id":"msg_1","type":"message","role":"assistant","model":"claude-opus-4-8","content":[{"type":"text","text":"hi"}],'
+ANSWER = (
+    b'{"id":"msg_1","type":"message","role":"assistant","model":"claude-opus-4-8","content":[{"type":"text","text":"hi"}],'
+)
 ANSWER += b'"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":2},  "unknown":  [1, 2]}'
 
 

@@ -17,7 +17,10 @@ from thriftgate.ledger.entries import balanced
 def test_by_the_id_of_a_message() -> None:
     costs = Costs()
     entry = replace(
-        entry_of("tg_1"), message_id="msg_1", postings=balanced(10**12, 4 * 10**11, {"x": 6 * 10**11}), usage_source="estimated"
+        entry_of("tg_1"),
+        message_id="msg_1",
+        postings=balanced(10**12, 4 * 10**11, {"x": 6 * 10**11}),
+        usage_source="estimated",
     )
     costs.heard(entry)
     costs.heard(replace(entry, id="tg_2", message_id=""))

@@ -13,6 +13,7 @@ import anthropic
 import httpx2
 import pydantic
 import pytest
+from anthropic.lib.credentials import AccessToken
 from anthropic.types import ToolParam
 
 from tests.client.stand import HAIKU, KEY, OPUS, OTHER, PLAIN, SONNET, Stand, ask, standing, text_of
@@ -172,19 +173,20 @@ def test_batches(stand: Stand) -> None:
         {"custom_id": f"n-{at}", "params": {"model": HAIKU, "max_tokens": 100, "messages": ask(f"What about {at}?")}}
         for at in range(3)
     ]
-    for face in (client.messages.batches, client.beta.messages.batches):
-        made = face.create(requests=requests)  # type: ignore[attr-defined]
+    faces: list[Any] = [client.messages.batches, client.beta.messages.batches]
+    for face in faces:
+        made = face.create(requests=requests)
         assert made.results_url is None
         fetch(f"{stand.url}/_sim/clock", {"advance_s": 7200})
-        batch = face.retrieve(made.id)  # type: ignore[attr-defined]
+        batch = face.retrieve(made.id)
         assert (batch.processing_status, batch.results_url.startswith(stand.url)) == ("ended", True)
-        results = list(face.results(made.id))  # type: ignore[attr-defined]
+        results = list(face.results(made.id))
         assert sorted(one.custom_id for one in results) == ["n-0", "n-1", "n-2"]
         costs = [client.cost_of(one) for one in results]
         assert {cost.mode for cost in costs} == {"batch"}
         billed = [Decimal(call["cost_usd"]) for call in stand.bill()["calls"] if call["batch_id"] == made.id]
         assert sum(cost.cost_usd for cost in costs) == sum(billed)
-        assert made.id in [one.id for one in face.list()]  # type: ignore[attr-defined]
+        assert made.id in [one.id for one in face.list()]
 
 
 # --- streams that nobody reads to the end --------------------------------------------------------------------------------
@@ -255,9 +257,7 @@ def test_errors_keep_their_class(stand: Stand, fault: str, error: type[anthropic
     stand.faults(**{fault: 1.0})
     client = stand.client()
     with pytest.raises(error) as raised:
-        client.messages.create(
-            model=PLAIN, max_tokens=50, messages=ask("Hi"), extra_headers={"thriftgate-queue-s": "0"}
-        )
+        client.messages.create(model=PLAIN, max_tokens=50, messages=ask("Hi"), extra_headers={"thriftgate-queue-s": "0"})
     if fault == "rate_limit":
         assert isinstance(raised.value, anthropic.APIStatusError)
         assert raised.value.response.headers["retry-after"] == "7"
@@ -346,8 +346,8 @@ def test_copies_have_their_own_key_and_the_same_engine(stand: Stand) -> None:
 
 def test_credentials_that_are_looked_up_last_in_copies(stand: Stand) -> None:
     class Tokens:
-        def __call__(self, *, force_refresh: bool = False) -> anthropic.lib.credentials.AccessToken:
-            return anthropic.lib.credentials.AccessToken(token=KEY, expires_at=None)
+        def __call__(self, *, force_refresh: bool = False) -> AccessToken:
+            return AccessToken(token=KEY, expires_at=None)
 
     client = stand.client(api_key=None, credentials=Tokens())
     wrapped = wrap(anthropic.Anthropic(base_url=stand.url, credentials=Tokens()), ledger=stand.ledger)
@@ -376,10 +376,10 @@ async def test_wrap_async(stand: Stand) -> None:
 
 
 def test_what_is_not_wrapped(stand: Stand) -> None:
-    bedrock = anthropic.AnthropicBedrock(aws_access_key="a", aws_secret_key="b", aws_region="us-east-1")  # noqa: S106
+    bedrock = anthropic.AnthropicBedrock(aws_access_key="a", aws_secret_key="b", aws_region="us-east-1")
     with pytest.raises(ConfigError, match=r"AnthropicBedrock signs its calls for another provider.*\[upstream\]"):
         wrap(bedrock)  # type: ignore[call-overload]
-    vertex = anthropic.AsyncAnthropicVertex(project_id="p", region="us-east5", access_token="t")  # noqa: S106
+    vertex = anthropic.AsyncAnthropicVertex(project_id="p", region="us-east5", access_token="t")
     with pytest.raises(ConfigError, match="AsyncAnthropicVertex"):
         wrap(vertex)  # type: ignore[call-overload]
     with pytest.raises(ConfigError, match="in it already"):

@@ -224,11 +224,7 @@ def _why_no_queue(settings: Settings, within: Within | None) -> str:
     if BatchDefer.id not in settings.policy.levers:
         return f"{BatchDefer.id} is off"
     if within is not None:
-        return (
-            "another process has the queue of these books"
-            if within.beside
-            else "there is no lasting key to send batches with"
-        )
+        return "another process has the queue" if within.beside else "there is no lasting key to send batches with"
     return "the gateway has no key of the provider's to send batches with (upstream.api_key)"
 
 
