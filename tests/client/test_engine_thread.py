@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import subprocess
 import sys
@@ -60,6 +61,18 @@ def test_with_other_settings_there_is_another_beside_it(stand: Stand) -> None:
     with deadline("6h"):
         raw = second.messages.with_raw_response.create(model=PLAIN, max_tokens=50, messages=ask("Hi"))
     assert raw.headers["thriftgate-deferred"] == "no; another process has the queue"
+
+
+def test_a_client_that_nobody_closes_is_given_back_with_the_next_one(stand: Stand) -> None:
+    say(Client(**stand.options()), 1)
+    gc.collect()
+    (thread,) = ENGINES._threads
+    other = stand.client(overrides={"policy.levers": ["batch.defer"]})
+    say(other, 2)
+    assert thread not in ENGINES._threads
+    with deadline("1s"):
+        raw = other.messages.with_raw_response.create(model=PLAIN, max_tokens=50, messages=ask("Hi"))
+    assert "another process" not in raw.headers["thriftgate-deferred"]
 
 
 def test_many_threads(stand: Stand) -> None:

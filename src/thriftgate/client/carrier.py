@@ -90,6 +90,10 @@ class Carrier:
         """Those at work for this client."""
         return list(self._threads.values()) if self._process == os.getpid() else []
 
+    def __del__(self) -> None:
+        for thread in self.threads():
+            ENGINES.drop(thread)
+
     def close(self) -> None:
         """Give the engines back."""
         with self._lock:

@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -124,11 +125,19 @@ class Engines:
 
     def __init__(self) -> None:
         self._threads: list[EngineThread] = []
+        self._dropped: deque[EngineThread] = deque()
         self._lock = threading.Lock()
+
+    def drop(self, thread: EngineThread) -> None:
+        """One who took it is gone, and has not given it back. It is given back with the next step: this is told in the middle
+        of anything, when Python clears up."""
+        self._dropped.append(thread)
 
     def take(self, settings: Settings, credential: str) -> EngineThread:
         """The engine with these settings; if there is none it is started, to send batches with that key. Whoever takes it
         gives it back. Raises ThriftgateError."""
+        while self._dropped:
+            self.give_back(self._dropped.popleft())
         with self._lock:
             for thread in self._threads:
                 if thread.settings == settings:
@@ -163,8 +172,8 @@ class Engines:
     def forget(self) -> None:
         """This is a forked child: none of those threads is here. What they held is left alone, unclosed, since closing it
         could touch the files of the parent."""
-        _LEFT_ALONE.extend(self._threads)
-        self._threads = []
+        _LEFT_ALONE.extend((*self._threads, *self._dropped))
+        self._threads, self._dropped = [], deque()
         self._lock = threading.Lock()
 
 
