@@ -129,8 +129,8 @@ class Engines:
         self._lock = threading.Lock()
 
     def drop(self, thread: EngineThread) -> None:
-        """One who took it is gone, and has not given it back. It is given back with the next step: this is told in the middle
-        of anything, when Python clears up."""
+        """One who took it is gone without giving it back. It is given back when the next one is taken: this is told in the
+        middle of anything, when Python clears up."""
         self._dropped.append(thread)
 
     def take(self, settings: Settings, credential: str) -> EngineThread:
