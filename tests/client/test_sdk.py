@@ -377,7 +377,7 @@ async def test_wrap_async(stand: Stand) -> None:
 
 def test_what_is_not_wrapped(stand: Stand) -> None:
     bedrock = anthropic.AnthropicBedrock(aws_access_key="a", aws_secret_key="b", aws_region="us-east-1")
-    with pytest.raises(ConfigError, match=r"AnthropicBedrock signs its calls for another provider.*\[upstream\]"):
+    with pytest.raises(ConfigError, match=r"AnthropicBedrock signs its calls for another provider.*\[\[targets\]\]"):
         wrap(bedrock)  # type: ignore[call-overload]
     vertex = anthropic.AsyncAnthropicVertex(project_id="p", region="us-east5", access_token="t")
     with pytest.raises(ConfigError, match="AsyncAnthropicVertex"):
@@ -404,6 +404,16 @@ def test_settings(stand: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert levers_on(stand.client(overrides={"policy.levers": ["count.guard"]})) == {"count.guard"}
     with pytest.raises(ConfigError, match="did you mean 'levers'"):
         Client(api_key=KEY, overrides={"policy.lever": []})
+
+
+def test_targets_say_where_calls_go(stand: Stand, tmp_path: Path) -> None:
+    file = tmp_path / "thriftgate.toml"
+    target = f'[[targets]]\nname = "there"\nprovider = "anthropic"\nurl = "{stand.url}"\nkey = "{OTHER}"\n'
+    file.write_text(target, encoding="utf-8")
+    client = stand.client(base_url="http://127.0.0.1:9", settings=file)
+    client.messages.create(model=PLAIN, max_tokens=50, messages=ask("Hi"))
+    (entry,) = stand.entries()
+    assert entry.upstream == "there"
 
 
 def test_settings_that_are_parsed_and_books_in_memory(tmp_path: Path) -> None:

@@ -262,14 +262,12 @@ def _told(error: ThriftgateError) -> Head:
 
 
 def _settings_for(settings: Settings, upstream: str) -> Settings:
-    """The settings of a client's engine: it has the client's upstream, and keys that pass through, unless they name another
-    provider, which no client speaks to. Who may call is no question where only this process can."""
+    """The settings of a client's engine: it has the client's upstream, and keys that pass through; where they name targets,
+    or a provider that no client speaks to, they say where calls go, and who pays. Who may call is no question where only
+    this process can."""
+    access = settings.access.model_copy(update={"mode": "open"})
     provider: str = settings.upstream.provider
-    if provider != Anthropic.name:
-        return settings
-    return settings.model_copy(
-        update={
-            "upstream": settings.upstream.model_copy(update={"url": upstream, "api_key": SecretStr(""), "keys": ()}),
-            "access": settings.access.model_copy(update={"mode": "open"}),
-        }
-    )
+    if settings.targets or provider != Anthropic.name:
+        return settings.model_copy(update={"access": access})
+    own = settings.upstream.model_copy(update={"url": upstream, "api_key": SecretStr(""), "keys": ()})
+    return settings.model_copy(update={"access": access, "upstream": own})

@@ -3,8 +3,8 @@
     client = Client()                              # takes every argument of anthropic.Anthropic
     client = wrap(anthropic.Anthropic(...))        # a client that is there already
 
-The client's `base_url` is the upstream, and its key pays: what `[upstream]` says of both is the gateway's. Everything else
-is as the settings say. Nothing runs beside the program: see `engine_thread.py`.
+The client's `base_url` is the upstream, and its key pays: what `[upstream]` says of both is the gateway's, unless there are
+`[[targets]]`. Everything else is as the settings say. Nothing runs beside the program: see `engine_thread.py`.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def _not_wrapped(client: object) -> str:
     if type(client).__module__.startswith("anthropic."):
         return (
             f"wrap: {name} signs its calls for another provider, so thriftgate cannot plan them; name that provider under "
-            "[upstream] in the settings, and use thriftgate.Client() or AsyncClient() instead"
+            "[[targets]] in the settings, and use thriftgate.Client() or AsyncClient() instead"
         )
     return f"wrap: a {name} is neither an anthropic.Anthropic nor an anthropic.AsyncAnthropic"
 

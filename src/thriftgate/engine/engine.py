@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from hashlib import sha256
 from hmac import digest as hmac_digest
 from typing import TypeVar
@@ -12,23 +12,24 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.agents.limits import GuardLimits
-from thriftgate.core.errors import BudgetExceeded, LedgerError, ThriftgateError
 from thriftgate.core.generations import Generations
 from thriftgate.core.keepalive import Bounds
 from thriftgate.core.plan import Policy
 from thriftgate.core.reduction.further import Further
 from thriftgate.core.stability.watch import MEMORY as STABILITY
 from thriftgate.core.stability.watch import StabilityWatch
-from thriftgate.engine.again import BAD_REQUEST, Again, otherwise
+from thriftgate.engine.again import BAD_REQUEST, Again
 from thriftgate.engine.budgeting import Budgeting
 from thriftgate.engine.call import Call, Reply, WholeReply
 from thriftgate.engine.carrying import Carrier
 from thriftgate.engine.cascade import Cascading
 from thriftgate.engine.conversations import Conversations
 from thriftgate.engine.doubts import Doubts
-from thriftgate.engine.fanout import Fanout, Flight
+from thriftgate.engine.failover import Failover
+from thriftgate.engine.fanout import Fanout
 from thriftgate.engine.governing import Governor
 from thriftgate.engine.guarding import Guarding
+from thriftgate.engine.hedging import Attempt
 from thriftgate.engine.history import Historian
 from thriftgate.engine.keepalive import KeepAlive
 from thriftgate.engine.keeping import Keepable, Keeper
@@ -45,23 +46,24 @@ from thriftgate.engine.routing import Router
 from thriftgate.engine.runs import KEPT_S, Runs
 from thriftgate.engine.runs import MEMORY as RUNS
 from thriftgate.engine.sending import Sender, Tries
-from thriftgate.engine.settle import Prepared
 from thriftgate.engine.shaping import NOTHING_ASKED, OutputTable, Shaper
 from thriftgate.engine.snapshot import Knowledge
+from thriftgate.engine.sweeping import Sweeper
 from thriftgate.engine.talks import Talks
+from thriftgate.engine.targets import Pool
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.touch import Toucher
 from thriftgate.engine.turns import Turns
-from thriftgate.engine.unsent import Books, Opened, lost, refused
-from thriftgate.engine.upstreams import Pool, Upstreams
+from thriftgate.engine.unsent import Books
+from thriftgate.engine.upstreams import Upstreams
+from thriftgate.engine.ways import Ways
 from thriftgate.engine.witness import Witness
 from thriftgate.ledger.budgets import BudgetBook
 from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger
-from thriftgate.ledger.liveness import Liveness, process_of
+from thriftgate.ledger.liveness import Liveness
 from thriftgate.providers.transport import Transport
 
 _T = TypeVar("_T")
-SWEEP_S = 10.0  # how often it is looked for what killed processes hold, where budgets wait for it
 
 
 class GuardTable(Struct, frozen=True):
@@ -72,7 +74,6 @@ class GuardTable(Struct, frozen=True):
 
 
 NO_CEILINGS = GuardTable()
-SPENT = (400, 429)  # with which a provider says that the money of a key is spent
 
 
 class Engine:
@@ -99,13 +100,15 @@ class Engine:
         output: OutputTable = NOTHING_ASKED,
         keeps_summaries: bool = False,
         own_key: str = "",
+        draw: Callable[[], float] = lambda: 0.0,
         budgets: BudgetBook | None = None,
         callers: LimitsTable = NO_LIMITS,
     ) -> None:
         self.provider, self.own_key, self.transport = pool.default, own_key, transport
         self.ledger, self.knowledge = ledger, knowledge
         self.policy, self.limits, self.clock = policy, limits, clock
-        self.tasks, self._swept_s = Tasks(), -SWEEP_S
+        self.tasks = Tasks()
+        self.sweeper = Sweeper(ledger, liveness, self._books, clock=clock, tasks=self.tasks)
         self.budgeting = Budgeting(budgets, clock, self.tasks)
         self.limiting = Limiting(callers, clock, self.tasks)
         ledger.heard.extend((self.budgeting.settled, self.limiting.settled))
@@ -115,8 +118,9 @@ class Engine:
             pool, limits.choice, governor=self.governor, knowledge=knowledge, policy=policy, clock=clock
         )
         self._turns = Turns(self.governor) if self.governor is not None else None
+        self._failover = Failover(self.upstreams, limits.failover, clock)
         self.toucher = self._made_toucher(new_id)
-        self._sender = Sender(transport, clock, limits.timeouts, limits.retry)
+        self._sender = Sender(transport, clock, limits.timeouts, limits.retry, draw)
         self._keepalive = self._made_keepalive(limits.keepalive)
         self._liveness = liveness
         self._keeps = keeps
@@ -142,16 +146,36 @@ class Engine:
             STABILITY: self._stability,
         }
         self._keeper = Keeper({**knowledge.memories, **memories}, ledger, clock, self.tasks)
-        self._again = Again(self.toucher)
         self._provider_side = ProviderSide(knowledge)
         self.carrier = self._made_carrier(output.cap_rate)
-        self._cascade = Cascading(self.toucher, self.router, knowledge, clock)
+        self._ways = self._made_ways()
         self._preparer = self._made_preparer(conversations)
+
+    def _made_ways(self) -> Ways:
+        ways = Ways(
+            cascade=Cascading(self.toucher, self.router, self.knowledge, self.clock),
+            again=Again(self.toucher),
+            carrier=self.carrier,
+            failover=self._failover,
+            hedging=self.limits.hedging,
+            guarding=self._guarding,
+            fanout=self.fanout,
+            sweeper=self.sweeper,
+            ledger=self.ledger,
+            clock=self.clock,
+            tasks=self.tasks,
+            prepare=self._prepared,
+            booked=self._booked,
+            books=self._books,
+        )
+        self.ledger.heard.append(ways.hedging.settled)
+        return ways
 
     def _made_toucher(self, new_id: Callable[[], str]) -> Toucher:
         return Toucher(
             upstreams=self.upstreams,
             turns=self._turns,
+            failover=self._failover,
             transport=self.transport,
             ledger=self.ledger,
             knowledge=self.knowledge,
@@ -179,6 +203,7 @@ class Engine:
             historian=self._historian,
             keepalive=self._keepalive,
             budgeting=self.budgeting,
+            failover=self._failover,
             retry=self.limits.retry,
             drain=self.limits.drain,
             cap_rate=cap_rate,
@@ -191,7 +216,7 @@ class Engine:
             self.knowledge,
             conversations,
             historian=self._historian,
-            doubts=Doubts(self.forward, self.provider.count_path),
+            doubts=Doubts(self.forward, self.upstreams.count_path),
             provider_side=self._provider_side,
             shaper=self._shaper,
         )
@@ -213,7 +238,7 @@ class Engine:
                 clock=self.clock,
                 books=self._books,
                 forward=self.forward,
-                count_path=self.provider.count_path,
+                count_path=self.upstreams.count_path,
             ),
             policy=self.policy,
             wait_s=lambda key, headers: self.limits.fanout_wait_s if self.limits.may_wait(key, headers) else 0.0,
@@ -230,107 +255,25 @@ class Engine:
         return await self.limiting.within(call, self._answered)
 
     async def _answered(self, call: Call) -> Reply:
-        call, prepared, flight = await self._prepared(call)
-        if prepared.plan.tries:
-            tried = await self._within_budgets(self._tried, call, prepared, flight)
+        attempt = await self._prepared(call)
+        if attempt.prepared.plan.tries:
+            tried = await self._ways.tried(attempt)
             if isinstance(tried, WholeReply):
                 return tried
-            call = tried
-            call, prepared, flight = await self._prepared(call)
-            self.router.standings.escalated(prepared.snapshot.state.prefix.chain, prepared.request.model)
-        while True:
-            looks = self._again.wanted(prepared)
-            found = await self._within_budgets(self._looked if looks else self._carried, call, prepared, flight)
-            if not isinstance(found, Call):
-                break
-            call = found
-            call, prepared, flight = await self._prepared(call)
-        if call.refused and found.status < BAD_REQUEST:
-            self._shaper.refused(call.refused, self.clock.now_s())
+            attempt = await self._prepared(tried)
+            self.router.standings.escalated(attempt.prepared.snapshot.state.prefix.chain, attempt.prepared.request.model)
+        while isinstance(found := await self._ways.carried(attempt), Call):
+            attempt = await self._prepared(found)
+        if attempt.call.refused and found.status < BAD_REQUEST:
+            self._shaper.refused(attempt.call.refused, self.clock.now_s())
         return found
 
-    async def _within_budgets(
-        self, way: Callable[[Call, Prepared, Flight], Awaitable[_T]], call: Call, prepared: Prepared, flight: Flight
-    ) -> _T:
-        """The call by one of its ways. Where a budget has no room for it, nothing is held, and it is booked as refused."""
-        try:
-            return await way(call, prepared, flight)
-        except BudgetExceeded as error:
-            error.call_id = prepared.id
-            if error.held:
-                self._sweep_soon()
-            route = prepared.plan.route
-            opened = Opened(
-                prepared.id,
-                prepared.opened_us,
-                prepared.key,
-                prepared.dialect.name,
-                prepared.whose,
-                route.task if route is not None else "",
-            )
-            await self.ledger.settle(refused(opened, prepared.request.model, prepared.plan, error, self._books()))
-            raise
-
-    async def _carried(self, call: Call, prepared: Prepared, flight: Flight) -> Reply | Call:
-        """The answer on its way to the client, or the call to be made instead of one that was refused as it was shaped."""
-        try:
-            reply = await self.carrier.send(call, prepared, flight)
-        except ThriftgateError as error:
-            error.call_id = prepared.id
-            self._guarding.runs.release(prepared.id)
-            raise
-        except BaseException:
-            self._guarding.runs.release(prepared.id)
-            raise
-        finally:
-            self.fanout.land(flight)
-        if reply.status in SPENT and self.upstreams.may_go_elsewhere(prepared.upstream):
-            return call
-        return otherwise(call, prepared.wanted, reply.status) or reply
-
-    async def _prepared(self, call: Call) -> tuple[Call, Prepared, Flight]:
+    async def _prepared(self, call: Call) -> Attempt:
         """The planned call, and the call as it is to be made."""
         prepared, flight = await self._preparer.prepare(call)
         if call.upstream != prepared.upstream:
             call = replace(call, upstream=prepared.upstream)
-        return with_betas(call, prepared.added.betas), prepared, flight
-
-    async def _tried(self, call: Call, prepared: Prepared, flight: Flight) -> WholeReply | Call:
-        """A try of the cheap model: its answer if it is good enough, else the call for the model that was asked for."""
-        try:
-            reply, entry, answer = await self._cascade.run(call, prepared)
-        except BaseException:
-            self._guarding.runs.release(prepared.id)
-            raise
-        finally:
-            self.fanout.land(flight)
-        self._guarding.settled(entry, self.clock.now_s())
-        self._booked(entry)
-        if reply is None:
-            return replace(call, unrouted=f"escalated from {entry.id}: {entry.note}")
-        if self.witness is not None and self.witness.wants(call, prepared):
-            self.witness.heard(call, prepared, entry, answer)
-        return reply
-
-    async def _looked(self, call: Call, prepared: Prepared, flight: Flight) -> WholeReply | Call:
-        """An answer that is looked at first: as the client gets it, or the call to be made instead."""
-        assert prepared.wanted is not None
-        try:
-            found = await self._again.run(call, prepared, prepared.wanted)
-        except BaseException:
-            self._guarding.runs.release(prepared.id)
-            raise
-        finally:
-            self.fanout.land(flight)
-        self._guarding.settled(found.entry, self.clock.now_s())
-        self._booked(found.entry)
-        if found.reply is None:
-            assert found.instead is not None
-            return found.instead
-        self.carrier.learn_length(prepared, found.entry)
-        self.carrier.keep_account(prepared, found.entry)
-        self.carrier.heard(call, prepared, found.entry, found.reply.body)
-        return found.reply
+        return Attempt(with_betas(call, prepared.added.betas), prepared, flight)
 
     async def count(self, call: Call) -> WholeReply:
         """How many tokens a prompt has, free: of the prompt as it would be sent, in a conversation that was made shorter
@@ -338,8 +281,9 @@ class Engine:
         return await self.forward(replace(call, body=await self._preparer.as_sent(call)))
 
     async def forward(self, call: Call) -> WholeReply:
-        """Send a free call (model list, batches) on as it is. Raises UpstreamError."""
-        outgoing = self.provider.prepare(call.method, call.path, call.query, call.headers, call.body)
+        """Send a free call (model list, token counting, batches) on as it is. Raises UpstreamError."""
+        provider = self.upstreams.asked(call)
+        outgoing = provider.prepare(call.method, call.path, call.query, call.headers, call.body)
         sent = await self._sender.send(outgoing, attempts_allowed(self.limits.retry, call.headers), Tries())
         body = sent.other_body
         if body is None:
@@ -352,44 +296,21 @@ class Engine:
     async def recover(self) -> int:
         """Take up what was learned, and close what killed processes left open. Returns how many holds that were."""
         await self._keeper.restore()
-        found = await self.sweep()
+        found = await self.sweeper.sweep()
         if self._keepalive is not None:
             await self._keepalive.load(self.ledger)
         await self.budgeting.refresh()
         await self.limiting.refresh()
         return found
 
-    async def sweep(self) -> int:
-        """Close the holds that killed processes left open: booked as lost, at their forecast, flagged as estimated. Whether
-        the provider billed them only its own report can tell. Returns how many there were."""
-        owners = {process_of(hold.id) for hold in await self.ledger.open_holds()} - {self.worker_name}
-        dead = {process for process in owners if not self.is_alive(process)}
-        # Asked again: one that ended a moment ago may have settled its calls first.
-        holds = [hold for hold in await self.ledger.open_holds() if not hold.batch and process_of(hold.id) in dead]
-        for hold in holds:
-            try:
-                await self.ledger.settle(lost(hold, self._books()))
-            except LedgerError:
-                if await self.ledger.entry(hold.id) is None:
-                    raise
-                # Otherwise another process was quicker.
-        return len(holds)
-
-    def _sweep_soon(self) -> None:
-        """Money is held: maybe by a process beside this one that was killed."""
-        now_s = self.clock.monotonic_s()
-        if now_s - self._swept_s >= SWEEP_S:
-            self._swept_s = now_s
-            self.tasks.spawn(self.sweep())
-
     @property
     def worker_name(self) -> str:
         """The name of this process in the ids of its calls."""
-        return self._liveness.token if self._liveness is not None else ""
+        return self.sweeper.worker_name
 
     def is_alive(self, process: str) -> bool:
         """Whether another process of that name is at work on these books."""
-        return self._liveness is not None and process != self._liveness.token and self._liveness.is_alive(process)
+        return self.sweeper.is_alive(process)
 
     def stopping(self) -> None:
         """The end is near: calls that wait to be sent are told so, and no other may begin to wait."""

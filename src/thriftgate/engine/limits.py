@@ -5,7 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from thriftgate.core.keepalive import Bounds
+from thriftgate.engine.failover import FailoverRules
 from thriftgate.engine.governing import Bounds as Waits
+from thriftgate.engine.hedging import HedgeRules
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
 from thriftgate.engine.upstreams import Rules
@@ -25,6 +27,8 @@ class Limits(Struct, frozen=True):
     keepalive: Bounds | None = None
     governor: Waits | None = None
     choice: Rules = Rules()
+    failover: FailoverRules = FailoverRules()
+    hedging: HedgeRules = HedgeRules()
 
     def may_wait(self, key: str, headers: Headers) -> bool:
         """Whether this call may wait at all. `headers` are the client's."""
