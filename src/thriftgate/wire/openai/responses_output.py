@@ -73,7 +73,7 @@ class Output:
     def begin(self, block: Block) -> None:
         """A block begins, with what of it is there already."""
         self._block, self._kind, self._pieces, self._citations = block, _text(block["type"]), [], []
-        self._under_way = True
+        self._under_way = False
         if self._kind == "text":
             self._begin_text()
         elif self._kind in _THINKING:
@@ -82,6 +82,7 @@ class Output:
             self._begin_call()
         else:
             self._close("completed")
+        self._under_way = True
 
     def add(self, delta: Block) -> None:
         """More of the block. What is not known of it is left out."""
@@ -120,8 +121,14 @@ class Output:
 
     def break_off(self) -> None:
         """The answer goes no further: what there is of it is kept as unfinished, and nothing is told of that."""
-        if self._under_way:
-            self.end()
+        item, text = self._open, "".join(self._pieces)
+        if item is not None and self._under_way:
+            if item["type"] == "function_call":
+                item["arguments"] = text
+            elif item["type"] == "message":
+                item["content"][-1]["text"] = text
+            elif item["summary"]:
+                item["summary"][0]["text"] = text
         self._close("incomplete")
         self._flush()
         self._events.clear()
