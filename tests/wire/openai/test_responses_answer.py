@@ -38,7 +38,7 @@ REASONS = st.sampled_from(["end_turn", "stop_sequence", "tool_use", "max_tokens"
 def events_of(chunks: Any, frame: Frame = FRAME) -> list[dict[str, Any]]:
     """The events that a stream becomes."""
     told = ResponseStream(frame)
-    data = b"".join([*(told.feed(chunk) for chunk in chunks), told.rest()])
+    data = b"".join([*(told.feed(chunk) for chunk in chunks), told.end()])
     events = [(event.type, msgspec.json.decode(event.data)) for event in SseDecoder().feed(data)]
     assert [kind.decode() for kind, _ in events] == [event["type"] for _, event in events]
     assert [event["sequence_number"] for _, event in events] == list(range(len(events)))

@@ -13,13 +13,13 @@ from msgspec import Raw, Struct
 
 from thriftgate.core.errors import BrokenReply
 from thriftgate.wire.openai.responses_output import CUT, Block, Output, Told
+from thriftgate.wire.openai.usage import counts_of, tier_of
 from thriftgate.wire.sse import Event, SseDecoder
 from thriftgate.wire.usage import ApiUsage
 
 # The codes of a failed response: openai-python v3.54.0 `types/responses/response_error.py`.
 _CODES = {"rate_limit_error": "rate_limit_exceeded", "invalid_request_error": "invalid_prompt"}
 _SERVER_ERROR = "server_error"
-_TIERS = {"standard": "default", "batch": "flex"}
 _UNREADABLE = (msgspec.MsgspecError, ValueError, LookupError, TypeError, RecursionError)
 _NO_IMAGES = {
     "input_tokens": 0,
@@ -116,7 +116,7 @@ class _Answer:
             "model": self.model,
             "output": self.output.items,
             "previous_response_id": self.frame.asked.get("previous_response_id"),
-            "service_tier": _TIERS.get(self.usage.service_tier or "standard", self.usage.service_tier),
+            "service_tier": tier_of(self.usage),
             "store": False,
             "usage": None if status in ("in_progress", "failed") else _usage(self.usage),
             **(_tools_used(self.usage) if status != "in_progress" else {}),
@@ -141,10 +141,10 @@ def whole_response(body: bytes, frame: Frame) -> bytes:
 
 class ResponseStream:
     """Feed it the chunks of a Messages stream; it returns the events to send on, equal for any chunking. After the last
-    chunk, `rest` closes a response that was left open. `ended` says that its last event has been returned."""
+    chunk, `end` closes a response that was left open."""
 
     def __init__(self, frame: Frame) -> None:
-        self.ended = False
+        self._ended = False
         self._answer = _Answer(frame)
         self._decoder = SseDecoder()
         self._begun = False
@@ -154,15 +154,15 @@ class ResponseStream:
     def feed(self, chunk: bytes) -> bytes:
         try:
             for event in self._decoder.feed(chunk):
-                if not self.ended:
+                if not self._ended:
                     self._read(event)
         except _UNREADABLE:
             self._fail(_SERVER_ERROR, "the provider's stream cannot be read")
         return self._taken()
 
-    def rest(self, message: str = "the provider's stream ended before its answer did") -> bytes:
+    def end(self) -> bytes:
         """The end of a response whose answer broke off; b"" where it had ended."""
-        self._fail(_SERVER_ERROR, message)
+        self._fail(_SERVER_ERROR, "the provider's stream ended before its answer did")
         return self._taken()
 
     def _taken(self) -> bytes:
@@ -200,7 +200,7 @@ class ResponseStream:
             self._tell(f"response.{step}", {"response": self._answer.response("in_progress")})
 
     def _fail(self, code: str, message: str) -> None:
-        if self.ended:
+        if self._ended:
             return
         if not self._begun:
             self._begin()
@@ -208,8 +208,8 @@ class ResponseStream:
         self._last("failed", {"code": code, "message": message})
 
     def _last(self, status: str, error: dict[str, str] | None = None) -> None:
-        if not self.ended:
-            self.ended = True
+        if not self._ended:
+            self._ended = True
             self._tell(f"response.{status}", {"response": self._answer.response(status, error)})
 
     def _tell(self, kind: str, members: dict[str, Any]) -> None:
@@ -219,14 +219,13 @@ class ResponseStream:
 
 
 def _usage(usage: ApiUsage) -> dict[str, Any]:
-    """OpenAI counts what was read from a cache, and what was written, as part of the input."""
-    tokens = usage.usage().total
+    counts = counts_of(usage)
     return {
-        "input_tokens": tokens.prompt,
-        "input_tokens_details": {"cached_tokens": tokens.read, "cache_write_tokens": tokens.write_5m + tokens.write_1h},
-        "output_tokens": tokens.output,
-        "output_tokens_details": {"reasoning_tokens": tokens.thinking},
-        "total_tokens": tokens.prompt + tokens.output,
+        "input_tokens": counts.prompt,
+        "input_tokens_details": {"cached_tokens": counts.read, "cache_write_tokens": counts.written},
+        "output_tokens": counts.output,
+        "output_tokens_details": {"reasoning_tokens": counts.thinking},
+        "total_tokens": counts.prompt + counts.output,
     }
 
 

@@ -1,183 +1,163 @@
-"""The items of a response's input as Messages turns: append-only, so that a conversation that grows item by item gives turns
-whose earlier bytes never change.
+"""The items of a response's input as turns of a conversation.
 
-    message user, assistant         → its parts, in a message of that role; side by side they make one
-    message system, developer       → `system` at the beginning; later on, where `system` may not change any more, a text of
-                                      the user's side that says whose it is
-    function_call, its output       → tool_use, tool_result; results stand first in their message, as the API wants them
-    reasoning made here             → the blocks that it holds, byte for byte (`responses_sealed`)
-    web_search_call                 → nothing: its blocks are in the reasoning item behind it
+    message                     → its parts; first instructions are the `system` (`conversation`)
+    function_call, its output   → tool_use, tool_result
+    reasoning made here         → the blocks that it holds, byte for byte (`responses_sealed`)
+    web_search_call             → nothing: its blocks are in the reasoning item behind it
 
-Items: openai-python v3.54.0 `types/responses/response_input_item_param.py`, 2026-11.
+Items: openai-python v3.54 `types/responses/response_input_item_param.py`. What else there is, and what becomes of it:
+`responses_losses`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Raw
 
 from thriftgate.core.errors import InputError
+from thriftgate.wire.openai.conversation import Conversation
+from thriftgate.wire.openai.losses import Report
+from thriftgate.wire.openai.members import Members
+from thriftgate.wire.openai.parts import Block, document_block, image_block, text_block
 from thriftgate.wire.openai.responses_sealed import unsealed
+from thriftgate.wire.openai.tools import input_of
 
-Members = dict[str, Raw]
-Parts = Callable[[Raw, str], list[bytes]]
-"""Content (a text, or parts), and where it stands → content blocks. Raises InputError."""
-
-_ITEMS = msgspec.json.Decoder(list[Raw])
-_MEMBERS = msgspec.json.Decoder(Members)
-# What a client returns of an item without meaning anything by it.
-_BOOKKEEPING = frozenset({"type", "id", "status", "object", "created_by"})
-_CARRIED = {
-    "message": frozenset({"role", "content"}),
-    "function_call": frozenset({"call_id", "name", "arguments"}),
-    "function_call_output": frozenset({"call_id", "output"}),
-    "reasoning": frozenset({"encrypted_content", "summary"}),
-    "web_search_call": frozenset({"action"}),
-}
-_LEAVE = "leave it out"
+_INSTRUCTING = frozenset({"system", "developer"})
+_TEXTS = frozenset({"input_text", "output_text", "text"})
 _INSTEAD = {
-    "item_reference": "nothing is kept here to refer to: send the item itself",
+    "item_reference": "nothing is kept here that it could refer to; send the item itself",
     "custom_tool_call": "use a function tool",
     "custom_tool_call_output": "use a function tool",
+    "input_audio": "Claude hears no audio; send its text",
 }
-_SAID = "<system-reminder>\n{}\n</system-reminder>"
+_DEFAULT_DETAIL = "auto"
 
 
-class Turns:
-    """The conversation as it grows: `system` are its first words, as blocks. `lost` gathers what was left out, by name."""
+def read_input(request: Members, conversation: Conversation, report: Report) -> None:
+    """The whole `input` of a request. Raises InputError, naming the item."""
+    if request.is_text("input"):
+        conversation.say("user", _blocks([text_block(request.needed("input"))]))
+        return
+    items = _Items(conversation, report)
+    for item in request.each("input"):
+        items.add(item)
+    items.end()
 
-    def __init__(self, parts: Parts, lost: set[str]) -> None:
-        self.system: list[bytes] = []
-        self._messages: list[tuple[str, list[bytes], list[bytes]]] = []  # role, tool results, other blocks
-        self._parts = parts
-        self._lost = lost
+
+class _Items:
+    def __init__(self, conversation: Conversation, report: Report) -> None:
+        self._conversation = conversation
+        self._report = report
         self._searches: set[str] = set()
         self._returned: set[str] = set()
 
-    def read(self, given: Raw) -> None:
-        """A whole input. Raises InputError, naming the item."""
-        if bytes(given[:1]) == b'"':
-            self._put("user", self._parts(given, "input"))
-            return
-        try:
-            items = _ITEMS.decode(given)
-        except (msgspec.DecodeError, RecursionError):
-            raise InputError("input: must be a text or a list of items") from None
-        for at, item in enumerate(items):
-            self._add(item, f"input[{at}]")
-        if self._searches - self._returned:
-            self._lost.add("input.web_search_call")
-
-    def messages(self) -> bytes:
-        """All turns, as the `messages` of a request."""
-        return b"[" + b",".join(_message(role, results + others) for role, results, others in self._messages) + b"]"
-
-    def __bool__(self) -> bool:
-        return bool(self._messages)
-
-    def _add(self, item: Raw, where: str) -> None:
-        try:
-            members = _MEMBERS.decode(item)
-        except (msgspec.DecodeError, RecursionError):
-            raise InputError(f"{where}: must be an object") from None
-        kind = _kind(members, where)
-        if kind not in _CARRIED:
-            raise InputError(f"{where}: an item of type {kind[:50]!r} cannot be carried; {_INSTEAD.get(kind, _LEAVE)}")
-        for name in members.keys() - _CARRIED[kind] - _BOOKKEEPING:
-            if members[name] != b"null":
-                self._lost.add(f"input.{kind}.{name}")
+    def add(self, item: Members) -> None:
+        kind = item.text("type") or ("message" if "role" in item else "item_reference")
+        item.known("id", "status")
         if kind == "message":
-            self._add_message(members, where)
+            self._message(item)
         elif kind == "function_call":
-            self._put("assistant", [_tool_use(members, where)])
+            used = {"type": "tool_use", "id": item.needed("call_id"), "name": item.needed("name")}
+            self._conversation.say("assistant", [{**used, "input": input_of(item.needed("arguments"))}])
         elif kind == "function_call_output":
-            self._answered(members, where)
+            self._conversation.say("user", [self._result(item)])
         elif kind == "reasoning":
-            self._add_reasoning(members, where)
+            self._reasoning(item)
+        elif kind == "web_search_call":
+            item.known("action")
+            self._searches.add((item.text("id") or "").removeprefix("ws_"))
         else:
-            self._searches.add(text_of(members, "id", where).removeprefix("ws_"))
+            why = _INSTEAD.get(kind, "leave it out")
+            raise InputError(f"{item.at('type')}: an item of type {kind[:40]!r} cannot be carried to Claude: {why}")
+        item.lose_rest(self._report)
 
-    def _add_message(self, members: Members, where: str) -> None:
-        role = text_of(members, "role", where)
-        if "content" not in members:
-            raise InputError(f"{where}.content: must be there")
-        blocks = self._parts(members["content"], f"{where}.content")
-        if role in ("user", "assistant"):
-            self._put(role, blocks)
-        elif role not in ("system", "developer"):
-            raise InputError(f"{where}.role: must be user, assistant, system or developer, not {role[:50]!r}")
-        elif not self._messages:
-            self.system += blocks
+    def end(self) -> None:
+        """Searches whose results did not come back are not repeated."""
+        if self._searches - self._returned:
+            self._report.lose("input[].web_search_call", "came without its reasoning item")
+
+    def _message(self, item: Members) -> None:
+        role = item.needed("role")
+        blocks = self._content(item, "content")
+        if role in _INSTRUCTING:
+            if any(block["type"] != "text" for block in blocks):
+                raise InputError(
+                    f"{item.at('content')}: instructions are text; images and files belong to the user's turns"
+                )
+            self._conversation.instruct(blocks)
+        elif role == "user":
+            self._conversation.say("user", blocks)
+        elif role == "assistant":
+            self._conversation.say("assistant", blocks)
         else:
-            self._lost.add("input.message.role")
-            self._put("user", [_reminder(block) for block in blocks])
+            raise InputError(f"{item.at('role')}: must be user, assistant, system or developer, not {role[:40]!r}")
 
-    def _answered(self, members: Members, where: str) -> None:
-        call = msgspec.json.encode(text_of(members, "call_id", where))
-        if "output" not in members:
-            raise InputError(f"{where}.output: must be there")
-        output = members["output"]
-        content = bytes(output)
-        if content[:1] != b'"':
-            content = b"[" + b",".join(self._parts(output, f"{where}.output")) + b"]"
-        self._put("user", [], [b'{"type":"tool_result","tool_use_id":' + call + b',"content":' + content + b"}"])
+    def _result(self, item: Members) -> Block:
+        used = {"type": "tool_result", "tool_use_id": item.needed("call_id")}
+        item.known("name")  # the call says it
+        if item.is_text("output"):
+            return {**used, "content": item.needed("output")}
+        return {**used, "content": self._content(item, "output")}
 
-    def _add_reasoning(self, members: Members, where: str) -> None:
-        held = members.get("encrypted_content", Raw(b"null"))
-        blocks = unsealed(text_of(members, "encrypted_content", where)) if held != b"null" else None
+    def _reasoning(self, item: Members) -> None:
+        item.known("summary", "content")  # the blocks hold them
+        blocks = unsealed(item.text("encrypted_content") or "")
         if blocks is None:
-            self._lost.add("input.reasoning")
+            self._report.lose("input[].reasoning", "not made here, or without its encrypted_content")
             return
         for block in blocks:
-            told = _MEMBERS.decode(block)
-            if "tool_use_id" in told:
-                self._returned.add(text_of(told, "tool_use_id", where))
-        self._put("assistant", [bytes(block) for block in blocks])
+            if "tool_use_id" in block:
+                self._returned.add(str(msgspec.json.decode(block["tool_use_id"])))
+        self._conversation.say("assistant", [dict(block) for block in blocks])
 
-    def _put(self, role: str, blocks: list[bytes], results: list[bytes] | None = None) -> None:
-        if not blocks and not results:
-            return
-        if not self._messages or self._messages[-1][0] != role:
-            self._messages.append((role, [], []))
-        self._messages[-1][1].extend(results or ())
-        self._messages[-1][2].extend(blocks)
+    def _content(self, item: Members, name: str) -> list[Block]:
+        if item.is_text(name):
+            return _blocks([text_block(item.needed(name))])
+        if name not in item:
+            raise InputError(f"{item.at(name)}: Field required")
+        return _blocks(self._part(part) for part in item.each(name))
+
+    def _part(self, part: Members) -> Block | None:
+        kind = part.needed("type")
+        if kind in _TEXTS:
+            made = text_block(part.needed("text"))
+            cited = [one.raw("citation") for one in part.each("annotations")]
+            if made is not None and any(cited):
+                made["citations"] = [Raw(one) for one in cited if one]
+            part.known("logprobs")
+        elif kind == "refusal":
+            made = text_block(part.needed("refusal"))
+        elif kind == "input_image":
+            made = self._image(part)
+        elif kind == "input_file":
+            made = document_block(
+                data=part.text("file_data") or "",
+                place=part.at("file_data"),
+                file_id=part.text("file_id") or "",
+                url=part.text("file_url") or "",
+                title=part.text("filename") or "",
+            )
+            self._detail(part)
+        else:
+            why = _INSTEAD.get(kind, "leave it out")
+            raise InputError(f"{part.at('type')}: content of type {kind[:40]!r} cannot be carried to Claude: {why}")
+        part.known("prompt_cache_breakpoint")
+        part.lose_rest(self._report)
+        return made
+
+    def _image(self, part: Members) -> Block:
+        self._detail(part)
+        file_id = part.text("file_id")
+        if file_id:
+            return {"type": "image", "source": {"type": "file", "file_id": file_id}}
+        return image_block(part.needed("image_url"), part.at("image_url"))
+
+    def _detail(self, part: Members) -> None:
+        if (part.text("detail") or _DEFAULT_DETAIL) != _DEFAULT_DETAIL:
+            self._report.lose(f"{part.kind}.detail", "Claude looks at all there is")
 
 
-def text_of(members: Members, name: str, where: str) -> str:
-    """A member that must be a text. Raises InputError."""
-    try:
-        return msgspec.json.decode(members[name], type=str)
-    except (KeyError, msgspec.DecodeError, UnicodeDecodeError):
-        raise InputError(f"{where}.{name}: must be a text") from None
-
-
-def _kind(members: Members, where: str) -> str:
-    """What an item is: messages, and references, need not say so."""
-    if members.get("type", Raw(b"null")) != b"null":
-        return text_of(members, "type", where)
-    return "message" if "role" in members else "item_reference"
-
-
-def _message(role: str, blocks: list[bytes]) -> bytes:
-    return b'{"role":"' + role.encode() + b'","content":[' + b",".join(blocks) + b"]}"
-
-
-def _reminder(block: bytes) -> bytes:
-    """What a system message says in the middle of a conversation; other blocks as they are."""
-    members = _MEMBERS.decode(block)
-    if "text" not in members:
-        return block
-    return msgspec.json.encode({"type": "text", "text": _SAID.format(text_of(members, "text", "input"))})
-
-
-def _tool_use(members: Members, where: str) -> bytes:
-    """A call as the model made it, its arguments byte for byte."""
-    call, name = (msgspec.json.encode(text_of(members, one, where)) for one in ("call_id", "name"))
-    arguments = text_of(members, "arguments", where).strip() or "{}"
-    try:
-        _MEMBERS.decode(arguments)
-    except (msgspec.DecodeError, RecursionError):
-        raise InputError(f"{where}.arguments: must be a JSON object, written as a text") from None
-    return b'{"type":"tool_use","id":' + call + b',"name":' + name + b',"input":' + arguments.encode() + b"}"
+def _blocks(made: Iterable[Block | None]) -> list[Block]:
+    return [block for block in made if block is not None]

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Raw
 
 from thriftgate.wire.openai.responses_sealed import sealed
+from thriftgate.wire.openai.usage import REFUSED
 
 Block = dict[str, Raw]
 Item = dict[str, Any]
@@ -27,7 +28,6 @@ _THINKING = frozenset({"thinking", "redacted_thinking"})
 CUT = frozenset(
     {"max_tokens", "model_context_window_exceeded", "pause_turn"}
 )  # stop reasons that leave an answer unfinished
-REFUSED = "The model refused to answer."
 
 
 class Told(NamedTuple):

@@ -23,14 +23,12 @@ def sealed(blocks: Sequence[bytes]) -> str:
     return _OURS + urlsafe_b64encode(b"[" + b",".join(blocks) + b"]").decode()
 
 
-def unsealed(text: str) -> list[Raw] | None:
-    """The blocks of a text that `sealed` made; None for any other: another provider's, or one that was cut."""
+def unsealed(text: str) -> list[dict[str, Raw]] | None:
+    """The blocks of a text that `sealed` made, each by its members as they stand there; None for any other text: another
+    provider's, or one that was cut."""
     if not text.startswith(_OURS):
         return None
     try:
-        blocks = msgspec.json.decode(urlsafe_b64decode(text[len(_OURS) :]), type=list[Raw])
-        for block in blocks:
-            msgspec.json.decode(block, type=dict[str, Raw])
+        return msgspec.json.decode(urlsafe_b64decode(text[len(_OURS) :]), type=list[dict[str, Raw]])
     except (binascii.Error, ValueError, RecursionError):
         return None
-    return blocks
