@@ -76,16 +76,14 @@ class _Items:
     def end(self) -> None:
         """Searches whose results did not come back are not repeated."""
         if self._searches - self._returned:
-            self._report.lose("input[].web_search_call", "came without its reasoning item")
+            self._report.lose("input[].type=web_search_call", "came without its reasoning item")
 
     def _message(self, item: Members) -> None:
         role = item.needed("role")
         blocks = self._content(item, "content")
         if role in _INSTRUCTING:
             if any(block["type"] != "text" for block in blocks):
-                raise InputError(
-                    f"{item.at('content')}: instructions are text; images and files belong to the user's turns"
-                )
+                raise InputError(f"{item.at('content')}: instructions are text; images and files belong to the user's turns")
             self._conversation.instruct(blocks)
         elif role == "user":
             self._conversation.say("user", blocks)
@@ -105,7 +103,7 @@ class _Items:
         item.known("summary", "content")  # the blocks hold them
         blocks = unsealed(item.text("encrypted_content") or "")
         if blocks is None:
-            self._report.lose("input[].reasoning", "not made here, or without its encrypted_content")
+            self._report.lose("input[].type=reasoning", "not made here, or without its encrypted_content")
             return
         for block in blocks:
             if "tool_use_id" in block:

@@ -28,7 +28,9 @@ RESPONSE_ROWS: tuple[Row, ...] = (
     Row("text.verbosity", "reported", "say it in the instructions", ("medium",)),
     Row("tools[].type=function", "translated", "a tool; a schema without a `type` gets one"),
     Row("tools[].strict", "translated", "`strict`, where the model and the schema allow it; else reported"),
-    Row("tools[].type=web_search", "translated", "Claude's own web search, with its domains, its place, and `max_tool_calls`"),
+    Row(
+        "tools[].type=web_search", "translated", "Claude's own web search, with its domains, its place, and `max_tool_calls`"
+    ),
     Row("tools[].type=web_search_preview", "translated", "as `web_search`"),
     Row("tools[].search_context_size", "reported", "has no counterpart", ("medium",)),
     Row("tools[].search_content_types", "reported", "texts only", (["text"],)),
@@ -55,7 +57,9 @@ RESPONSE_ROWS: tuple[Row, ...] = (
     Row("image", "reported", "has no counterpart"),
     Row("top_logprobs", "refused", "Claude tells no probabilities", (0,)),
     Row("moderation", "refused", "there is no moderation model here"),
-    Row("background", "refused", "nothing is kept to be fetched later; leave it out, or see `thriftgate-deadline`", (False,)),
+    Row(
+        "background", "refused", "nothing is kept to be fetched later; leave it out, or see `thriftgate-deadline`", (False,)
+    ),
     Row("conversation", "refused", "nothing is kept here; send the whole conversation in `input`"),
     Row("prompt", "refused", "there are no stored prompts here; send the text"),
     Row(
@@ -91,7 +95,9 @@ RESPONSE_ANSWER_ROWS: tuple[Row, ...] = (
     Row("model", "carried", "`model`: the Claude model that served the call"),
     Row("content[].text", "carried", "a part of a message item; texts side by side are parts of one"),
     Row("content[].text.citations", "translated", "`annotations`: `url_citation`, and beside it Claude's own `citation`"),
-    Row("content[].thinking", "carried", "a reasoning item: whole in `encrypted_content`, its text in `summary`, where asked"),
+    Row(
+        "content[].thinking", "carried", "a reasoning item: whole in `encrypted_content`, its text in `summary`, where asked"
+    ),
     Row("content[].tool_use", "carried", "a function_call item; input byte for byte"),
     Row("content[].server_tool_use", "translated", "a web_search_call item, and whole in the reasoning item behind it"),
     Row("content[]", "carried", "any other block: whole in the `encrypted_content` of a reasoning item"),

@@ -164,9 +164,7 @@ def _includes(top: Members, report: Report) -> bool:
 
 def _turns(top: Members, made: dict[str, Any], form: Form, capability: Capabilities, report: Report) -> None:
     """The instructions and the conversation, which stands last. Raises InputError."""
-    conversation = Conversation(
-        takes_system=capability.mid_conversation_system, report=report, field="input[].role=system"
-    )
+    conversation = Conversation(takes_system=capability.mid_conversation_system, report=report, field="input[].role=system")
     instructions = text_block(top.text("instructions") or "")
     if instructions is not None:
         conversation.instruct([instructions])
