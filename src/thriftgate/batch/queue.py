@@ -18,7 +18,7 @@ import msgspec
 from thriftgate.batch import build
 from thriftgate.batch.booking import OURS
 from thriftgate.batch.judging import Now, judge
-from thriftgate.batch.queue_store import QueueOutlet, QueueSource, digest_of, encode_headers
+from thriftgate.batch.queue_store import DIALECT, QueueOutlet, QueueSource, decode_headers, digest_of, encode_headers
 from thriftgate.batch.runner import Runner
 from thriftgate.batch.settling import FINAL
 from thriftgate.batch.waiters import Waiters
@@ -67,10 +67,12 @@ class Ticket(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What can be said of a job: the row, and what was answered (None: not yet)."""
+    """What can be said of a job: the row, what was answered (None: not yet), and the name of the dialect that it came in
+    ("": it was not asked for)."""
 
     job: Job
     answer: Answer | None
+    dialect: str = ""
 
 
 class LetGo(ThriftgateError):
@@ -187,7 +189,7 @@ class Queue:
             self._wake.set()
             return None
         self.handed(job)
-        return found
+        return found._replace(dialect=header(decode_headers(body.headers), DIALECT))
 
     def handed(self, job: Job) -> None:
         """The answer of a job was handed over: a call sent again is for another one, if there is one."""

@@ -15,7 +15,9 @@ from thriftgate.providers.transport import Headers
 from thriftgate.wire.anthropic_batches import read_error
 
 # A batch is sent with one set of headers: these are what of a call's own it keeps, and what keeps batches apart.
-KEPT_HEADERS = (b"anthropic-version", b"anthropic-beta")
+_SENT = (b"anthropic-version", b"anthropic-beta")
+DIALECT = b"thriftgate-dialect"  # in which the answer is to be told: kept, and never sent
+_KEPT = (*_SENT, DIALECT)
 _WHOSE = msgspec.json.Decoder(Whose)
 
 
@@ -38,7 +40,8 @@ class QueueSource:
 
     def headers(self, job: Job) -> Headers:
         found = self._loaded.get(job.seq)
-        return decode_headers(found.headers) if found is not None else ()
+        kept = decode_headers(found.headers) if found is not None else ()
+        return tuple(one for one in kept if one[0] in _SENT)
 
     def payer(self, job: Job) -> Payer:
         found = self._loaded.get(job.seq)
@@ -90,8 +93,8 @@ def _http(result: bytes) -> tuple[int, bytes]:
 
 
 def encode_headers(headers: Headers) -> bytes:
-    """Of a call's headers those that its batch must have, as JSON."""
-    return msgspec.json.encode([(name.decode(), value.decode("latin-1")) for name, value in headers if name in KEPT_HEADERS])
+    """Of a call's headers those that its batch must have, and what its answer is told in, as JSON."""
+    return msgspec.json.encode([(name.decode(), value.decode("latin-1")) for name, value in headers if name in _KEPT])
 
 
 def decode_headers(data: bytes) -> Headers:

@@ -7,5 +7,11 @@ from __future__ import annotations
 
 from thriftgate.wire.anthropic_messages import AnthropicMessages
 from thriftgate.wire.dialect import Dialect
+from thriftgate.wire.openai.chat import OpenaiChat
 
-DIALECTS: tuple[Dialect, ...] = (AnthropicMessages(),)
+DIALECTS: tuple[Dialect, ...] = (AnthropicMessages(), OpenaiChat())
+
+
+def dialect_named(name: str) -> Dialect:
+    """The dialect of that name; the planner's own where there is none."""
+    return next((dialect for dialect in DIALECTS if dialect.name == name), DIALECTS[0])

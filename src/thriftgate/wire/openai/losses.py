@@ -17,11 +17,13 @@ _NAME_MAX = 60
 
 
 class Row(NamedTuple):
-    """One field of the request: `field` as in `messages[].content[].image_url.detail`, and how or why."""
+    """One field of the request: `field` as in `messages[].content[].image_url.detail`, how or why, and the values with which
+    it asks for nothing that Claude would not do anyway, so that nothing is lost with it."""
 
     field: str
     fate: Fate
     how: str
+    harmless: tuple[object, ...] = ()
 
 
 class Report:
@@ -35,6 +37,14 @@ class Report:
     def lose(self, field: str, why: str = "") -> None:
         """This field is not carried, or not wholly. `why` must not repeat what a prompt says."""
         self._lost.setdefault(_printable(field)[:_NAME_MAX], why)
+
+    def judge(self, row: Row, value: object) -> None:
+        """A field that is not carried, by its row. Raises InputError where it is one that is refused."""
+        if value in row.harmless:
+            return
+        if row.fate == "refused":
+            raise InputError(f"{row.field}: {row.how}")
+        self.lose(row.field)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -53,11 +63,6 @@ class Report:
                 f"this request cannot be carried whole to Claude: {self.told()}. Leave these fields out, or set "
                 'openai.not_carried = "report" to have them named in the header thriftgate-not-carried'
             )
-
-
-def refusal(field: str, why: str) -> InputError:
-    """The error for a field that is always refused."""
-    return InputError(f"{field}: {why}")
 
 
 def _printable(text: str) -> str:

@@ -87,15 +87,24 @@ class Members:
         """Where a member stands."""
         return f"{self.place}.{name}" if self.place else name
 
+    def value(self, name: str) -> object:
+        """Whatever it is, decoded; None where it is not there."""
+        raw = self.raw(name)
+        return msgspec.json.decode(raw) if raw else None
+
+    def is_left(self, name: str) -> bool:
+        """Whether a member is there that nobody has asked for."""
+        return name in self._left
+
     def known(self, *names: str) -> None:
         """These are taken note of, and need nothing."""
         for name in names:
             self._left.pop(name, None)
 
-    def lose_rest(self, report: Report, why: str = "") -> None:
+    def lose_rest(self, report: Report) -> None:
         """Whatever nobody has asked for is not carried."""
         for name in self._left:
-            report.lose(f"{self.kind}.{name}" if self.kind else name, why)
+            report.lose(f"{self.kind}.{name}" if self.kind else name)
 
     def _as(self, name: str, decoder: msgspec.json.Decoder[_T], what: str) -> _T | None:
         raw = self.raw(name)
