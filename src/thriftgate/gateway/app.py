@@ -26,6 +26,7 @@ from thriftgate.gateway.oidc import Oidc
 from thriftgate.gateway.oidc_logins import oidc_callback, oidc_login
 from thriftgate.gateway.openai_chat import chat
 from thriftgate.gateway.openai_models import MODELS, models
+from thriftgate.gateway.openai_responses import responses
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms
 from thriftgate.gateway.sessions import Sessions
@@ -201,6 +202,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/messages"): messages,
     ("POST", "/v1/messages/count_tokens"): count,
     ("POST", "/v1/chat/completions"): chat,
+    ("POST", "/v1/responses"): responses,
     ("GET", MODELS): models,
     ("HEAD", "/"): _alive,
     ("GET", "/"): _alive,

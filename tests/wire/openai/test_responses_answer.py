@@ -21,23 +21,15 @@ from thriftgate.wire.openai.responses_answer import Frame, ResponseStream, whole
 from thriftgate.wire.openai.responses_output import Told
 from thriftgate.wire.sse import SseDecoder
 
-ASKED_TEXT: dict[str, Any] = {
-    "model": "claude-opus-5-5",
-    "instructions": None,
-    "metadata": {},
-    "parallel_tool_calls": True,
-    "temperature": None,
-    "tool_choice": "auto",
-    "tools": [],
-    "top_p": None,
-}
-FRAME = Frame(ASKED_TEXT, Told(summary=True, sources=True), 1_700_000_000, "call_1")
+ASKED_TEXT: dict[str, Any] = {"model": "claude-opus-5-5", "instructions": "Be brief"}
+FRAME = Frame(ASKED_TEXT, Told(summary=True, sources=True))
+NOW_S = 1_700_000_000
 REASONS = st.sampled_from(["end_turn", "stop_sequence", "tool_use", "max_tokens", "refusal", "pause_turn", "brand_new"])
 
 
 def events_of(chunks: Any, frame: Frame = FRAME) -> list[dict[str, Any]]:
     """The events that a stream becomes."""
-    told = ResponseStream(frame)
+    told = ResponseStream(frame, NOW_S)
     data = b"".join([*(told.feed(chunk) for chunk in chunks), told.end()])
     events = [(event.type, msgspec.json.decode(event.data)) for event in SseDecoder().feed(data)]
     assert [kind.decode() for kind, _ in events] == [event["type"] for _, event in events]
@@ -46,7 +38,7 @@ def events_of(chunks: Any, frame: Frame = FRAME) -> list[dict[str, Any]]:
 
 
 def whole(body: Block, frame: Frame = FRAME) -> dict[str, Any]:
-    document: dict[str, Any] = msgspec.json.decode(whole_response(msgspec.json.encode(body), frame))
+    document: dict[str, Any] = msgspec.json.decode(whole_response(msgspec.json.encode(body), frame, NOW_S))
     Response.model_validate(document)
     return document
 
@@ -119,7 +111,7 @@ def test_what_the_simulator_answers(name: str) -> None:
     data = simulated(name, stream=True)
     events = events_of([data])
     assert events_of(single_bytes(data)) == events
-    told = msgspec.json.decode(whole_response(simulated(name, stream=False), FRAME))
+    told = msgspec.json.decode(whole_response(simulated(name, stream=False), FRAME, NOW_S))
     assert [item["type"] for item in events[-1]["response"]["output"]] == [item["type"] for item in told["output"]]
     assert events[-1]["response"]["usage"] == told["usage"]
     Response.model_validate(told)
@@ -154,7 +146,7 @@ def test_an_error_in_the_middle_fails_the_response(kind: str, code: str) -> None
 def test_an_error_before_the_answer_begins() -> None:
     events = events_of([stream(("error", {"error": {"type": "api_error", "message": "No"}}))])
     assert [event["type"] for event in events] == ["response.created", "response.in_progress", "response.failed"]
-    assert events[-1]["response"]["id"] == "resp_call_1"
+    assert events[-1]["response"]["id"] == "resp_unnamed"
 
 
 @given(contents, st.data())
@@ -170,7 +162,7 @@ def test_a_stream_that_breaks_off_is_a_failed_response(content: list[Block], dat
 def test_garbage_is_a_failed_response(garbage: bytes) -> None:
     assert events_of([garbage])[-1]["type"] == "response.failed"
     with pytest.raises(BrokenReply):
-        whole_response(garbage, FRAME)
+        whole_response(garbage, FRAME, NOW_S)
 
 
 @pytest.mark.parametrize(

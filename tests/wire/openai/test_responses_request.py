@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, get_type_hints
 
 import msgspec
@@ -157,7 +158,7 @@ def test_names_of_models() -> None:
         taken(model="unheard-of")
 
 
-# --- items ------------------------------------------------------------------------------------------------------------------
+# --- items ------
 
 
 def turns(*items: Any, **asked: Any) -> list[tuple[str, list[Any]]]:
@@ -221,7 +222,10 @@ def test_what_is_said_between_a_call_and_its_output_stands_behind_it() -> None:
         {"role": "developer", "content": "be kind"},
         output(1),
     )
-    assert [block["type"] for block in said[-1][1]] == ["tool_result", "text", "text"]
+    assert [(role, [block["type"] for block in blocks]) for role, blocks in said[-2:]] == [
+        ("user", ["tool_result", "text"]),
+        ("system", ["text"]),
+    ]
 
 
 def test_images_and_files() -> None:
@@ -269,7 +273,7 @@ def test_an_item_that_cannot_be_carried_is_refused_by_its_place(item: object, wh
 @given(contents)
 def test_answers_come_back_as_they_were(content: list[dict[str, Any]]) -> None:
     """There and back: the blocks of an answer, and of the next request that holds its items."""
-    response = msgspec.json.decode(whole_response(msgspec.json.encode(message(content)), FRAME))
+    response = msgspec.json.decode(whole_response(msgspec.json.encode(message(content)), FRAME, 0))
     made = taken(input=[{"role": "user", "content": "?"}, *response["output"]])
     kept = [block for block in content if block["type"] != "text" or block["text"].strip()]
     answered = [one["content"] for one in msgspec.json.decode(made.body)["messages"] if one["role"] == "assistant"]
@@ -315,7 +319,7 @@ def test_a_conversation_that_grows_keeps_its_beginning(grown: list[dict[str, Any
         at for at in range(1, len(grown)) if grown[at].get("role") == "assistant" or grown[at].get("type") == "function_call"
     ]
     blocks = [_blocks(grown[:at], model) for at in [*ends, len(grown)]]
-    for earlier, later in zip(blocks, blocks[1:], strict=False):
+    for earlier, later in pairwise(blocks):
         assert later[: len(earlier)] == earlier
 
 
@@ -355,7 +359,7 @@ def test_garbage_among_items_is_an_input_error(listed: list[Any]) -> None:
         return
 
 
-# --- tools, formats, thinking -------------------------------------------------------------------------------------------------
+# --- tools, formats, thinking ----
 
 
 def test_tools() -> None:

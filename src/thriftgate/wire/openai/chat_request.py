@@ -58,7 +58,7 @@ def take(body: bytes, terms: Terms) -> Taken:
     capability = terms.models[model]
     made: dict[str, Any] = {"model": model, "max_tokens": max_tokens_of(top, terms, capability, report)}
     include_usage = _streaming(top, made, report)
-    _served(top, made, capability, terms.day, report)
+    served(top, made, capability, terms.day, report)
     thought = thought_of(
         top.text("reasoning_effort"),
         top.raw("thinking"),
@@ -89,11 +89,16 @@ def take(body: bytes, terms: Terms) -> Taken:
 
 
 def max_tokens_of(top: Members, terms: Terms, capability: Capabilities, report: Report) -> int:
-    """How long the answer may become. Raises InputError."""
+    """How long the answer may become, by either of two fields. Raises InputError."""
     field, wanted = "max_completion_tokens", top.whole("max_completion_tokens")
     older = top.whole("max_tokens")
     if wanted is None:
         field, wanted = "max_tokens", older
+    return length_of(field, wanted, terms, capability, report)
+
+
+def length_of(field: str, wanted: int | None, terms: Terms, capability: Capabilities, report: Report) -> int:
+    """How long the answer may become, where a field asks for so much (None: for nothing). Raises InputError."""
     most = capability.output_tokens_max
     if wanted is None:
         return min(terms.max_tokens, most) or most
@@ -116,7 +121,7 @@ def _streaming(top: Members, made: dict[str, Any], report: Report) -> bool:
     return bool(wanted)
 
 
-def _served(top: Members, made: dict[str, Any], capability: Capabilities, day: int, report: Report) -> None:
+def served(top: Members, made: dict[str, Any], capability: Capabilities, day: int, report: Report) -> None:
     """For whom the call is, and how fast it is to be served. Raises InputError."""
     user, identifier = top.text("user"), top.text("safety_identifier")
     if identifier or user:

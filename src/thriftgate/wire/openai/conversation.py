@@ -47,6 +47,15 @@ class Conversation:
             self._add("user", [{"type": "text", "text": OPENING}])
         self._add(side, blocks)
 
+    def answer(self, results: list[Block]) -> None:
+        """Results of calls. They stand before whatever was said since, for Messages takes them only at the beginning of a
+        turn."""
+        if self._role != "user":
+            self._add("user", results)
+            return
+        at = next((at for at, one in enumerate(self._said) if one.get("type") != "tool_result"), len(self._said))
+        self._said[at:at] = results
+
     def end(self) -> None:
         """Nothing more comes. Raises InputError where nothing was said."""
         self._settle(before="assistant")

@@ -21,6 +21,22 @@ from thriftgate.wire.usage import ApiUsage
 _CODES = {"rate_limit_error": "rate_limit_exceeded", "invalid_request_error": "invalid_prompt"}
 _SERVER_ERROR = "server_error"
 _UNREADABLE = (msgspec.MsgspecError, ValueError, LookupError, TypeError, RecursionError)
+_UNNAMED = "unnamed"  # an answer that failed before the provider gave it a name
+# What a response says where its request does not.
+_UNASKED: dict[str, Any] = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "previous_response_id": None,
+    "reasoning": {"effort": None, "summary": None},
+    "temperature": None,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": None,
+    "truncation": "disabled",
+}
 _NO_IMAGES = {
     "input_tokens": 0,
     "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
@@ -30,13 +46,10 @@ _NO_IMAGES = {
 
 
 class Frame(Struct, frozen=True):
-    """What a response repeats of its request (`asked`), what its client wants to be told, and when it was made. `suffix`
-    names a response that the provider gave no name."""
+    """What a response repeats of its request (`asked`), and what its client wants to be told."""
 
     asked: dict[str, Any]
     told: Told = Told()
-    created_at: int = 0
-    suffix: str = "unnamed"
 
 
 class _StopDetails(Struct):
@@ -75,14 +88,15 @@ class _Payload(Struct):
 class _Answer:
     """What an answer has told of itself so far."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, created_s: int) -> None:
         self.frame = frame
-        self.id = f"resp_{frame.suffix}"
+        self.id = f"resp_{_UNNAMED}"
+        self._created_s = created_s
         self.model = str(frame.asked.get("model", ""))
         self.usage = ApiUsage()
         self.stop_reason = ""
         self.explanation = ""
-        self.output = Output(frame.suffix, frame.told)
+        self.output = Output(_UNNAMED, frame.told)
 
     def begin(self, message: _Message) -> None:
         suffix = message.id.removeprefix("msg_")
@@ -107,15 +121,15 @@ class _Answer:
         return {
             "id": self.id,
             "object": "response",
-            "created_at": self.frame.created_at,
+            "created_at": self._created_s,
             "status": status,
             "background": False,
             "error": error,
             "incomplete_details": reason,
+            **_UNASKED,
             **self.frame.asked,
             "model": self.model,
             "output": self.output.items,
-            "previous_response_id": self.frame.asked.get("previous_response_id"),
             "service_tier": tier_of(self.usage),
             "store": False,
             "usage": None if status in ("in_progress", "failed") else _usage(self.usage),
@@ -123,9 +137,9 @@ class _Answer:
         }
 
 
-def whole_response(body: bytes, frame: Frame) -> bytes:
+def whole_response(body: bytes, frame: Frame, created_s: int) -> bytes:
     """A whole Messages answer as a response object. Raises BrokenReply for what is none."""
-    answer = _Answer(frame)
+    answer = _Answer(frame, created_s)
     try:
         message = msgspec.json.decode(body, type=_Message)
         answer.begin(message)
@@ -143,9 +157,9 @@ class ResponseStream:
     """Feed it the chunks of a Messages stream; it returns the events to send on, equal for any chunking. After the last
     chunk, `end` closes a response that was left open."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, created_s: int) -> None:
         self._ended = False
-        self._answer = _Answer(frame)
+        self._answer = _Answer(frame, created_s)
         self._decoder = SseDecoder()
         self._begun = False
         self._number = 0

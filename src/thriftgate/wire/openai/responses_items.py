@@ -62,7 +62,7 @@ class _Items:
             used = {"type": "tool_use", "id": item.needed("call_id"), "name": item.needed("name")}
             self._conversation.say("assistant", [{**used, "input": input_of(item.needed("arguments"))}])
         elif kind == "function_call_output":
-            self._conversation.say("user", [self._result(item)])
+            self._conversation.answer([self._result(item)])
         elif kind == "reasoning":
             self._reasoning(item)
         elif kind == "web_search_call":

@@ -1,5 +1,5 @@
-"""What becomes of each field of a Responses request (openai-python v3.54 `types/responses/response_create_params.py`), and of
-an answer."""
+"""What becomes of each field of a Responses request, and of an answer (openai-python v3.54
+`types/responses/response_create_params.py`)."""
 
 from __future__ import annotations
 

@@ -34,23 +34,11 @@ _NEEDLESS = tuple(row.field for row in RESPONSE_ROWS if row.fate == "needless" a
 _ROWS = {row.field: row for row in RESPONSE_ROWS}
 _SOURCES = "web_search_call.action.sources"
 _ALWAYS = "reasoning.encrypted_content"  # and what a client may ask for that an answer holds anyway
-# What a response repeats, and what it says where the request does not.
-_REPEATED: dict[str, bytes] = {
-    "instructions": b"null",
-    "max_output_tokens": b"null",
-    "max_tool_calls": b"null",
-    "metadata": b"{}",
-    "parallel_tool_calls": b"true",
-    "prompt_cache_key": b"null",
-    "reasoning": b'{"effort":null,"summary":null}',
-    "safety_identifier": b"null",
-    "temperature": b"null",
-    "text": b'{"format":{"type":"text"}}',
-    "tool_choice": b'"auto"',
-    "tools": b"[]",
-    "top_p": b"null",
-    "user": b"null",
-}
+# What a response repeats.
+_REPEATED = (
+    *("instructions", "max_output_tokens", "max_tool_calls", "metadata", "parallel_tool_calls", "prompt_cache_key"),
+    *("reasoning", "safety_identifier", "temperature", "text", "tool_choice", "tools", "top_p", "user"),
+)
 
 
 class TakenResponse(NamedTuple):
@@ -62,11 +50,10 @@ class TakenResponse(NamedTuple):
     frame: Frame
 
 
-def take_response(body: bytes, terms: Terms, created_at: int = 0, suffix: str = "unnamed") -> TakenResponse:
-    """The request as Messages; `created_at` is the time of the response in unix seconds, `suffix` its name where the provider
-    gives none. Raises InputError for what cannot be read or carried at all, ModelNotFound."""
+def take_response(body: bytes, terms: Terms) -> TakenResponse:
+    """The request as Messages. Raises InputError for what cannot be read or carried at all, ModelNotFound."""
     top, report = Members(body), Report()
-    asked: dict[str, Any] = {name: Raw(top.raw(name) or otherwise) for name, otherwise in _REPEATED.items()}
+    asked: dict[str, Any] = {name: Raw(top.raw(name)) for name in _REPEATED if name in top}
     model = claude_model(top.needed("model"), terms.aliases, terms.is_known)
     capability = terms.models[model]
     length = length_of("max_output_tokens", top.whole("max_output_tokens"), terms, capability, report)
@@ -80,12 +67,12 @@ def take_response(body: bytes, terms: Terms, created_at: int = 0, suffix: str = 
     told = told._replace(sources=_includes(top, report))
     top.inner("metadata")  # which must be an object, whatever is in it
     for row in _JUDGED:
-        if row.field in top:
+        if top.is_left(row.field):
             report.judge(row, top.value(row.field))
     _turns(top, made, form, capability, report)
     top.known(*_NEEDLESS)
     top.lose_rest(report)
-    frame = Frame({**asked, "model": model, "truncation": "disabled"}, told, created_at, suffix)
+    frame = Frame({**asked, "model": model}, told)
     return TakenResponse(msgspec.json.encode(made), model, report, frame)
 
 
