@@ -121,7 +121,7 @@ async def deferred(rooms: Rooms, call: Call, receive: Receive, send: Send, added
     if isinstance(taken, Now):
         return _at_once(taken.reason)
     if wish.wait:
-        await _Held(rooms, queue, taken, call, send, added).serve(receive)
+        await _Held(rooms, queue, taken, call, send, added=added).serve(receive)
     else:
         await send_json(send, 202, ticket_document(taken), (_job(taken), *added))
     return None
@@ -140,7 +140,7 @@ class _Held:
     """A connection that is held until the answer is there: a stream gets pings, a whole answer blanks before its JSON, which
     JSON allows. A caller that leaves can still ask for the job."""
 
-    def __init__(self, rooms: Rooms, queue: Queue, ticket: Ticket, call: Call, send: Send, added: Headers) -> None:
+    def __init__(self, rooms: Rooms, queue: Queue, ticket: Ticket, call: Call, send: Send, *, added: Headers) -> None:
         self._rooms = rooms
         self._queue = queue
         self._ticket = ticket

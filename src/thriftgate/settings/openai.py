@@ -14,7 +14,7 @@ class OpenaiSettings(Table):
 
     models: dict[str, str] = Field(
         default_factory=dict,
-        description="names that clients use, or patterns such as gpt-*, and the Claude model that serves each; in the file only",
+        description="names that clients use, or patterns such as gpt-*, and the Claude model of each; in the file only",
     )
     max_tokens: int = Field(
         default=0, ge=0, description="how long an answer may become where a call says nothing; 0 is the model's most"

@@ -21,6 +21,8 @@ def claude_model(asked: str, aliases: Mapping[str, str], is_known: Callable[[str
         found = next((model for pattern, model in aliases.items() if fits((pattern,), asked)), asked)
     if not is_known(found):
         name = asked[:100]
+        if found != asked:
+            raise ModelNotFound(f"the settings map the model {name!r} to {found!r}, which is none of Claude's")
         raise ModelNotFound(
             f"there is no model {name!r} here. Ask for a Claude model (GET /v1/models lists them), or let whoever runs this "
             f'gateway map the name in its settings: [openai.models] "{name}" = "claude-…"'
