@@ -21,6 +21,7 @@ from thriftgate.wire.openai.conversation import Conversation
 from thriftgate.wire.openai.losses import Report
 from thriftgate.wire.openai.members import Members
 from thriftgate.wire.openai.parts import Block, document_block, image_block, text_block
+from thriftgate.wire.openai.responses_losses import RESPONSE_ROWS
 from thriftgate.wire.openai.responses_sealed import unsealed
 from thriftgate.wire.openai.tools import input_of
 
@@ -33,6 +34,12 @@ _INSTEAD = {
     "input_audio": "Claude hears no audio; send its text",
 }
 _DEFAULT_DETAIL = "auto"
+_PREFIX = "input[]."
+_JUDGED = {
+    row.field.removeprefix(_PREFIX): row
+    for row in RESPONSE_ROWS
+    if row.field.startswith(_PREFIX) and row.field.count(".") == 1 and row.fate == "reported"
+}
 
 
 def read_input(request: Members, conversation: Conversation, report: Report) -> None:
@@ -71,6 +78,9 @@ class _Items:
         else:
             why = _INSTEAD.get(kind, "leave it out")
             raise InputError(f"{item.at('type')}: an item of type {kind[:40]!r} cannot be carried to Claude: {why}")
+        for name, row in _JUDGED.items():
+            if item.is_left(name):
+                self._report.judge(row, item.value(name))
         item.lose_rest(self._report)
 
     def end(self) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from thriftgate.wire.openai.losses import Row
 
-_AT_OPENAI = "runs at OpenAI"
-
 RESPONSE_ROWS: tuple[Row, ...] = (
     Row("model", "translated", "a Claude model by its own name, or by the names of `[openai.models]`; else 404"),
     Row("input", "translated", "item by item; see the rows below"),
@@ -28,6 +26,10 @@ RESPONSE_ROWS: tuple[Row, ...] = (
     Row("text.verbosity", "reported", "say it in the instructions", ("medium",)),
     Row("tools[].type=function", "translated", "a tool; a schema without a `type` gets one"),
     Row("tools[].strict", "translated", "`strict`, where the model and the schema allow it; else reported"),
+    Row("tools[].defer_loading", "reported", "all tools are told at once", (False,)),
+    Row("tools[].allowed_callers", "reported", "Claude calls them itself", (["direct"],)),
+    Row("tools[].output_schema", "reported", "say it in the description"),
+    Row("tools[].async", "reported", "Claude waits for what a call brings", (False,)),
     Row(
         "tools[].type=web_search", "translated", "Claude's own web search, with its domains, its place, and `max_tool_calls`"
     ),
@@ -35,7 +37,7 @@ RESPONSE_ROWS: tuple[Row, ...] = (
     Row("tools[].search_context_size", "reported", "has no counterpart", ("medium",)),
     Row("tools[].search_content_types", "reported", "texts only", (["text"],)),
     Row("tools[].external_web_access", "refused", "Claude's search is always live; leave the tool out", (True,)),
-    Row("tools[].type", "refused", f"any other tool {_AT_OPENAI}, or has no counterpart; use a function"),
+    Row("tools[].type", "refused", "runs at OpenAI, or has no counterpart; use a function"),
     Row("tool_choice", "translated", "auto, none, any, or the tool; for models that cannot be forced auto, and reported"),
     Row("tool_choice.tools", "reported", "all tools stay allowed: taking some away would break the cache"),
     Row("parallel_tool_calls", "translated", "`tool_choice.disable_parallel_tool_use`"),
@@ -86,7 +88,7 @@ RESPONSE_ROWS: tuple[Row, ...] = (
     Row("input[].namespace", "reported", "has no counterpart"),
     Row("input[].async", "reported", "has no counterpart", (False,)),
     Row("input[].type=item_reference", "refused", "nothing is kept here that it could refer to; send the item itself"),
-    Row("input[].type", "refused", f"items of any other type belong to a tool that {_AT_OPENAI}; leave them out"),
+    Row("input[].type", "refused", "items of any other type belong to tools that run at OpenAI; leave them out"),
 )
 """The declared table. Anything else in a request is reported by its name."""
 

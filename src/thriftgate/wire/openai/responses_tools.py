@@ -18,7 +18,12 @@ from thriftgate.wire.openai.tools import AUTO, NONE, REQUIRED, Tools, choice_of
 SEARCH = "web_search"
 _SEARCH_VERSION = "web_search_20250305"
 _PLACES = ("city", "region", "country", "timezone")
-_JUDGED = {row.field.removeprefix("tools[]."): row for row in RESPONSE_ROWS if row.field.startswith("tools[].")}
+_PREFIX = "tools[]."
+_JUDGED = {
+    row.field.removeprefix(_PREFIX): row
+    for row in RESPONSE_ROWS
+    if row.field.startswith(_PREFIX) and row.fate in ("reported", "refused")
+}
 
 
 def add_tools(top: Members, made: dict[str, Any], capability: Capabilities, report: Report) -> None:
@@ -27,13 +32,16 @@ def add_tools(top: Members, made: dict[str, Any], capability: Capabilities, repo
     uses = top.whole("max_tool_calls")
     for tool in top.each("tools"):
         kind = tool.needed("type")
+        for name, row in _JUDGED.items():
+            if tool.is_left(name):
+                report.judge(row, tool.value(name))
         if kind == "function":
             tools.add(tool)
         elif kind.startswith(SEARCH):
             tools.made.append(_search(tool, uses, report))
             uses = None
         else:
-            raise InputError(f"{tool.at('type')}: {kind[:40]!r} {_JUDGED['type'].how.removeprefix('any other tool ')}")
+            raise InputError(f"{tool.at('type')}: {kind[:40]!r} {_JUDGED['type'].how}")
     if uses is not None:
         report.lose("max_tool_calls", "there is no web search")
     parallel = top.flag("parallel_tool_calls")
@@ -65,9 +73,6 @@ def _search(tool: Members, uses: int | None, report: Report) -> dict[str, Any]:
             made["user_location"] = {"type": "approximate", **told}
         place.known("type")
         place.lose_rest(report)
-    for name in ("search_context_size", "search_content_types", "external_web_access"):
-        if name in tool:
-            report.judge(_JUDGED[name], tool.value(name))
     tool.lose_rest(report)
     return made
 
