@@ -18,6 +18,7 @@ _TEXT = msgspec.json.Decoder(str)
 _FLAG = msgspec.json.Decoder(bool)
 _WHOLE = msgspec.json.Decoder(int)
 _NUMBER = msgspec.json.Decoder(float)
+_ANY = msgspec.json.Decoder()
 _NULL = b"null"
 
 
@@ -30,6 +31,8 @@ class Members:
     def __init__(self, raw: bytes | Raw, place: str = "", kind: str = "") -> None:
         self.place, self.kind = place, kind or place
         try:
+            if not place:
+                bytes(raw).decode()  # what is only skipped, nobody looks into
             values = _OBJECT.decode(raw)
         except _UNREADABLE as error:
             raise _unreadable(place, raw, error) from None
@@ -89,8 +92,7 @@ class Members:
 
     def value(self, name: str) -> object:
         """Whatever it is, decoded; None where it is not there."""
-        raw = self.raw(name)
-        return msgspec.json.decode(raw) if raw else None
+        return self._as(name, _ANY, "valid JSON")
 
     def is_left(self, name: str) -> bool:
         """Whether a member is there that nobody has asked for."""

@@ -28,9 +28,7 @@ class Thought(NamedTuple):
 
 def thought_of(effort: str | None, thinking: bytes, *, field: str, capability: Capabilities, report: Report) -> Thought:
     """`thinking` is what the client asks for in Claude's own terms (b"": nothing), which goes first. Raises InputError."""
-    own: dict[str, Any] | None = msgspec.json.decode(thinking) if thinking else None
-    if own is not None and not isinstance(own, dict):
-        raise InputError("thinking: Input should be an object")
+    own = _own(thinking) if thinking else None
     if effort is not None and effort != "none" and effort not in _ASKED:
         raise InputError(f"{field}: {effort[:40]!r} is none of none, minimal, {', '.join(EFFORTS)}")
     if effort == "none":
@@ -42,6 +40,13 @@ def thought_of(effort: str | None, thinking: bytes, *, field: str, capability: C
     made = own if own is not None else made
     mode = made.get("type") if made is not None else ("adaptive" if capability.thinking_default_on else "disabled")
     return Thought(made, wanted, mode != "disabled")
+
+
+def _own(raw: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(raw, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        raise InputError("thinking: Input should be an object") from None
 
 
 def _without(field: str, capability: Capabilities, report: Report) -> tuple[dict[str, Any] | None, str]:
