@@ -11,6 +11,7 @@ from thriftgate.pricing.load import load_models
 from thriftgate.wire.openai.chat_request import Terms
 from thriftgate.wire.openai.responses_losses import RESPONSE_ROWS
 from thriftgate.wire.openai.responses_request import TakenResponse, take_response
+from thriftgate.wire.sse import SseDecoder
 
 MODELS = load_models()
 TERMS = Terms(models=MODELS, aliases={"gpt-*": "claude-opus-5-5"}, is_known=MODELS.__contains__, day=20_700)
@@ -50,3 +51,9 @@ def call(number: int, arguments: str = '{"city": "Paris"}') -> dict[str, Any]:
 
 def output(number: int, value: object = "sunny") -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": f"call_{number}", "output": value}
+
+
+def heard(stream: bytes) -> dict[str, Any]:
+    """The response that the last event of a stream holds."""
+    response: dict[str, Any] = msgspec.json.decode(SseDecoder().feed(stream)[-1].data)["response"]
+    return response

@@ -186,7 +186,9 @@ def _blocks(conversation: list[dict[str, Any]], model: str) -> list[tuple[str, b
         st.dictionaries(
             st.sampled_from(["type", "role", "content", "id", "call_id", "output", "arguments", "name"]),
             VALUES | st.sampled_from(["message", "user", "function_call"]),
-        )
+            max_size=5,
+        ),
+        max_size=3,
     )
 )
 def test_garbage_among_items_is_an_input_error(listed: list[Any]) -> None:

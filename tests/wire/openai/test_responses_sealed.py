@@ -13,7 +13,7 @@ from tests.wire.openai.answers import NAMES, VALUES
 from thriftgate.wire.openai.responses_sealed import sealed, unsealed
 
 
-@given(st.lists(st.dictionaries(NAMES, VALUES)))
+@given(st.lists(st.dictionaries(NAMES, VALUES, max_size=2), max_size=3))
 def test_there_and_back_byte_for_byte(blocks: list[dict[str, Any]]) -> None:
     raws = [msgspec.json.encode(block) for block in blocks]
     found = unsealed(sealed(raws))
