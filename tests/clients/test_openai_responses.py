@@ -202,7 +202,7 @@ def test_errors_keep_their_class(
 def test_our_own_errors(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match=r"openai\.models"):
         client.responses.create(model="gpt-unheard-of", input="Hi")
-    with pytest.raises(openai.BadRequestError, match="previous_response_id: .*whole conversation"):
+    with pytest.raises(openai.BadRequestError, match=r"previous_response_id: .*whole conversation"):
         client.responses.create(model=HAIKU, input="Hi", previous_response_id="resp_1")
     with pytest.raises(openai.BadRequestError, match=r"tools\[0\]\.type: 'file_search'"):
         client.responses.create(model=HAIKU, input="Hi", tools=[{"type": "file_search", "vector_store_ids": []}])

@@ -40,7 +40,9 @@ class Talk:
             calls = [item for item in response.output if item.type == "function_call"]
             if not calls:
                 return str(response.output_text)
-            self._items += [{"type": "function_call_output", "call_id": call.call_id, "output": "rain " * 50} for call in calls]
+            self._items += [
+                {"type": "function_call_output", "call_id": call.call_id, "output": "rain " * 50} for call in calls
+            ]
 
     def _answer(self, streams: bool) -> Any:
         asked: dict[str, Any] = {"model": self._model, "input": self._items, "tools": [WEATHER], "instructions": "Be brief."}

@@ -59,7 +59,7 @@ class _StopDetails(Struct):
 class _Message(Struct):
     id: str
     model: str
-    content: list[Block]
+    content: list[Block] | None = None
     stop_reason: str | None = None
     stop_details: _StopDetails | None = None
     usage: ApiUsage | None = None
@@ -143,7 +143,7 @@ def whole_response(body: bytes, frame: Frame, created_s: int) -> bytes:
     try:
         message = msgspec.json.decode(body, type=_Message)
         answer.begin(message)
-        for block in message.content:
+        for block in _blocks(message):
             answer.output.begin(block)
             answer.output.end()
         answer.stopped(message.stop_reason, message.stop_details)
@@ -230,6 +230,12 @@ class ResponseStream:
         data = msgspec.json.encode({"type": kind, "sequence_number": self._number, **members})
         self._number += 1
         self._out.append(b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n")
+
+
+def _blocks(message: _Message) -> list[Block]:
+    if message.content is None:
+        raise LookupError("a message has content")
+    return message.content
 
 
 def _usage(usage: ApiUsage) -> dict[str, Any]:
