@@ -14,6 +14,7 @@ from thriftgate.batch.remote import WAIT_S, Remote, ResultsGone, ResultsRefused
 from thriftgate.core.errors import Unreachable, UpstreamError
 from thriftgate.providers.anthropic import Anthropic
 from thriftgate.providers.asgi_transport import AsgiTransport
+from thriftgate.providers.endpoint import Endpoint
 from thriftgate.providers.transport import Incoming, Outgoing, Timeouts
 from thriftgate.simulator import SimClock
 from thriftgate.simulator.batches import KEPT_S
@@ -32,7 +33,7 @@ class Place:
 
     def through(self, transport: Any) -> Remote:
         headers = ((b"anthropic-version", b"2023-06-01"), (b"x-api-key", KEY.encode()))
-        return Remote(Anthropic("http://sim", ""), transport, headers)
+        return Remote(Anthropic(Endpoint(url="http://sim")), transport, headers)
 
     def scripted(self, app: App) -> None:
         self.front.script = lambda _method, _path: app

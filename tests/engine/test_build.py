@@ -13,6 +13,7 @@ from tests.scripted import MESSAGE, Provider, Say
 from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.engine.build import bounds_of, build_engine, call_ids, policy_of
 from thriftgate.providers.aiohttp_transport import AiohttpTransport
+from thriftgate.providers.finishing import FinishingTransport
 from thriftgate.providers.http1_transport import Http1Transport
 
 
@@ -76,7 +77,8 @@ async def test_the_fan_out_guard_and_pings_are_as_set() -> None:
 async def test_without_a_transport_it_is_the_network(name: str, kind: type) -> None:
     settings = settings_of(upstream={"transport": name})
     engine = await build_engine(settings)
-    assert isinstance(engine.transport, kind)
+    assert isinstance(engine.transport, FinishingTransport)
+    assert isinstance(engine.transport.behind, kind)
     await engine.close()
 
 

@@ -11,11 +11,9 @@ import pytest
 
 from tests.fixtures import HEADERS, assert_sound, call_of, engine_on, message, simulator, told
 from tests.scripted import Provider, Say, say_error
-from thriftgate.core.errors import ConfigError, SpendCapped
+from thriftgate.core.errors import SpendCapped
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
-from thriftgate.engine.upstreams import pool_of
-from thriftgate.providers.anthropic import Anthropic
 from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.providers.keys import ProviderKey
 from thriftgate.settings import Settings
@@ -104,7 +102,7 @@ async def test_a_spent_key_is_left_alone_and_its_calls_go_to_another() -> None:
         with pytest.raises(SpendCapped, match="every key there is") as refused:
             await engine.messages(call_of(body))
         assert app.messages == before + 1  # nothing is sent any more
-        assert set(engine.upstreams.spent_until_s()) == {"one", "two"}
+        assert {(one.target, one.kind) for one in engine.upstreams.left_alone()} == {("one", "spend"), ("two", "spend")}
         assert (refused.value.status_hint, refused.value.error_type) == (429, "rate_limit_error")
         await assert_sound(engine.ledger)
 
@@ -133,7 +131,7 @@ async def test_a_probe_that_gets_through_opens_the_key_again() -> None:
         engine.clock.advance(301)  # type: ignore[attr-defined]
         for _ in range(2):
             assert (await engine.messages(call_of(message()))).status == 200
-        assert engine.upstreams.spent_until_s() == {}
+        assert engine.upstreams.left_alone() == []
 
 
 async def test_without_keys_of_ours_each_client_has_its_own_limits_and_no_breaker() -> None:
@@ -157,22 +155,8 @@ async def test_keys_of_one_organisation_share_limits_and_its_spend_limit() -> No
                 await engine.messages(call_of(message("b", system=f"system {n}")))
             except SpendCapped:
                 break
-        assert {"one", "two"} <= set(ups.spent_until_s()) or {"three"} <= set(ups.spent_until_s())
-
-
-def test_a_pool_must_make_sense() -> None:
-    def make(secret: str) -> Anthropic:
-        return Anthropic("http://x", secret)
-
-    with pytest.raises(ConfigError, match="'a' stands there twice"):
-        pool_of(make, [ProviderKey("a", "1"), ProviderKey("a", "2")])
-    with pytest.raises(ConfigError, match="a: shares_limits_with: no key 'b'"):
-        pool_of(make, [ProviderKey("a", "1", shares_limits_with="b")])
-    with pytest.raises(ConfigError, match=r"upstream\.keys: a: ") as error:
-        pool_of(make, [ProviderKey("a", "sk-secret\n")])
-    assert "sk-secret" not in str(error.value)
-    circle = [ProviderKey("a", "1", shares_limits_with="b"), ProviderKey("b", "2", shares_limits_with="a")]
-    assert set(pool_of(make, circle).providers) == {"a", "b"}
+        spent = {one.target for one in ups.left_alone()}
+        assert {"one", "two"} <= spent or {"three"} <= spent
 
 
 async def test_keys_that_are_kept_elsewhere_are_handed_in() -> None:

@@ -18,6 +18,12 @@ from tests.scripted import MESSAGE, Received, Script, Upstream, answering, raw_a
 from thriftgate.gateway.app import Gateway
 
 HEADERS = {
+    "authorization": "Bearer sk-1",
+    "content-type": "application/json",
+    "openai-project": "p",
+    "x-stainless-retry-count": "0",
+    "thriftgate-queue-s": "0",
+}
     "x-stainless-retry-count": "0",
     "thriftgate-queue-s": "0",
     "authorization": "Bearer sk-1",

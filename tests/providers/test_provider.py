@@ -1,12 +1,20 @@
-"""The provider contract over every provider there is."""
+"""The provider contract over every provider there is, and what traits mean for models and calls."""
 
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from tests.contracts.check_provider import CHECKS, URL, Check
+from tests.contracts.check_provider import CHECKS, NEEDS, SAME_WIRE, Check, endpoint_of
+from thriftgate.core.models import Capabilities
+from thriftgate.core.request import parse_request
+from thriftgate.pricing.load import load_models
 from thriftgate.providers import PROVIDERS
-from thriftgate.providers.provider import Provider
+from thriftgate.providers.provider import NEVER_CACHED, Provider, Traits, fitted, objection
+from thriftgate.providers.transport import Headers
+
+WHOLE = Traits("x", batches=True, fast=True, geo=True)
+SAME_WIRE_PROVIDERS = ("anthropic",)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -15,5 +23,39 @@ def test_contract(kind: type[Provider], check: Check) -> None:
     check(kind)
 
 
+@pytest.mark.parametrize("check", SAME_WIRE, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", SAME_WIRE_PROVIDERS)
+def test_contract_of_those_that_take_calls_as_they_are(name: str, check: Check) -> None:
+    check(PROVIDERS[name])
+
+
 def test_providers_are_listed_under_their_own_names() -> None:
-    assert {name: kind(URL).name for name, kind in PROVIDERS.items()} == {name: name for name in PROVIDERS}
+    assert set(NEEDS) == set(PROVIDERS)
+    assert {name: kind(endpoint_of(kind)).name for name, kind in PROVIDERS.items()} == {name: name for name in PROVIDERS}
+
+
+def test_a_model_can_do_at_a_provider_what_both_can() -> None:
+    model = load_models()["claude-opus-5-5"]
+    assert fitted(model, WHOLE) == model
+    assert fitted(model, replace(WHOLE, batches=False, fast=False, geo=False)) == replace(
+        model, batch=False, fast=False, geo=False
+    )
+    assert fitted(model, replace(WHOLE, marks=False)).cache_min_tokens == NEVER_CACHED
+    assert not fitted(Capabilities(id="m", source="s", checked="2026-11-01"), WHOLE).batch
+
+
+@pytest.mark.parametrize(
+    ("members", "headers", "traits", "why"),
+    [
+        ("", (), WHOLE, ""),
+        (',"speed":"fast"', (), replace(WHOLE, fast=False), "fast mode"),
+        (',"inference_geo":"us"', (), replace(WHOLE, geo=False), "inference_geo"),
+        (',"cache_control":{"type":"ephemeral"}', (), replace(WHOLE, automatic=False), "cache_control"),
+        ("", ((b"anthropic-beta", b"one"),), replace(WHOLE, betas=False), "anthropic-beta"),
+        ("", (), replace(WHOLE, body_bytes_max=10), "MiB"),
+    ],
+)
+def test_what_a_provider_cannot_take_is_said(members: str, headers: Headers, traits: Traits, why: str) -> None:
+    request = parse_request(b'{"model":"m","max_tokens":1,"messages":[]%b}' % members.encode())
+    assert (why in objection(request, headers, traits)) is True
+    assert objection(request, headers, WHOLE) == ""

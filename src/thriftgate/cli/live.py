@@ -11,6 +11,7 @@ from thriftgate.cli.checks import Check, fine
 from thriftgate.core.errors import ConfigError, UpstreamError
 from thriftgate.core.prices import PriceBook
 from thriftgate.providers import PROVIDERS
+from thriftgate.providers.endpoint import Endpoint
 from thriftgate.providers.transport import Timeouts
 from thriftgate.settings import Upstream
 
@@ -53,6 +54,6 @@ def live_checks(upstream: Upstream, key: str, book: PriceBook) -> list[Check]:
 
 
 def _models(upstream: Upstream, key: str) -> tuple[int, bytes]:
-    provider = PROVIDERS[upstream.provider](upstream.url, key)
+    provider = PROVIDERS[upstream.provider](Endpoint(url=upstream.url, key=key))
     outgoing = provider.prepare("GET", "/v1/models", "limit=1000", ((b"anthropic-version", API_VERSION),), b"")
     return get(outgoing.url, outgoing.headers, timeouts=Timeouts(upstream.connect_timeout_s, READ_S))

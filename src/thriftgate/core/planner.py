@@ -93,7 +93,7 @@ def _as_sent(request: Request, state: State) -> Draft:
     """The draft before any lever: the client's own breakpoints, its own terms, its own model."""
     choice = state.route.choice if state.route is not None else None
     model = choice.asked if choice is not None else request.model
-    terms = Terms(model, day_of(state.now_s), request.mode, request.geo or "global")
+    terms = Terms(model, day_of(state.now_s), request.mode, request.geo or state.place or "global")
     return Draft(terms, request.max_tokens, client_breakpoints(request, state.prefix))
 
 

@@ -37,7 +37,8 @@ class State(Struct, frozen=True):
     application's calls are to be left with, because our breakpoints have cost it more. `deferral` is what was found for
     a call whose caller has named a deadline; `shared` is set for jobs that are planned together; `route` is what was decided
     about the model, None where nothing asks; `changes` tell, by lever, what was done to the call before it was planned;
-    `guard` is what is known of the agent that calls, None where nothing is guarded.
+    `guard` is what is known of the agent that calls, None where nothing is guarded; `provider` names where the call goes,
+    and `place` the geography by which it is priced there, "" for the list's prices.
     """
 
     now_s: float
@@ -58,3 +59,5 @@ class State(Struct, frozen=True):
     route: Route | None = None
     changes: Mapping[str, Change] = {}
     guard: Guard | None = None
+    provider: str = "anthropic"
+    place: str = ""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 from thriftgate.clock import Clock, SystemClock
 from thriftgate.core.errors import ConfigError, LedgerError
+from thriftgate.core.health.breaker import Patience
 from thriftgate.core.keepalive import Bounds, quiet_hours
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
 from thriftgate.engine.engine import Engine, GuardTable
+from thriftgate.engine.failover import FailoverRules
 from thriftgate.engine.forgetting import Forgetting
 from thriftgate.engine.governing import Bounds as Waits
 from thriftgate.engine.limiting import LimitsTable
@@ -22,18 +24,23 @@ from thriftgate.engine.retry import RetryPolicy
 from thriftgate.engine.routing_table import routing_table
 from thriftgate.engine.shorter_tables import check_summarisers, guard_limits, history_policy, output_table, recipe_of
 from thriftgate.engine.snapshot import Knowledge
-from thriftgate.engine.upstreams import Rules, pool_of
+from thriftgate.engine.targets import Pool, Target, keyed
+from thriftgate.engine.upstreams import Rules
 from thriftgate.engine.vaults import provider_secrets
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
 from thriftgate.ledger.sqlite_limits import SqliteLimitBook
 from thriftgate.pricing.load import load_book, load_models
+from thriftgate.pricing.places import place_named, with_places
 from thriftgate.providers import PROVIDERS
+from thriftgate.providers.endpoint import Endpoint
+from thriftgate.providers.finishing import FinishingTransport
 from thriftgate.providers.http1_transport import Http1Transport
 from thriftgate.providers.keys import ProviderKey
+from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import Timeouts, Transport
-from thriftgate.settings import Settings, caller_limits
+from thriftgate.settings import Settings, TargetRow, caller_limits
 
 DEFAULT_KEY = "default"  # the name of `upstream.api_key` in the books
 SECONDS_PER_HOUR = 3_600
@@ -46,12 +53,13 @@ async def build_engine(
     clock: Clock | None = None,
     beside: bool = False,
     keys: tuple[ProviderKey, ...] = (),
+    draw: Callable[[], float] | None = None,
 ) -> Engine:
     """Open the ledger, close what a killed process left open in it, and wire everything together.
 
     One gateway at a time serves from a ledger; a worker may make calls `beside` it, and leaves it what was learned. Must run
     inside the event loop the engine will live in. `keys` are the provider's beside those of the settings, wherever they are
-    kept. Raises ConfigError and LedgerError.
+    kept; `draw` gives numbers between 0 and 1, by chance where none is handed in. Raises ConfigError and LedgerError.
     """
     clock = clock or SystemClock()
     upstream = settings.upstream
@@ -70,7 +78,8 @@ async def build_engine(
             ledger.claim()
         liveness = Liveness(ledger.path, token)
         own = (*(keys_of(settings) or await kept_keys(settings, ledger)), *keys)
-        pool = pool_of(partial(PROVIDERS[upstream.provider], upstream.url), own)
+        pool = pool_of(settings, own)
+        knowledge.book = with_places(knowledge.book, factors_of(settings.targets))
         key_salt = bytes.fromhex(await ledger.secret("key_salt", secrets.token_hex(32)))
         output = output_table(settings)
         policy = policy_of(settings)
@@ -83,7 +92,7 @@ async def build_engine(
         raise
     engine = Engine(
         pool=pool,
-        transport=transport or transport_of(upstream.transport),
+        transport=FinishingTransport(transport or transport_of(upstream.transport), clock),
         ledger=ledger,
         knowledge=knowledge,
         policy=policy,
@@ -98,6 +107,7 @@ async def build_engine(
         output=output,
         keeps_summaries=settings.context.store_summaries,
         own_key=own[0].secret if own else "",
+        draw=draw or secrets.SystemRandom().random,
         budgets=SqliteBudgetBook(ledger),
         callers=LimitsTable(caller_limits(settings.limits), settings.limits.wait_s, SqliteLimitBook(ledger)),
     )
@@ -162,6 +172,7 @@ def limits_of(settings: Settings, *, beside: bool) -> Limits:
         keepalive=bounds_of(settings) if settings.keepalive.on and not beside else None,  # one process keeps to the caps
         governor=waits_of(settings) if settings.governor.on else None,
         choice=choice_of(settings),
+        failover=failover_of(settings),
     )
 
 
@@ -184,7 +195,47 @@ def waits_of(settings: Settings) -> Waits:
 def choice_of(settings: Settings) -> Rules:
     """The `[governor]` table as the choice of a key keeps to it."""
     table = settings.governor
-    return Rules(pico_from_usd(table.wait_usd_per_hour) // SECONDS_PER_HOUR, table.probe_s)
+    failover = settings.failover
+    patience = Patience(failover.failures, failover.open_s, failover.open_s_max, table.probe_s)
+    return Rules(pico_from_usd(table.wait_usd_per_hour) // SECONDS_PER_HOUR, patience)
+
+
+def failover_of(settings: Settings) -> FailoverRules:
+    """The `[failover]` table as calls keep to it."""
+    table = settings.failover
+    return FailoverRules(table.on, table.targets_max, table.deadline_s)
+
+
+def pool_of(settings: Settings, keys: Sequence[ProviderKey]) -> Pool:
+    """Where calls can go: with these keys of `[upstream]`, and to the targets beside it. Raises ConfigError."""
+    upstream = settings.upstream
+
+    def make(secret: str) -> Provider:
+        return PROVIDERS[upstream.provider](Endpoint(url=upstream.url, key=secret))
+
+    own = keyed(keys, make, order=settings.failover.upstream_order)
+    targets = [target_of(row) for row in settings.targets]
+    return Pool([*own, *targets], own[0].provider if own else make(""))
+
+
+def target_of(row: TargetRow) -> Target:
+    """One row of `[[targets]]`. Raises ConfigError for an endpoint that lacks what its provider needs."""
+    provider = PROVIDERS[row.provider](row.endpoint())
+    return Target(
+        row.name,
+        provider,
+        row.weight,
+        row.order,
+        row.shares_limits_with,
+        row.serves or (() if provider.traits.claude else tuple(row.models)),
+        place_named(row.name) if row.price_factor != 1 else provider.place,
+    )
+
+
+def factors_of(targets: Sequence[TargetRow]) -> dict[str, tuple[str, Fraction]]:
+    """The targets with prices of their own: the geography that they are in, and their factor."""
+    own = [row for row in targets if row.price_factor != 1]
+    return {row.name: (target_of(row).provider.place, Fraction(row.price_factor)) for row in own}
 
 
 def bounds_of(settings: Settings) -> Bounds:

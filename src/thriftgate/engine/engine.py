@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.agents.limits import GuardLimits
-from thriftgate.core.errors import BudgetExceeded, LedgerError, ThriftgateError
+from thriftgate.core.errors import BudgetExceeded, ThriftgateError, UpstreamError
 from thriftgate.core.generations import Generations
 from thriftgate.core.keepalive import Bounds
 from thriftgate.core.plan import Policy
@@ -26,6 +26,7 @@ from thriftgate.engine.carrying import Carrier
 from thriftgate.engine.cascade import Cascading
 from thriftgate.engine.conversations import Conversations
 from thriftgate.engine.doubts import Doubts
+from thriftgate.engine.failover import Failover
 from thriftgate.engine.fanout import Fanout, Flight
 from thriftgate.engine.governing import Governor
 from thriftgate.engine.guarding import Guarding
@@ -48,20 +49,21 @@ from thriftgate.engine.sending import Sender, Tries
 from thriftgate.engine.settle import Prepared
 from thriftgate.engine.shaping import NOTHING_ASKED, OutputTable, Shaper
 from thriftgate.engine.snapshot import Knowledge
+from thriftgate.engine.sweeping import Sweeper
 from thriftgate.engine.talks import Talks
+from thriftgate.engine.targets import Pool
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.touch import Toucher
 from thriftgate.engine.turns import Turns
-from thriftgate.engine.unsent import Books, Opened, lost, refused
-from thriftgate.engine.upstreams import Pool, Upstreams
+from thriftgate.engine.unsent import Books, Opened, refused
+from thriftgate.engine.upstreams import Upstreams
 from thriftgate.engine.witness import Witness
 from thriftgate.ledger.budgets import BudgetBook
 from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger
-from thriftgate.ledger.liveness import Liveness, process_of
+from thriftgate.ledger.liveness import Liveness
 from thriftgate.providers.transport import Transport
 
 _T = TypeVar("_T")
-SWEEP_S = 10.0  # how often it is looked for what killed processes hold, where budgets wait for it
 
 
 class GuardTable(Struct, frozen=True):
@@ -72,7 +74,6 @@ class GuardTable(Struct, frozen=True):
 
 
 NO_CEILINGS = GuardTable()
-SPENT = (400, 429)  # with which a provider says that the money of a key is spent
 
 
 class Engine:
@@ -99,13 +100,15 @@ class Engine:
         output: OutputTable = NOTHING_ASKED,
         keeps_summaries: bool = False,
         own_key: str = "",
+        draw: Callable[[], float] = lambda: 0.0,
         budgets: BudgetBook | None = None,
         callers: LimitsTable = NO_LIMITS,
     ) -> None:
         self.provider, self.own_key, self.transport = pool.default, own_key, transport
         self.ledger, self.knowledge = ledger, knowledge
         self.policy, self.limits, self.clock = policy, limits, clock
-        self.tasks, self._swept_s = Tasks(), -SWEEP_S
+        self.tasks = Tasks()
+        self.sweeper = Sweeper(ledger, liveness, self._books, clock=clock, tasks=self.tasks)
         self.budgeting = Budgeting(budgets, clock, self.tasks)
         self.limiting = Limiting(callers, clock, self.tasks)
         ledger.heard.extend((self.budgeting.settled, self.limiting.settled))
@@ -115,8 +118,9 @@ class Engine:
             pool, limits.choice, governor=self.governor, knowledge=knowledge, policy=policy, clock=clock
         )
         self._turns = Turns(self.governor) if self.governor is not None else None
+        self._failover = Failover(self.upstreams, limits.failover, clock)
         self.toucher = self._made_toucher(new_id)
-        self._sender = Sender(transport, clock, limits.timeouts, limits.retry)
+        self._sender = Sender(transport, clock, limits.timeouts, limits.retry, draw)
         self._keepalive = self._made_keepalive(limits.keepalive)
         self._liveness = liveness
         self._keeps = keeps
@@ -152,6 +156,7 @@ class Engine:
         return Toucher(
             upstreams=self.upstreams,
             turns=self._turns,
+            failover=self._failover,
             transport=self.transport,
             ledger=self.ledger,
             knowledge=self.knowledge,
@@ -179,6 +184,7 @@ class Engine:
             historian=self._historian,
             keepalive=self._keepalive,
             budgeting=self.budgeting,
+            failover=self._failover,
             retry=self.limits.retry,
             drain=self.limits.drain,
             cap_rate=cap_rate,
@@ -258,7 +264,7 @@ class Engine:
         except BudgetExceeded as error:
             error.call_id = prepared.id
             if error.held:
-                self._sweep_soon()
+                self.sweeper.soon()
             route = prepared.plan.route
             opened = Opened(
                 prepared.id,
@@ -278,15 +284,17 @@ class Engine:
         except ThriftgateError as error:
             error.call_id = prepared.id
             self._guarding.runs.release(prepared.id)
+            other = self._failover.after(call, prepared, error) if isinstance(error, UpstreamError) else None
+            if other is not None:
+                return other
             raise
         except BaseException:
             self._guarding.runs.release(prepared.id)
             raise
         finally:
             self.fanout.land(flight)
-        if reply.status in SPENT and self.upstreams.may_go_elsewhere(prepared.upstream):
-            return call
-        return otherwise(call, prepared.wanted, reply.status) or reply
+        other = self._failover.instead(call, prepared, reply)
+        return other or otherwise(call, prepared.wanted, reply.status) or reply
 
     async def _prepared(self, call: Call) -> tuple[Call, Prepared, Flight]:
         """The planned call, and the call as it is to be made."""
@@ -352,44 +360,21 @@ class Engine:
     async def recover(self) -> int:
         """Take up what was learned, and close what killed processes left open. Returns how many holds that were."""
         await self._keeper.restore()
-        found = await self.sweep()
+        found = await self.sweeper.sweep()
         if self._keepalive is not None:
             await self._keepalive.load(self.ledger)
         await self.budgeting.refresh()
         await self.limiting.refresh()
         return found
 
-    async def sweep(self) -> int:
-        """Close the holds that killed processes left open: booked as lost, at their forecast, flagged as estimated. Whether
-        the provider billed them only its own report can tell. Returns how many there were."""
-        owners = {process_of(hold.id) for hold in await self.ledger.open_holds()} - {self.worker_name}
-        dead = {process for process in owners if not self.is_alive(process)}
-        # Asked again: one that ended a moment ago may have settled its calls first.
-        holds = [hold for hold in await self.ledger.open_holds() if not hold.batch and process_of(hold.id) in dead]
-        for hold in holds:
-            try:
-                await self.ledger.settle(lost(hold, self._books()))
-            except LedgerError:
-                if await self.ledger.entry(hold.id) is None:
-                    raise
-                # Otherwise another process was quicker.
-        return len(holds)
-
-    def _sweep_soon(self) -> None:
-        """Money is held: maybe by a process beside this one that was killed."""
-        now_s = self.clock.monotonic_s()
-        if now_s - self._swept_s >= SWEEP_S:
-            self._swept_s = now_s
-            self.tasks.spawn(self.sweep())
-
     @property
     def worker_name(self) -> str:
         """The name of this process in the ids of its calls."""
-        return self._liveness.token if self._liveness is not None else ""
+        return self.sweeper.worker_name
 
     def is_alive(self, process: str) -> bool:
         """Whether another process of that name is at work on these books."""
-        return self._liveness is not None and process != self._liveness.token and self._liveness.is_alive(process)
+        return self.sweeper.is_alive(process)
 
     def stopping(self) -> None:
         """The end is near: calls that wait to be sent are told so, and no other may begin to wait."""

@@ -84,15 +84,12 @@ class Place:
 
 
 class Governor:
-    """One per engine. `spent` is told when the money of a key is, `served` when an answer
-    comes on it, and when that call was made (unix seconds)."""
+    """One per engine."""
 
     def __init__(self, bounds: Bounds, clock: Clock, tasks: Tasks) -> None:
         self.bounds = bounds
         self.clock = clock
         self.tasks = tasks
-        self.spent: Callable[[str, Refusal], None] | None = None
-        self.served: Callable[[str, float], None] | None = None
         self._places: Generations[tuple[str, str], Place] = Generations(_PLACES)
         self._stopping = False
         self.waiting = self._waited = self._crowded = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from thriftgate.core.keepalive import Bounds
+from thriftgate.engine.failover import FailoverRules
 from thriftgate.engine.governing import Bounds as Waits
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
@@ -25,6 +26,7 @@ class Limits(Struct, frozen=True):
     keepalive: Bounds | None = None
     governor: Waits | None = None
     choice: Rules = Rules()
+    failover: FailoverRules = FailoverRules()
 
     def may_wait(self, key: str, headers: Headers) -> bool:
         """Whether this call may wait at all. `headers` are the client's."""

@@ -6,7 +6,7 @@ Nothing is retried once a byte of the answer has gone to the client. Rules: plat
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -28,15 +28,23 @@ class RetryPolicy(Struct, frozen=True):
     wait_s_max: float = 8.0
 
 
-def attempts_allowed(policy: RetryPolicy, client_headers: Headers) -> int:
-    """How often this client's call may be sent, the first time included."""
+class Attempts(NamedTuple):
+    """How often a call may be sent, the first time included: where each time an answer came that is no success, and where
+    the provider was not reached, which is repeated at no risk."""
+
+    answers: int
+    connects: int
+
+
+def attempts_allowed(policy: RetryPolicy, client_headers: Headers) -> Attempts:
+    """How often this client's call may be sent."""
     if policy.mode == "never":
-        return 1
+        return Attempts(1, 1)
     if policy.mode == "auto" and (
         header(client_headers, b"x-stainless-retry-count") or header(client_headers, b"user-agent").startswith("claude-cli")
     ):
-        return 1
-    return policy.attempts_max
+        return Attempts(1, policy.attempts_max)
+    return Attempts(policy.attempts_max, policy.attempts_max)
 
 
 def retry_wait_s(status: int, headers: Headers, body: bytes, attempt: int, policy: RetryPolicy) -> float | None:

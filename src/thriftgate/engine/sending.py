@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from thriftgate.clock import Clock
 from thriftgate.core.errors import Unreachable
-from thriftgate.engine.retry import RetryPolicy, retry_wait_s
+from thriftgate.engine.retry import Attempts, RetryPolicy, retry_wait_s
 from thriftgate.engine.turns import Turn
 from thriftgate.providers.transport import Incoming, Outgoing, Timeouts, Transport
+
+JITTER = 0.25
 
 
 class Sent(NamedTuple):
@@ -32,17 +35,21 @@ class Tries:
 
 
 class Sender:
-    """One per engine."""
+    """One per engine. `draw` gives a number between 0 and 1: waits are drawn out by it, so that calls that failed together
+    do not come back together."""
 
-    def __init__(self, transport: Transport, clock: Clock, timeouts: Timeouts, retry: RetryPolicy) -> None:
+    def __init__(
+        self, transport: Transport, clock: Clock, timeouts: Timeouts, retry: RetryPolicy, draw: Callable[[], float]
+    ) -> None:
+        self._draw = draw
         self._transport = transport
         self._clock = clock
         self._timeouts = timeouts
         self._retry = retry
 
-    async def send(self, outgoing: Outgoing, attempts_max: int, tries: Tries, turn: Turn | None = None) -> Sent:
+    async def send(self, outgoing: Outgoing, allowed: Attempts, tries: Tries, turn: Turn | None = None) -> Sent:
         """Raises UpstreamError. `tries` tells how far it came, whatever happens. With a `turn` each try waits for it, and a
-        rate limit that tells how long it lasts is waited out, whatever `attempts_max` says: it is pacing, not repeating."""
+        rate limit that tells how long it lasts is waited out, whatever is `allowed`: it is pacing, not repeating."""
         while True:
             if turn is not None and not turn.ready():
                 await turn.wait()
@@ -65,13 +72,16 @@ class Sender:
                 tries.in_flight = False
                 if turn is not None:
                     turn.unsent()
-                if tries.n >= self._retry.attempts_max or self._retry.mode == "never":
+                if tries.n >= allowed.connects:
                     raise
-                await self._clock.sleep(0.1 * 2 ** (tries.n - 1))
+                await self._clock.sleep(self._drawn_out(0.1 * 2 ** (tries.n - 1)))
                 continue
             if turn is not None and turn.refused(incoming.status, incoming.headers, body):
                 continue
             wait_s = retry_wait_s(incoming.status, incoming.headers, body, tries.n, self._retry)
-            if wait_s is None or tries.n >= attempts_max:
+            if wait_s is None or tries.n >= allowed.answers:
                 return Sent(incoming, body, began)
-            await self._clock.sleep(wait_s)
+            await self._clock.sleep(self._drawn_out(wait_s))
+
+    def _drawn_out(self, wait_s: float) -> float:
+        return wait_s * (1.0 + JITTER * self._draw())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,6 +26,7 @@ from thriftgate.core.trail import Trails
 from thriftgate.core.usage import Tokens
 from thriftgate.engine.keeping import Keepable
 from thriftgate.engine.memory import Memory
+from thriftgate.engine.targets import Site
 from thriftgate.engine.unreduced import Shadows
 from thriftgate.logs import log
 
@@ -69,6 +70,7 @@ class Knowledge:
         self.book = book
         self.models = models
         self.provider = provider
+        self.sites: Mapping[str, Site] = {}
         self.beliefs = BeliefBook()
         self.memory = Memory(min(boundaries_max, RESIDENTS_MAX))
         self.reuse = Reuse(boundaries_max=boundaries_max)
@@ -104,7 +106,8 @@ class Knowledge:
         hand. Without `outlook` nothing is expected of later calls. `supposed`: of a prompt that is not sent as it is.
         `upstream` names the provider's key that it is sent with, where that is not the client's own. Raises InputError for
         malformed content."""
-        capability = self._capability(request.model)
+        site = self.sites.get(upstream) or Site(self.provider)
+        capability = self._capability(request.model, site)
         cache = upstream or key
         prefix = known.prefix if known is not None else read_prefix(request, capability, self.parts, cache.encode())
         added: Sequence[int] = ()
@@ -119,7 +122,7 @@ class Knowledge:
         ahead = self.reuse.look(scope, prefix, estimate.cumulative, now_s, minimum=minimum) if outlook else Outlook()
         state = State(
             now_s=now_s,
-            usable_s=now_s + self.beliefs.readable_s(self.provider, capability.id),
+            usable_s=now_s + self.beliefs.readable_s(site.provider, capability.id),
             capability=capability,
             book=self.book,
             prefix=prefix,
@@ -128,20 +131,23 @@ class Knowledge:
             output_tokens=self.memory.expected_output(key, request.model, request.max_tokens),
             residency=self.memory.residency_of(prefix.chain),
             outlook=ahead,
-            rules=self.beliefs.rules(self.provider, capability.id),
+            rules=self.beliefs.rules(site.provider, capability.id),
             in_thread=request.in_thread,
             braked=self.brake.holds(ahead.app) if outlook else "",
+            provider=site.provider,
+            place=site.place,
         )
         return Snapshot(state, estimate, added)
 
     def prefix(self, request: Request) -> Prefix:
         """The prompt as it is in nobody's cache in particular. Raises InputError for malformed content."""
-        return read_prefix(request, self._capability(request.model), self.parts, b"")
+        return read_prefix(request, self._capability(request.model, Site(self.provider)), self.parts, b"")
 
-    def _capability(self, model: str) -> Capabilities:
-        """The row of the model, with the minimum prefix that its bills have shown."""
+    def _capability(self, model: str, site: Site) -> Capabilities:
+        """The row of the model at a provider, with the minimum prefix that its bills have shown."""
         row = self.models[model]
-        least = self.beliefs.minimum(self.provider, row.id, row.cache_min_tokens)
+        row = row if site.fit is None else site.fit(row)
+        least = self.beliefs.minimum(site.provider, row.id, row.cache_min_tokens)
         return row if least == row.cache_min_tokens else replace(row, cache_min_tokens=least)
 
     def learn_cache(
@@ -152,7 +158,7 @@ class Knowledge:
         state = snapshot.state
         model = state.capability.id
         lesson = self.beliefs.learn(
-            self.provider,
+            state.provider,
             model,
             Evidence(
                 prefix=state.prefix,
@@ -161,7 +167,7 @@ class Knowledge:
                 residency=state.residency,
                 billed=billed,
                 now_s=state.now_s,
-                usable_s=began_s + self.beliefs.readable_s(self.provider, model),
+                usable_s=began_s + self.beliefs.readable_s(state.provider, model),
                 cache_min_tokens=self.models[model].cache_min_tokens,
                 split=split,
             ),

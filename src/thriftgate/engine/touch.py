@@ -18,6 +18,7 @@ from thriftgate.core.plan import Decision, Policy
 from thriftgate.core.planner import make_plan
 from thriftgate.core.usage import Tokens
 from thriftgate.engine.call import Call
+from thriftgate.engine.failover import Failover
 from thriftgate.engine.settle import (
     UNSENT,
     Ending,
@@ -82,6 +83,7 @@ class Toucher:
         *,
         upstreams: Upstreams,
         turns: Turns | None,
+        failover: Failover,
         transport: Transport,
         ledger: Ledger,
         knowledge: Knowledge,
@@ -91,6 +93,7 @@ class Toucher:
     ) -> None:
         self._upstreams = upstreams
         self._turns = turns
+        self._failover = failover
         self._transport = transport
         self._ledger = ledger
         self._knowledge = knowledge
@@ -173,6 +176,7 @@ class Toucher:
             finally:
                 incoming.close()
             ending = ending._replace(outcome="failed")
+            self._failover.answered(prepared, incoming.status, headers, None if served else body)
             if not served and turn is not None:
                 turn.refused(incoming.status, headers, body)
             if served:
@@ -180,6 +184,8 @@ class Toucher:
                 ending = ending._replace(outcome="answered" if reading.complete else "garbage", reading=reading)
         except BaseException as error:  # noqa: BLE001  raised again once it is booked
             raised = error
+            if not ending.status:
+                self._failover.unanswered(prepared, error)
             ending = ending._replace(
                 outcome=outcome_of(error), note=type(error).__name__, may_be_billed=not isinstance(error, UNSENT)
             )

@@ -92,8 +92,6 @@ class Turn:
         place, ticket = self._place, self._ticket
         if ticket is None:
             return
-        if self._governor.served is not None:
-            self._governor.served(self._prepared.upstream, self._prepared.opened_us / 1e6)
         now_s = self._governor.clock.monotonic_s()
         if place.far and not place.line and now_s - place.heard_s < HEAR_EVERY_S:
             place.gate.begun(ticket)
@@ -122,8 +120,6 @@ class Turn:
             governor.counted(refusal)
         if refusal.kind not in ("rate", "surge"):
             place.gate.ended(ticket, NOTHING, now_s)
-            if refusal.kind == "spend" and governor.spent is not None:
-                governor.spent(self._prepared.upstream, refusal)
             return False
         self._tries += 1
         told = self._told(headers)

@@ -97,7 +97,7 @@ def standings_of(engine: Engine, queue: Queue | None, proof: Proof | None) -> St
     def governor() -> tuple[GovernorView, int] | None:
         if engine.governor is None:
             return None
-        return engine.governor.view(), len(engine.upstreams.spent_until_s())
+        return engine.governor.view(), len([one for one in engine.upstreams.left_alone() if one.kind == "spend"])
 
     return Standings(queue=waiting, quality=audited, budgets=budgets, governor=governor)
 

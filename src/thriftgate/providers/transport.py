@@ -12,6 +12,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from thriftgate.clock import Clock
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -23,12 +25,14 @@ class FileBody(Struct, frozen=True):
 
 
 class Outgoing(Struct, frozen=True):
-    """One HTTP request, ready to send. Header names are lower case."""
+    """One HTTP request, ready to send. Header names are lower case. `finish` sends it where more is to be done to it, or to
+    its answer."""
 
     method: str
     url: str
     headers: Headers
     body: bytes | FileBody = b""
+    finish: Finish | None = None
 
 
 class Timeouts(Struct, frozen=True):
@@ -69,6 +73,14 @@ class Transport(Protocol):
     async def send(self, outgoing: Outgoing, timeouts: Timeouts) -> Incoming: ...
 
     async def close(self) -> None: ...
+
+
+class Finish(Protocol):
+    """What a provider does at the moment of sending: a signature or a token that holds for minutes, an answer in another
+    wire format. Above it requests and answers are those of the Messages API."""
+
+    async def send(self, outgoing: Outgoing, timeouts: Timeouts, transport: Transport, clock: Clock) -> Incoming:
+        """Raises like `Transport.send`; Unreachable also where there are no credentials, as nothing was sent then."""
 
 
 def laid_over(headers: Headers, own: Headers) -> Headers:

@@ -10,6 +10,7 @@ from thriftgate.settings.limiting import LimitRow, caller_limits
 from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
 from thriftgate.settings.serving import BatchSettings, CacheSettings, DeferRule, LedgerSettings, Upstream
 from thriftgate.settings.shorter import OutputTaskRow
+from thriftgate.settings.targets import TargetRow
 from thriftgate.settings.telemetry import TelemetrySettings
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "RuleRow",
     "Settings",
     "SinkRow",
+    "TargetRow",
     "TaskRow",
     "TelemetrySettings",
     "Upstream",

@@ -40,6 +40,7 @@ from thriftgate.settings.serving import (
 )
 from thriftgate.settings.shorter import CompressSettings, ContextSettings, GuardSettings, OutputSettings
 from thriftgate.settings.table import Table
+from thriftgate.settings.targets import FailoverSettings, TargetRow, check_targets
 from thriftgate.settings.telemetry import TelemetrySettings
 
 ENV_PREFIX = "THRIFTGATE_"
@@ -66,6 +67,8 @@ class Settings(Table):
     guard: GuardSettings = GuardSettings()
     keepalive: KeepaliveSettings = KeepaliveSettings()
     governor: GovernorSettings = GovernorSettings()
+    targets: tuple[TargetRow, ...] = Field(default=(), description="where else calls can go, beside [upstream]")
+    failover: FailoverSettings = FailoverSettings()
     batch: BatchSettings = BatchSettings()
     openai: OpenaiSettings = OpenaiSettings()
     routing: RoutingSettings = RoutingSettings()
@@ -146,6 +149,7 @@ def _check_values(settings: Settings) -> None:
     except InputError as error:
         raise ConfigError(f"limits.rules: {error}") from None
     check_alerts(settings.alerts)
+    check_targets(settings.targets)
     experiment = settings.experiment
     if bool(experiment.levers) != (experiment.share > 0):
         raise ConfigError("experiment: levers and share need each other: which levers, for which share of conversations")

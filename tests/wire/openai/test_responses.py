@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tests.wire.openai.answers import message
+from tests.wire.openai.contents import message
 from thriftgate.core.errors import ModelNotFound
 from thriftgate.wire.openai.responses import OpenaiResponses
 from thriftgate.wire.openai.responses_answer import Frame

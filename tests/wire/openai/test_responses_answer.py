@@ -14,7 +14,7 @@ from openai._models import construct_type
 from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseStreamEvent
 
-from tests.wire.openai.answers import Block, contents, message, streamed
+from tests.wire.openai.contents import Block, contents, message, streamed
 from tests.wire.streams import ASKED, pieces, simulated, single_bytes, stream
 from thriftgate.core.errors import BrokenReply
 from thriftgate.wire.openai.responses_answer import Frame, ResponseStream, whole_response

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire.openai.answers import NAMES, TEXTS, VALUES, contents, message
+from tests.wire.openai.contents import NAMES, TEXTS, VALUES, contents, message
 from tests.wire.openai.responses_asked import OLD, OPUS, body_of, call, lost, output, taken, text
 from tests.wire.openai.test_responses_answer import FRAME
 from thriftgate.core.errors import InputError

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from tests.wire.openai.answers import Block
+from tests.wire.openai.contents import Block
 from thriftgate.wire.openai.responses_output import Output, Told
 from thriftgate.wire.openai.responses_sealed import unsealed
 from thriftgate.wire.openai.usage import REFUSED

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire.openai.answers import VALUES
+from tests.wire.openai.contents import VALUES
 from tests.wire.openai.responses_asked import FIELDS, MODELS, OLD, OPUS, TERMS, WEATHER, body_of, lost, taken
 from thriftgate.core.errors import InputError, ModelNotFound
 from thriftgate.core.request import parse_request

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire.openai.answers import NAMES, VALUES
+from tests.wire.openai.contents import NAMES, VALUES
 from thriftgate.wire.openai.responses_sealed import sealed, unsealed
 
 

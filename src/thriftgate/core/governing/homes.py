@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 from math import log
+from typing import NamedTuple
 
 from thriftgate.core.generations import Generations
 from thriftgate.core.prefix import Prefix
@@ -18,17 +19,29 @@ from thriftgate.core.prefix import Prefix
 _KEPT = 100_000
 
 
+class Home(NamedTuple):
+    """What is known of a conversation: digests of its head and of itself, and its key, "" where it is new."""
+
+    head: bytes
+    talk: bytes
+    name: str
+
+
 class Homes:
     """The keys of conversations and of their heads, as far as they are remembered. `keys` are names and weights."""
 
     def __init__(self, keys: Sequence[tuple[str, float]]) -> None:
-        self._keys = tuple(keys)
+        self.keys = tuple(keys)
         self._homes: Generations[bytes, str] = Generations(_KEPT)
 
-    def of(self, prefix: Prefix) -> tuple[bytes, str]:
+    def of(self, prefix: Prefix) -> Home:
         """What the conversation of this prompt is known by, and its key. The prefix is that of no key in particular."""
         head, talk = _digests(prefix)
-        return talk, self._homes.get(talk) or self._ranked(head)[0]
+        return Home(head, talk, self._homes.get(talk) or "")
+
+    def drawn(self, home: Home, names: Sequence[str]) -> str:
+        """Which of these a new conversation goes to: the same for all with the same head."""
+        return next(name for name in self._ranked(home.head) if name in names)
 
     def settle(self, talk: bytes, name: str) -> None:
         """The conversation is at home there from now on."""
@@ -36,7 +49,7 @@ class Homes:
 
     def _ranked(self, digest: bytes) -> list[str]:
         """All keys, the first choice first."""
-        scored = [(-weight / log(_unit(digest, name)), name) for name, weight in self._keys]
+        scored = [(-weight / log(_unit(digest, name)), name) for name, weight in self.keys]
         return [name for _, name in sorted(scored, reverse=True)]
 
 

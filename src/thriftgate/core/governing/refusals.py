@@ -41,21 +41,23 @@ class _Details(Struct):
     error_code: str | None = None
 
 
-class _Error(Struct):
+class ProviderError(Struct):
+    """What a provider says is wrong."""
+
     type: str = ""
     message: str = ""
     details: _Details | None = None
 
 
 class _ErrorBody(Struct):
-    error: _Error = msgspec.field(default_factory=_Error)
+    error: ProviderError = msgspec.field(default_factory=ProviderError)
 
 
 def refusal_of(status: int, body: bytes) -> Refusal:
     """What an answer that is no success says of limits; of kind "" where it says nothing of them."""
     if status not in (400, 429):
         return Refusal("overload" if status == 529 else "")
-    error = _error_in(body)
+    error = error_in(body)
     if status == 400:
         shared = error.message.startswith(ORGANISATION_SPENT)
         return Refusal("spend", shared=shared) if shared or error.message.startswith(WORKSPACE_SPENT) else Refusal()
@@ -69,15 +71,16 @@ def refusal_of(status: int, body: bytes) -> Refusal:
 
 def is_spend_limit(body: bytes) -> bool:
     """Whether a 429 says that the tier's monthly spend cap is reached: not worth another try."""
-    return _is_tier_cap(_error_in(body))
+    return _is_tier_cap(error_in(body))
 
 
-def _is_tier_cap(error: _Error) -> bool:
+def _is_tier_cap(error: ProviderError) -> bool:
     return error.details is not None and error.details.error_code == TIER_CAP
 
 
-def _error_in(body: bytes) -> _Error:
+def error_in(body: bytes) -> ProviderError:
+    """The error in an answer; an empty one where it holds none that can be read."""
     try:
         return msgspec.json.decode(body, type=_ErrorBody).error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Error()
+        return ProviderError()

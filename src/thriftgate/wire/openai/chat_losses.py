@@ -19,6 +19,7 @@ CHAT_ROWS: tuple[Row, ...] = (
     Row("stop", "translated", "`stop_sequences`; blank ones are left out and reported"),
     Row("user", "translated", "`metadata.user_id`"),
     Row("safety_identifier", "translated", "`metadata.user_id`, before `user`"),
+    Row("tools", "translated", "`tools`, in order"),
     Row("tools[].function", "translated", "a tool; a schema without a `type` gets one"),
     Row("tools[].function.strict", "translated", "`strict`, where the model and the schema allow it; else reported"),
     Row("tools[].type", "refused", "custom tools have no counterpart in Messages; use a function"),
