@@ -138,7 +138,7 @@ def test_a_loop_of_tools_with_thinking(client: openai.OpenAI, model: str, stream
         calls = [item for item in response.output if item.type == "function_call"]
         assert [call.arguments.replace(" ", "") for call in calls] == ['{"city":"Paris"}', '{"city":"Bern"}']
         assert response.output[0].type == "reasoning"
-        asked += [cast(Any, item.to_dict()) for item in response.output]
+        asked += [cast("Any", item.to_dict()) for item in response.output]
         asked += [{"type": "function_call_output", "call_id": call.call_id, "output": "15 degrees"} for call in calls]
     assert answered(client, streams, model=model, input=asked, tools=[WEATHER]).output_text == "mild"
 
@@ -158,7 +158,7 @@ def test_a_search_and_what_follows(client: openai.OpenAI) -> None:
     (search,) = [item for item in response.output if item.type == "web_search_call"]
     assert (search.status, search.action.type) == ("completed", "search")
     assert response.model_dump()["tool_usage"]["web_search"] == {"num_requests": 1}
-    asked += [cast(Any, item.to_dict()) for item in response.output]
+    asked += [cast("Any", item.to_dict()) for item in response.output]
     again = client.responses.with_raw_response.create(
         input=[*asked, {"role": "user", "content": "[[sim: say=ok]]"}], **options
     )

@@ -1,4 +1,4 @@
-"""Contents of answers, generated: blocks of every kind, searches and citations among them, as a whole answer and streamed."""
+"""Contents of answers, generated: blocks of every kind, searches and citations too, as a whole answer and streamed."""
 
 from __future__ import annotations
 
