@@ -25,8 +25,9 @@ from thriftgate.gateway.observing import Observer, standings_of
 from thriftgate.gateway.oidc import Oidc
 from thriftgate.gateway.oidc_logins import oidc_callback, oidc_login
 from thriftgate.gateway.openai_chat import chat
+from thriftgate.gateway.openai_kept import open_kept
 from thriftgate.gateway.openai_models import MODELS, models
-from thriftgate.gateway.openai_responses import responses
+from thriftgate.gateway.openai_responses import KEPT, kept_response, responses
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms
 from thriftgate.gateway.sessions import Sessions
@@ -59,6 +60,7 @@ class Gateway:
         self._access: Access | None = None
         self._sessions: Sessions | None = None
         self._oidc: Oidc | None = None
+        self._kept = open_kept(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -144,6 +146,7 @@ class Gateway:
             self._queue,
             self._oidc,
             self._alerts.desk if self._alerts is not None else None,
+            self._kept,
         )
 
     def _ready_access(self) -> Access:
@@ -228,6 +231,8 @@ def _by_prefix(scope: Scope) -> Handler:
         return job
     if is_admin_call(scope):
         return admin
+    if scope["path"].startswith(KEPT):
+        return kept_response
     if is_batch_call(scope):
         return batches
     if scope["method"] == "GET" and scope["path"].startswith(f"{MODELS}/"):

@@ -13,6 +13,7 @@ from thriftgate.gateway.access import Access
 from thriftgate.gateway.asgi import Receive, Scope, Send
 from thriftgate.gateway.observing import Observer
 from thriftgate.gateway.oidc import Oidc
+from thriftgate.gateway.openai_kept import KeptResponses
 from thriftgate.gateway.sessions import Sessions
 from thriftgate.settings import Settings
 
@@ -22,7 +23,8 @@ class Rooms:
     """The engine that makes calls, the settings it was built from, and the queue of calls that can wait (None: there is
     none, because no key of the provider's is there or the lever is off); `clients` are the batches that clients create,
     `observer` tells the outside what is booked, `access` knows who may call, `sessions` who is logged in; `oidc` is the
-    identity provider, if there is one; `alerts` answers about alerts where they are on."""
+    identity provider, if there is one; `alerts` answers about alerts where they are on; `kept` are responses that clients
+    may go on from, where they may be kept."""
 
     engine: Engine
     settings: Settings
@@ -33,6 +35,7 @@ class Rooms:
     queue: Queue | None = None
     oidc: Oidc | None = None
     alerts: AlertDesk | None = None
+    kept: KeptResponses | None = None
 
 
 Handler = Callable[[Rooms, Scope, Receive, Send], Awaitable[None]]

@@ -6,6 +6,7 @@ The stream comes in any chunks and goes out the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ _UNASKED: dict[str, Any] = {
     "parallel_tool_calls": True,
     "previous_response_id": None,
     "reasoning": {"effort": None, "summary": None},
+    "store": False,
     "temperature": None,
     "text": {"format": {"type": "text"}},
     "tool_choice": "auto",
@@ -50,6 +52,10 @@ class Frame(Struct, frozen=True):
 
     asked: dict[str, Any]
     told: Told = Told()
+
+
+Heard = Callable[[str, bytes], None]
+"""Is handed a response that has been told whole: its id and its JSON."""
 
 
 class _StopDetails(Struct):
@@ -131,13 +137,12 @@ class _Answer:
             "model": self.model,
             "output": self.output.items,
             "service_tier": tier_of(self.usage),
-            "store": False,
             "usage": None if status in ("in_progress", "failed") else _usage(self.usage),
             **(_tools_used(self.usage) if status != "in_progress" else {}),
         }
 
 
-def whole_response(body: bytes, frame: Frame, created_s: int) -> bytes:
+def whole_response(body: bytes, frame: Frame, created_s: int, heard: Heard | None = None) -> bytes:
     """A whole Messages answer as a response object. Raises BrokenReply for what is none."""
     answer = _Answer(frame, created_s)
     try:
@@ -150,15 +155,19 @@ def whole_response(body: bytes, frame: Frame, created_s: int) -> bytes:
         answer.finish()
     except _UNREADABLE:
         raise BrokenReply("the provider's answer is no message that can be told as a response") from None
-    return msgspec.json.encode(answer.response(answer.status))
+    response = msgspec.json.encode(answer.response(answer.status))
+    if heard is not None:
+        heard(answer.id, response)
+    return response
 
 
 class ResponseStream:
     """Feed it the chunks of a Messages stream; it returns the events to send on, equal for any chunking. After the last
-    chunk, `end` closes a response that was left open."""
+    chunk, `end` closes a response that was left open. `heard` is told of one that has not failed."""
 
-    def __init__(self, frame: Frame, created_s: int) -> None:
+    def __init__(self, frame: Frame, created_s: int, heard: Heard | None = None) -> None:
         self._ended = False
+        self._heard = heard
         self._answer = _Answer(frame, created_s)
         self._decoder = SseDecoder()
         self._begun = False
@@ -224,7 +233,10 @@ class ResponseStream:
     def _last(self, status: str, error: dict[str, str] | None = None) -> None:
         if not self._ended:
             self._ended = True
-            self._tell(f"response.{status}", {"response": self._answer.response(status, error)})
+            response = self._answer.response(status, error)
+            self._tell(f"response.{status}", {"response": response})
+            if self._heard is not None and error is None:
+                self._heard(self._answer.id, msgspec.json.encode(response))
 
     def _tell(self, kind: str, members: dict[str, Any]) -> None:
         data = msgspec.json.encode({"type": kind, "sequence_number": self._number, **members})

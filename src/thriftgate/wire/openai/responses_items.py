@@ -11,7 +11,8 @@ Items: openai-python v3.54 `types/responses/response_input_item_param.py`. What 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import msgspec
 from msgspec import Raw
@@ -27,8 +28,9 @@ from thriftgate.wire.openai.tools import input_of
 
 _INSTRUCTING = frozenset({"system", "developer"})
 _TEXTS = frozenset({"input_text", "output_text", "text"})
+_REFERENCE = "item_reference"
 _INSTEAD = {
-    "item_reference": "nothing is kept here that it could refer to; send the item itself",
+    _REFERENCE: "nothing is kept here that it could refer to; send the item itself",
     "custom_tool_call": "use a function tool",
     "custom_tool_call_output": "use a function tool",
     "input_audio": "Claude hears no audio; send its text",
@@ -42,14 +44,40 @@ _JUDGED = {
 }
 
 
-def read_input(request: Members, conversation: Conversation, report: Report) -> None:
-    """The whole `input` of a request. Raises InputError, naming the item."""
+class Recall(Protocol):
+    """What is kept of earlier responses, for clients that do not send everything again."""
+
+    def items(self, response: str) -> Sequence[bytes]:
+        """The conversation up to the end of that response. Raises NotThere."""
+
+    def item(self, name: str) -> bytes:
+        """One item of an earlier response. Raises NotThere."""
+
+
+def listed_input(request: Members, recall: Recall | None) -> list[bytes]:
+    """The items of the conversation: those of the response that this one goes on from, and those of the request's `input`.
+    Raises InputError and NotThere."""
+    before = request.text("previous_response_id") if recall is not None else None
+    listed = [*recall.items(before)] if recall is not None and before is not None else []
     if request.is_text("input"):
-        conversation.say("user", _blocks([text_block(request.needed("input"))]))
-        return
+        return [*listed, msgspec.json.encode({"role": "user", "content": Raw(request.raw("input"))})]
+    return [*listed, *(_resolved(raw, recall) for raw in request.items("input"))]
+
+
+def _resolved(raw: Raw, recall: Recall | None) -> bytes:
+    """The item itself, where a reference stands for it."""
+    if recall is None:
+        return bytes(raw)
+    item = Members(raw, "input[]")
+    refers = "role" not in item if item.text("type") is None else item.text("type") == _REFERENCE
+    return recall.item(item.needed("id")) if refers else bytes(raw)
+
+
+def read_items(listed: Sequence[bytes], conversation: Conversation, report: Report) -> None:
+    """The items as turns. Raises InputError, naming the item."""
     items = _Items(conversation, report)
-    for item in request.each("input"):
-        items.add(item)
+    for at, raw in enumerate(listed):
+        items.add(Members(raw, f"input[{at}]", "input[]"))
     items.end()
 
 
@@ -61,7 +89,7 @@ class _Items:
         self._returned: set[str] = set()
 
     def add(self, item: Members) -> None:
-        kind = item.text("type") or ("message" if "role" in item else "item_reference")
+        kind = item.text("type") or ("message" if "role" in item else _REFERENCE)
         item.known("id", "status")
         if kind == "message":
             self._message(item)

@@ -51,7 +51,12 @@ RESPONSE_ROWS: tuple[Row, ...] = (
     Row("prompt_cache_key", "needless", "prompts are cached by what they hold"),
     Row("prompt_cache_options", "needless", "thriftgate places the breakpoints"),
     Row("prompt_cache_retention", "needless", "thriftgate chooses the lifetime"),
-    Row("store", "reported", "nothing is kept: the response says `store: false`", (False,)),
+    Row(
+        "store",
+        "reported",
+        "nothing is kept unless `openai.responses_kept_h` says so; `store: false`",
+        (False,),
+    ),
     Row("truncation", "reported", "nothing is cut silently; a prompt that is too long is an error", ("disabled",)),
     Row("context_management", "reported", "see `[policy]` for what shortens a conversation", ([],)),
     Row("access_programs", "reported", "belongs to OpenAI"),
@@ -67,7 +72,8 @@ RESPONSE_ROWS: tuple[Row, ...] = (
     Row(
         "previous_response_id",
         "refused",
-        "nothing is kept here; send the whole conversation in `input`, with the items of the earlier answers as they came",
+        "nothing is kept here; send the whole conversation in `input`, with the items of the earlier answers as they came; "
+        "or whoever runs this gateway sets openai.responses_kept_h",
     ),
     Row("input[].role=system", "translated", "first: `system`; later: where the model takes it so, else text of the user"),
     Row("input[].role=developer", "translated", "as `system`"),
@@ -87,7 +93,7 @@ RESPONSE_ROWS: tuple[Row, ...] = (
     Row("input[].caller", "reported", "has no counterpart", ({"type": "direct"},)),
     Row("input[].namespace", "reported", "has no counterpart"),
     Row("input[].async", "reported", "has no counterpart", (False,)),
-    Row("input[].type=item_reference", "refused", "nothing is kept here that it could refer to; send the item itself"),
+    Row("input[].type=item_reference", "refused", "as `previous_response_id`; send the item itself"),
     Row("input[].type", "refused", "items of any other type belong to tools that run at OpenAI; leave them out"),
 )
 """The declared table. Anything else in a request is reported by its name."""

@@ -22,7 +22,7 @@ from thriftgate.wire.openai.models import claude_model
 from thriftgate.wire.openai.parts import text_block
 from thriftgate.wire.openai.reasoning import Thought, thought_of
 from thriftgate.wire.openai.responses_answer import Frame
-from thriftgate.wire.openai.responses_items import read_input
+from thriftgate.wire.openai.responses_items import Recall, listed_input, read_items
 from thriftgate.wire.openai.responses_losses import RESPONSE_ROWS
 from thriftgate.wire.openai.responses_output import Told
 from thriftgate.wire.openai.responses_tools import add_tools
@@ -42,16 +42,20 @@ _REPEATED = (
 
 
 class TakenResponse(NamedTuple):
-    """The Messages body, what was lost, and what the response is told with."""
+    """The Messages body, what was lost, and what the response is told with. `items` is the whole conversation, for whoever
+    keeps it; `stored`: the client does not mind."""
 
     body: bytes
     model: str
     report: Report
     frame: Frame
+    items: tuple[bytes, ...]
+    stored: bool
 
 
-def take_response(body: bytes, terms: Terms) -> TakenResponse:
-    """The request as Messages. Raises InputError for what cannot be read or carried at all, ModelNotFound."""
+def take_response(body: bytes, terms: Terms, recall: Recall | None = None) -> TakenResponse:
+    """The request as Messages. `recall`: what is kept of earlier responses, if anything is. Raises InputError for what
+    cannot be read or carried at all, ModelNotFound, and NotThere for a response that is not kept."""
     top, report = Members(body), Report()
     asked: dict[str, Any] = {name: Raw(top.raw(name)) for name in _REPEATED if name in top}
     model = claude_model(top.needed("model"), terms.aliases, terms.is_known)
@@ -66,14 +70,22 @@ def take_response(body: bytes, terms: Terms) -> TakenResponse:
     add_tools(top, made, capability, report)
     told = told._replace(sources=_includes(top, report))
     top.inner("metadata")  # which must be an object, whatever is in it
+    stored = recall is not None and top.flag("store") is not False
+    if stored:
+        asked["store"] = True
+    if "input" not in top:
+        raise InputError("input: Field required")
+    items = listed_input(top, recall)
+    if recall is not None and "previous_response_id" in top:
+        asked["previous_response_id"] = Raw(top.raw("previous_response_id"))
     for row in _JUDGED:
         if top.is_left(row.field):
             report.judge(row, top.value(row.field))
-    _turns(top, made, form, capability, report)
+    _turns(top, items, made, form, capability, report)
     top.known(*_NEEDLESS)
     top.lose_rest(report)
     frame = Frame({**asked, "model": model}, told)
-    return TakenResponse(msgspec.json.encode(made), model, report, frame)
+    return TakenResponse(msgspec.json.encode(made), model, report, frame, tuple(items), stored)
 
 
 def _reasoning(top: Members, made: dict[str, Any], capability: Capabilities, report: Report) -> Told:
@@ -149,15 +161,15 @@ def _includes(top: Members, report: Report) -> bool:
     return _SOURCES in wanted
 
 
-def _turns(top: Members, made: dict[str, Any], form: Form, capability: Capabilities, report: Report) -> None:
+def _turns(  # noqa: PLR0917  what a request is made of
+    top: Members, items: list[bytes], made: dict[str, Any], form: Form, capability: Capabilities, report: Report
+) -> None:
     """The instructions and the conversation, which stands last. Raises InputError."""
     conversation = Conversation(takes_system=capability.mid_conversation_system, report=report, field="input[].role=system")
     instructions = text_block(top.text("instructions") or "")
     if instructions is not None:
         conversation.instruct([instructions])
-    if "input" not in top:
-        raise InputError("input: Field required")
-    read_input(top, conversation, report)
+    read_items(items, conversation, report)
     conversation.end()
     system = conversation.system + ([{"type": "text", "text": form.words}] if form.words else [])
     if system:
