@@ -145,6 +145,19 @@ def test_tool_loop(client: openai.OpenAI, streams: bool) -> None:
     assert completion.choices[0].finish_reason == "stop"
 
 
+def test_thinking_that_was_changed_is_refused(client: openai.OpenAI) -> None:
+    """What is sent back in `thinking_blocks` really reaches the provider, which checks it."""
+    text = 'Weather? [[sim: tool=get_weather input={"city":"Oslo"} think=40]]'
+    message = client.chat.completions.create(model=OPUS, messages=ask(text), tools=[WEATHER]).choices[0].message
+    turn = message.model_dump(exclude_none=True)
+    turn["thinking_blocks"][0]["thinking"] += " changed"
+    calls = message.tool_calls or []
+    results: list[Any] = [{"role": "tool", "tool_call_id": call.id, "content": "rain"} for call in calls]
+    messages: Any = [*ask(text), turn, *results]
+    with pytest.raises(openai.BadRequestError, match=r"signature|cannot be modified"):
+        client.chat.completions.create(model=OPUS, messages=messages, tools=[WEATHER])
+
+
 def test_parsed_answers(client: openai.OpenAI) -> None:
     completion = client.chat.completions.parse(model=OPUS, messages=ask("The weather in Oslo?"), response_format=Weather)
     assert isinstance(completion.choices[0].message.parsed, Weather)

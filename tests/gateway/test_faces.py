@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from thriftgate.gateway.faces import face_of, speaks_openai
+from thriftgate.gateway.faces import dialect_named, face_of, speaks_openai
+from thriftgate.wire import DIALECTS
+from thriftgate.wire.openai.chat import OpenaiChat
 
 BEARER = (b"authorization", b"Bearer x")
 VERSION = (b"anthropic-version", b"2023-06-01")
@@ -27,6 +29,11 @@ VERSION = (b"anthropic-version", b"2023-06-01")
 )
 def test_by_path_and_headers(path: str, headers: list[tuple[bytes, bytes]], name: str) -> None:
     assert face_of({"path": path, "headers": headers}).name == name
+
+
+def test_dialects_by_name() -> None:
+    assert isinstance(dialect_named("openai.chat"), OpenaiChat)
+    assert dialect_named("of_tomorrow") is DIALECTS[0]
 
 
 def test_who_names_a_version_is_no_client_of_openais() -> None:

@@ -10,6 +10,8 @@ import msgspec
 import pytest
 
 from tests.batch.queueing import CALLER, ask
+from tests.core.routing.artefacts import artefact_of, cascade_of
+from tests.engine.routes import ALL, CHEAP, STRONG, certified
 from tests.fixtures import KEY, books, until
 from tests.gateway.deferring import HELD, WAITS, Setup, deferring
 from tests.gateway.keyed import Got, Stage, staged
@@ -115,11 +117,28 @@ async def test_models_that_the_settings_map(tmp_path: Path) -> None:
         assert error(await chat(stage, request(model="o7"))) == (404, "not_found_error", "model_not_found")
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'{"model":"claude-opus-4-8"}', b'{"messages":[]}'])
-async def test_garbage_is_told_in_openais_shape(body: bytes, tmp_path: Path) -> None:
+async def test_garbage_is_told_in_openais_shape(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
-        assert error(await chat(stage, body))[:2] == (400, "invalid_request_error")
+        for body in (b"", b"{", b"[]", b"\xff", b'{"model":"claude-opus-4-8"}', b'{"messages":[]}'):
+            assert error(await chat(stage, body))[:2] == (400, "invalid_request_error")
         assert not await entries(stage)
+
+
+@pytest.mark.parametrize(("text", "served"), [("[[sim: out=30]]", CHEAP), ("[[sim: out=30 stop=max_tokens]]", STRONG)])
+async def test_a_cascade_answers_in_the_clients_words(text: str, served: str, tmp_path: Path) -> None:
+    """Levers see a Messages call, whoever asked; what they answer with is told like any other answer."""
+    artefact = artefact_of(cascade=cascade_of(0.9), cheap=CHEAP, strong=STRONG, expires_s=9e9)
+    routing = certified(tmp_path, artefact)
+    async with staged(tmp_path, policy={"levers": ALL}, routing=routing) as stage:
+        for streams in (False, True):
+            got = await chat(
+                stage, request(user(text), model=STRONG, stream=streams, max_tokens=200), thriftgate_task="easy"
+            )
+            assert got.status == 200
+            completion = heard(got.body) if streams else got.document
+            assert completion["model"] == served
+            assert completion["choices"][0]["message"]["content"]
+        assert {one.endpoint for one in await entries(stage) if not one.parent} >= {"openai.chat"}
 
 
 # --- calls that can wait -------------------------------------------------------------------------------------------------

@@ -56,6 +56,13 @@ async def test_whole_answers() -> None:
     assert broken.status == 502
 
 
+async def test_a_stream_in_one_piece() -> None:
+    headers = (*HEADERS, (b"content-type", b"text/event-stream; charset=utf-8"))
+    told = as_told(WholeReply(200, headers, stream_of(MESSAGE)), OpenaiChat(), 7.0)
+    assert told.body is not None
+    assert heard(told.body)["choices"][0]["message"]["content"] == "scripted"
+
+
 async def test_the_end_is_not_told_before_the_books_have_it() -> None:
     """However the provider's pieces are cut: as long as a piece is awaited, nothing says that the answer is over."""
     stream = b"".join(sse_events("some words"))

@@ -16,8 +16,7 @@ from thriftgate.wire.anthropic_batches import read_error
 
 # A batch is sent with one set of headers: these are what of a call's own it keeps, and what keeps batches apart.
 _SENT = (b"anthropic-version", b"anthropic-beta")
-DIALECT = b"thriftgate-dialect"  # in which the answer is to be told: kept, and never sent
-_KEPT = (*_SENT, DIALECT)
+_DIALECT = b":dialect"  # in which the answer is to be told: kept beside them, and no name that a client could send
 _WHOSE = msgspec.json.Decoder(Whose)
 
 
@@ -92,9 +91,16 @@ def _http(result: bytes) -> tuple[int, bytes]:
     return 500, msgspec.json.encode({"type": "error", "error": message})
 
 
-def encode_headers(headers: Headers) -> bytes:
-    """Of a call's headers those that its batch must have, and what its answer is told in, as JSON."""
-    return msgspec.json.encode([(name.decode(), value.decode("latin-1")) for name, value in headers if name in _KEPT])
+def encode_headers(headers: Headers, dialect: str = "") -> bytes:
+    """Of a call's headers those that its batch must have, and the dialect that its answer is told in ("": the provider's
+    own), as JSON."""
+    kept = [(name.decode(), value.decode("latin-1")) for name, value in headers if name in _SENT]
+    return msgspec.json.encode([*kept, (_DIALECT.decode(), dialect)] if dialect else kept)
+
+
+def dialect_in(data: bytes) -> str:
+    """The dialect among what `encode_headers` has kept."""
+    return next((value.decode() for name, value in decode_headers(data) if name == _DIALECT), "")
 
 
 def decode_headers(data: bytes) -> Headers:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from thriftgate.gateway.asgi import Scope
 from thriftgate.providers.transport import Headers
-from thriftgate.wire import DIALECTS, dialect_named
+from thriftgate.wire import DIALECTS
 from thriftgate.wire.dialect import Dialect
 from thriftgate.wire.openai.chat import OpenaiChat
 
-_OPENAI = dialect_named(OpenaiChat.name)
 _ONLY_OPENAI = ("/v1/chat/", "/v1/responses")
 _ANTHROPICS = frozenset({b"anthropic-version", b"x-api-key"})
+
+
+def dialect_named(name: str) -> Dialect:
+    """The dialect of that name; the planner's own where there is none."""
+    return next((dialect for dialect in DIALECTS if dialect.name == name), DIALECTS[0])
 
 
 def speaks_openai(headers: Headers) -> bool:
@@ -24,4 +28,4 @@ def face_of(scope: Scope) -> Dialect:
     path: str = scope["path"]
     shared = path.startswith("/v1/") and not path.startswith("/v1/messages")
     openai = path.startswith(_ONLY_OPENAI) or (shared and speaks_openai(tuple(scope["headers"])))
-    return _OPENAI if openai else DIALECTS[0]
+    return dialect_named(OpenaiChat.name) if openai else DIALECTS[0]

@@ -13,12 +13,12 @@ from thriftgate.core.money import usd_from_pico
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import Receive, Scope, Send, send_json
 from thriftgate.gateway.credentials import credential_of
+from thriftgate.gateway.faces import dialect_named
 from thriftgate.gateway.rooms import Rooms
 from thriftgate.gateway.telling import told_whole
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
 from thriftgate.ledger.jobs import Job
 from thriftgate.providers.transport import Headers
-from thriftgate.wire import dialect_named
 
 JOBS = "/thriftgate/jobs/"
 _STATUS = {"packed": "in_batch", "calling": "calling", "done": "answered", "failed": "failed"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from thriftgate.batch.queue_store import DIALECT
 from thriftgate.core.deadline import DAY_S
 from thriftgate.engine.call import Call
 from thriftgate.gateway.asgi import Receive, Scope, Send, read_body
@@ -55,9 +54,8 @@ def not_carried(rooms: Rooms, report: Report) -> Headers:
 
 
 def as_messages(call: Call, body: bytes, dialect: Dialect) -> Call:
-    """The call as the provider is to get it: a Messages call. Its header tells the queue how to tell the answer."""
-    headers = tuple(one for one in call.headers if one[0] != DIALECT and not one[0].startswith(_OPENAI))
+    """The call as the provider is to get it: a Messages call."""
+    headers = tuple(one for one in call.headers if not one[0].startswith(_OPENAI))
     if not header(headers, _VERSION[0]):
         headers = (*headers, _VERSION)
-    headers = (*headers, (DIALECT, dialect.name.encode()))
     return replace(call, path=_MESSAGES, query="", headers=headers, body=body, dialect=dialect)

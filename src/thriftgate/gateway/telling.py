@@ -6,7 +6,7 @@ from thriftgate.core.errors import UpstreamError
 from thriftgate.engine.call import Reply, WholeReply
 from thriftgate.ledger.jobs import Answer
 from thriftgate.logs import log
-from thriftgate.providers.transport import Headers
+from thriftgate.providers.transport import Headers, header
 from thriftgate.wire.dialect import Dialect, Teller
 from thriftgate.wire.whole_stream import error_event, stream_of
 
@@ -21,6 +21,8 @@ def as_told(reply: Reply, dialect: Dialect, now_s: float) -> Reply:
     headers = told_headers(reply.headers)
     if reply.body is None:
         return ToldStream(reply, headers, teller)
+    if header(reply.headers, b"content-type").startswith("text/event-stream"):  # a stream that was made of a whole answer
+        return WholeReply(reply.status, headers, teller.feed(reply.body) + teller.end())
     status, body = teller.whole(reply.status, reply.body)
     return WholeReply(status, headers, body)
 

@@ -11,8 +11,3 @@ from thriftgate.wire.openai.chat import OpenaiChat
 from thriftgate.wire.openai.responses import OpenaiResponses
 
 DIALECTS: tuple[Dialect, ...] = (AnthropicMessages(), OpenaiChat(), OpenaiResponses())
-
-
-def dialect_named(name: str) -> Dialect:
-    """The dialect of that name; the planner's own where there is none."""
-    return next((dialect for dialect in DIALECTS if dialect.name == name), DIALECTS[0])

@@ -73,7 +73,7 @@ def _block(draw: st.DrawFn) -> tuple[Any, Any, list[dict[str, Any]]]:
         deltas = [{"type": "input_json_delta", "partial_json": part} for part in parts]
         head = {"type": kind, "id": f"toolu_{draw(st.integers(0, 99))}", "name": "f"}
         return {**head, "input": msgspec.Raw(raw)}, {**head, "input": {}}, deltas
-    block = {"type": kind, "data": text} if kind == "redacted_thinking" else {"type": kind, "x": [1, {"y": text}]}
+    block = {"type": kind, "data": f"sealed{text}"} if kind == "redacted_thinking" else {"type": kind, "x": [1, {"y": text}]}
     return block, block, []
 
 

@@ -12,7 +12,7 @@ from thriftgate.wire.sse import SseDecoder
 
 MODELS = load_models()
 TERMS = Terms(MODELS, {"gpt-*": "claude-opus-5-5"}, lambda name: name in MODELS)
-WEATHER = {
+WEATHER: dict[str, Any] = {
     "type": "function",
     "function": {
         "name": "get_weather",

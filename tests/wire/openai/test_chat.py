@@ -6,13 +6,7 @@ import msgspec
 
 from tests.wire import streams
 from thriftgate.core.errors import ModelNotFound
-from thriftgate.wire import DIALECTS, dialect_named
 from thriftgate.wire.openai.chat import OpenaiChat
-
-
-def test_it_can_be_found_by_its_name() -> None:
-    assert isinstance(dialect_named("openai.chat"), OpenaiChat)
-    assert dialect_named("of_tomorrow") is DIALECTS[0]
 
 
 def test_a_teller_tells_one_answer() -> None:

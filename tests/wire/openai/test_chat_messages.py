@@ -61,7 +61,7 @@ def test_an_assistant_turn_says_all_that_it_holds() -> None:
     content = [{"type": "text", "text": "I will "}, {"type": "refusal", "refusal": "not"}]
     asked = request(user("Do"), answer | {"content": content, "refusal": "No.", "annotations": []}, result("a", ""))
     _, told, results = messages_of(asked)["messages"]
-    assert [block["type"] for block in told["content"]] == ["thinking", "text", "text", "text", "tool_use"]
+    assert [block["type"] for block in told["content"]] == ["thinking", "text", "text", "tool_use", "text"]
     assert results["content"] == [{"type": "tool_result", "tool_use_id": "a"}]
     assert lost(asked) == ""
 

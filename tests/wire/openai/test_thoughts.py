@@ -6,8 +6,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec import Raw
 
+from tests.wire.openai.answers import Answer, answers
+from tests.wire.openai.completions import heard, request, taken, user
+from thriftgate.wire.openai.chat import OpenaiChat
+from thriftgate.wire.openai.chat_answer import chat_completion
 from thriftgate.wire.openai.losses import Report
 from thriftgate.wire.openai.thoughts import kept, restored
 
@@ -67,6 +73,31 @@ def test_a_whole_answer_is_what_it_was() -> None:
 )
 def test_thinking_that_does_not_belong_there_is_lost(told: list[dict[str, Any]], blocks: list[dict[str, Any]]) -> None:
     assert back(told, blocks) == (blocks, ("messages[].thinking_blocks",))
+
+
+@settings(max_examples=60, deadline=None)
+@given(answers(), st.booleans())
+def test_an_answer_that_is_sent_back_is_what_it_was(answer: Answer, streams: bool) -> None:
+    """There and back: block by block, calls byte for byte, whatever stands in which order. Blank texts alone are left out,
+    and a refusal is told in words."""
+    dialect = OpenaiChat()
+    if streams:
+        teller = dialect.teller(0)
+        assert teller is not None
+        completion = heard(teller.feed(answer.stream))
+    else:
+        completion = msgspec.json.decode(chat_completion(answer.whole, 0))
+    message = {"role": "assistant", **completion["choices"][0]["message"]}
+    found = taken(request(user("x"), message, user("and?")))
+    assert found.report.told() == ""
+    asked = msgspec.json.decode(answer.whole)
+    expected = [block for block in asked["content"] if block["type"] != "text" or block["text"].strip()]
+    if message["refusal"]:
+        expected.append({"type": "text", "text": message["refusal"]})
+    turns = msgspec.json.decode(found.body)["messages"]
+    assert [block for turn in turns if turn["role"] == "assistant" for block in turn["content"]] == expected
+    for call in message.get("tool_calls", ()):
+        assert b'"input":' + call["function"]["arguments"].encode() in found.body
 
 
 @pytest.mark.parametrize("raw", [b"1", b'{"type":1}', b"[]"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thriftgate.wire.openai.losses import Row
 
-_NO_SAMPLING = "models that take no sampling parameters think for themselves: left out for them"
+_SAMPLING = "left out and reported, unless it is 1, for models that take no sampling parameters"
 
 CHAT_ROWS: tuple[Row, ...] = (
     Row("model", "translated", "a Claude model by its own name, or by the names of `[openai.models]`; else 404"),
@@ -14,8 +14,8 @@ CHAT_ROWS: tuple[Row, ...] = (
     Row("stream", "carried", "with chunks as OpenAI writes them"),
     Row("stream_options.include_usage", "carried", "the last chunk tells the usage"),
     Row("stream_options.include_obfuscation", "needless", "chunks are not padded"),
-    Row("temperature", "translated", f"up to 1, above as 1 and reported; {_NO_SAMPLING}, and reported unless it is 1"),
-    Row("top_p", "translated", f"beside no `temperature`; {_NO_SAMPLING}, and reported unless it is 1"),
+    Row("temperature", "translated", f"up to 1, above as 1 and reported; {_SAMPLING}"),
+    Row("top_p", "translated", f"beside no `temperature`; {_SAMPLING}"),
     Row("stop", "translated", "`stop_sequences`; blank ones are left out and reported"),
     Row("user", "translated", "`metadata.user_id`"),
     Row("safety_identifier", "translated", "`metadata.user_id`, before `user`"),

@@ -101,14 +101,13 @@ def _file(part: Members, report: Report) -> Block:
 
 
 def _answer(message: Members, report: Report) -> list[Block]:
-    """A turn of the assistant: its thinking, where it was kept, its text, its calls."""
-    blocks = _texts(message, report) + _kept(text_block(message.text("refusal") or ""))
-    blocks += [_call(call, report) for call in message.each("tool_calls")]
+    """A turn of the assistant: its thinking, where it was kept, its text, its calls, and why it refused."""
+    blocks = _texts(message, report) + [_call(call, report) for call in message.each("tool_calls")]
     thoughts = message.items("thinking_blocks")
-    if not thoughts:
-        return blocks
-    message.known("reasoning_content")
-    return restored(thoughts, blocks, report)
+    if thoughts:
+        message.known("reasoning_content")
+        blocks = restored(thoughts, blocks, report)
+    return blocks + _kept(text_block(message.text("refusal") or ""))
 
 
 def _call(call: Members, report: Report) -> Block:
