@@ -40,7 +40,7 @@ _PREFIX = "input[]."
 _JUDGED = {
     row.field.removeprefix(_PREFIX): row
     for row in RESPONSE_ROWS
-    if row.field.startswith(_PREFIX) and row.field.count(".") == 1 and row.fate == "reported"
+    if row.fate == "reported" and row.field.startswith(_PREFIX) and row.field.removeprefix(_PREFIX).isidentifier()
 }
 
 
