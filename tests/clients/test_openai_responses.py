@@ -174,6 +174,16 @@ def test_an_answer_that_is_cut(client: openai.OpenAI) -> None:
     assert response.output[-1].model_dump()["status"] == "incomplete"
 
 
+def test_how_long_a_prompt_is(client: openai.OpenAI) -> None:
+    asked: Any = {"model": HAIKU, "input": "How long? [[sim: think=0]]", "instructions": "Be brief.", "tools": [WEATHER]}
+    counted = client.responses.input_tokens.count(**asked)
+    usage = client.responses.create(**asked).usage
+    assert usage is not None
+    assert counted.input_tokens == usage.input_tokens > 0
+    with pytest.raises(openai.BadRequestError, match="input: Field required"):
+        client.responses.input_tokens.count(model=HAIKU)
+
+
 def test_a_refusal(client: openai.OpenAI) -> None:
     (item,) = client.responses.create(model=OPUS, input="[[sim: refuse=bio]]").output
     assert item.type == "message"

@@ -161,6 +161,8 @@ def test_the_items_that_a_response_answered(seen: Observed) -> None:
             client.responses.input_items.list(made.id, after="nowhere")
         with pytest.raises(openai.NotFoundError):
             client.responses.cancel(made.id)
+        with pytest.raises(openai.BadRequestError, match="not streamed again"):
+            client.responses.retrieve(made.id, stream=True)
 
 
 def test_what_a_client_does_not_want_kept_is_not(seen: Observed) -> None:

@@ -27,7 +27,7 @@ from thriftgate.gateway.oidc_logins import oidc_callback, oidc_login
 from thriftgate.gateway.openai_chat import chat
 from thriftgate.gateway.openai_kept import open_kept
 from thriftgate.gateway.openai_models import MODELS, models
-from thriftgate.gateway.openai_responses import KEPT, kept_response, responses
+from thriftgate.gateway.openai_responses import KEPT, kept_response, response_tokens, responses
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms
 from thriftgate.gateway.sessions import Sessions
@@ -206,6 +206,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/messages/count_tokens"): count,
     ("POST", "/v1/chat/completions"): chat,
     ("POST", "/v1/responses"): responses,
+    ("POST", "/v1/responses/input_tokens"): response_tokens,
     ("GET", MODELS): models,
     ("HEAD", "/"): _alive,
     ("GET", "/"): _alive,

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
+from msgspec.structs import replace
 
 from thriftgate.core.errors import InputError, NotThere
 from thriftgate.gateway.asgi import Receive, Scope, Send, read_body, send_json, send_whole
@@ -14,9 +15,11 @@ from thriftgate.gateway.messages import answer, call_of, check_model
 from thriftgate.gateway.openai_chat import as_messages, not_carried, terms_of
 from thriftgate.gateway.openai_kept import KeptResponse, Recalled
 from thriftgate.gateway.rooms import Rooms
+from thriftgate.wire.anthropic_messages import count_body, read_count
 from thriftgate.wire.openai.responses import OpenaiResponses
 from thriftgate.wire.openai.responses_request import take_response
 
+COUNT = "/v1/messages/count_tokens"
 KEPT = "/v1/responses/"
 _INPUT_ITEMS = "input_items"
 _PAGE, _PAGE_MAX = 20, 100  # developers.openai.com/api/reference/resources/responses/subresources/input_items, 2026-11
@@ -41,6 +44,25 @@ async def responses(rooms: Rooms, scope: Scope, receive: Receive, send: Send) ->
     await answer(rooms, call, receive, send, added)
 
 
+async def response_tokens(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
+    """How long the prompt of a response would be: free."""
+    call = await call_of(rooms, scope, "count")
+    body = await read_body(scope, receive, rooms.settings.server.body_bytes_max)
+    now_s = rooms.engine.clock.now_s()
+    recall = Recalled(rooms.kept, rooms.engine.payer_of(call), now_s) if rooms.kept is not None else None
+    taken = take_response(body, terms_of(rooms, now_s), recall)
+    dialect = OpenaiResponses()
+    call = as_messages(call, count_body(dialect.parse(taken.body)), dialect)
+    check_model(rooms, call)
+    reply = await rooms.engine.count(replace(call, path=COUNT))
+    counted = read_count(reply.body) if reply.status == 200 else None
+    if counted is None:
+        status, told = dialect.teller(int(now_s)).whole(max(reply.status, 400), reply.body)
+        await send_whole(send, status, _JSON, told)
+    else:
+        await send_json(send, 200, {"object": "response.input_tokens", "input_tokens": counted})
+
+
 async def kept_response(rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> None:
     """`/v1/responses/{id}`: GET and DELETE, and GET of its input items. Raises NotThere where nothing is kept."""
     owner = rooms.engine.payer_of(await call_of(rooms, scope, "call"))
@@ -50,6 +72,8 @@ async def kept_response(rooms: Rooms, scope: Scope, _receive: Receive, send: Sen
         raise NotThere("responses are not kept here, unless whoever runs this gateway sets openai.responses_kept_h")
     asked = (method, rest)
     if asked == ("GET", ""):
+        if b"stream=true" in scope["query_string"]:
+            raise InputError("stream: a response that is kept is not streamed again; leave it out")
         await send_whole(send, 200, _JSON, rooms.kept.find(owner, name, now_s).response)
     elif asked == ("DELETE", ""):
         rooms.kept.forget(owner, name, now_s)

@@ -116,6 +116,59 @@ def test_an_item_that_cannot_be_carried_is_refused_by_its_place(item: object, wh
         taken(input=[item])
 
 
+marked = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.just("msg_0"),
+        "status": st.just("completed"),
+        "phase": st.just("commentary"),
+        "namespace": st.just("n"),
+        "caller": st.sampled_from([{"type": "direct"}, {"type": "program", "caller_id": "x"}]),
+        "mood": st.just("good"),
+    },
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), marked), min_size=1, max_size=6))
+def test_each_part_of_an_item_survives_or_is_told(drawn: list[tuple[int, dict[str, Any]]]) -> None:
+    """Marks in all that an item can say stand in the body, in their order; any other member is named in the report."""
+    listed, marks, extra = [], [], set()
+    for at, (kind, members) in enumerate(drawn):
+        item, said = _marked(kind, at)
+        listed.append({**members, **item})
+        marks += said
+        extra |= members.keys() - {"id", "status"}
+        if members.get("caller") == {"type": "direct"}:
+            extra -= set() if any(one[1].get("caller", {}).get("type") == "program" for one in drawn) else {"caller"}
+    made = taken(input=listed)
+    places = [made.body.find(mark.encode()) for mark in marks]
+    assert -1 not in places
+    assert set(made.report.fields) == {f"input[].{name}" for name in extra}
+
+
+def _marked(kind: int, at: int) -> tuple[dict[str, Any], list[str]]:
+    """An item whose every text is a mark of its own."""
+    marks = [f"mark-{at}-{number}" for number in range(3)]
+    parts = [
+        {"type": "input_text", "text": marks[0]},
+        {"type": "input_image", "image_url": f"https://a.example/{marks[1]}", "detail": "auto"},
+        {"type": "input_file", "file_url": f"https://a.example/{marks[2]}.pdf", "filename": "a.pdf"},
+    ]
+    called = {"call_id": marks[0], "name": marks[1], "arguments": f'{{"at":"{marks[2]}"}}'}
+    items: list[tuple[dict[str, Any], list[str]]] = [
+        ({"role": "user", "content": marks[0]}, marks[:1]),
+        ({"role": "user", "type": "message", "content": parts}, marks),
+        ({"role": "assistant", "content": [{"type": "output_text", "text": marks[0], "annotations": []}]}, marks[:1]),
+        ({"role": "assistant", "content": [{"type": "refusal", "refusal": marks[0]}]}, marks[:1]),
+        ({"type": "function_call", **called}, marks),
+        (
+            {"type": "function_call_output", "call_id": marks[0], "output": [{"type": "input_text", "text": marks[1]}]},
+            marks[:2],
+        ),
+    ]
+    return items[kind]
+
+
 @given(contents)
 def test_answers_come_back_as_they_were(content: list[dict[str, Any]]) -> None:
     """There and back: the blocks of an answer, and of the next request that holds its items."""

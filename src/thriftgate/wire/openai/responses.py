@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from thriftgate.core.errors import BrokenReply, ThriftgateError
 from thriftgate.wire.anthropic_messages import AnthropicMessages
-from thriftgate.wire.dialect import Teller
 from thriftgate.wire.openai.errors import error_body, told_error
 from thriftgate.wire.openai.responses_answer import Frame, Heard, ResponseStream, whole_response
 from thriftgate.wire.openai.responses_losses import RESPONSE_ROWS
@@ -46,7 +45,7 @@ class OpenaiResponses(AnthropicMessages):
         self._frame = frame or Frame({})
         self._heard = heard
 
-    def teller(self, created_s: int) -> Teller:
+    def teller(self, created_s: int) -> ResponseTeller:
         return ResponseTeller(self._frame, created_s, self._heard)
 
     def error(self, error: ThriftgateError) -> bytes:

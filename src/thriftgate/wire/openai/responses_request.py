@@ -25,7 +25,7 @@ from thriftgate.wire.openai.responses_answer import Frame
 from thriftgate.wire.openai.responses_items import Recall, listed_input, read_items
 from thriftgate.wire.openai.responses_losses import RESPONSE_ROWS
 from thriftgate.wire.openai.responses_output import Told
-from thriftgate.wire.openai.responses_tools import add_tools
+from thriftgate.wire.openai.responses_tools import add_response_tools
 from thriftgate.wire.openai.sampling import sampling_of
 from thriftgate.wire.openai.tools import schema_of
 
@@ -67,7 +67,7 @@ def take_response(body: bytes, terms: Terms, recall: Recall | None = None) -> Ta
     served(top, made, capability, terms.day, report)
     told = _reasoning(top, made, capability, report)
     form = _text(top, made, capability, report)
-    add_tools(top, made, capability, report)
+    add_response_tools(top, made, capability, report)
     told = told._replace(sources=_includes(top, report))
     top.inner("metadata")  # which must be an object, whatever is in it
     stored = recall is not None and top.flag("store") is not False
@@ -170,8 +170,4 @@ def _turns(  # noqa: PLR0917  what a request is made of
     if instructions is not None:
         conversation.instruct([instructions])
     read_items(items, conversation, report)
-    conversation.end()
-    system = conversation.system + ([{"type": "text", "text": form.words}] if form.words else [])
-    if system:
-        made["system"] = system
-    made["messages"] = conversation.messages
+    conversation.end(made, form.words)

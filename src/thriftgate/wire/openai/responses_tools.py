@@ -13,7 +13,7 @@ from thriftgate.core.models import Capabilities
 from thriftgate.wire.openai.losses import Report
 from thriftgate.wire.openai.members import Members
 from thriftgate.wire.openai.responses_losses import RESPONSE_ROWS
-from thriftgate.wire.openai.tools import AUTO, NONE, REQUIRED, Tools, choice_of
+from thriftgate.wire.openai.tools import AUTO, REQUIRED, Tools, add_tools
 
 SEARCH = "web_search"
 _SEARCH_VERSION = "web_search_20250305"
@@ -26,7 +26,7 @@ _JUDGED = {
 }
 
 
-def add_tools(top: Members, made: dict[str, Any], capability: Capabilities, report: Report) -> None:
+def add_response_tools(top: Members, made: dict[str, Any], capability: Capabilities, report: Report) -> None:
     """`tools` and `tool_choice` of the Messages body. Raises InputError."""
     tools = Tools(capability, report)
     uses = top.whole("max_tool_calls")
@@ -44,16 +44,7 @@ def add_tools(top: Members, made: dict[str, Any], capability: Capabilities, repo
             raise InputError(f"{tool.at('type')}: {kind[:40]!r} {_JUDGED['type'].how}")
     if uses is not None:
         report.lose("max_tool_calls", "there is no web search")
-    parallel = top.flag("parallel_tool_calls")
-    wanted, named = _choice(top, report)
-    if not tools.made:
-        if named or wanted == REQUIRED:
-            raise InputError("tool_choice: a call is asked for, and there are no tools")
-        return
-    choice = choice_of(wanted, named=named, parallel=parallel, capability=capability, report=report)
-    if choice is not None:
-        made["tool_choice"] = choice
-    made["tools"] = tools.made
+    add_tools(top, made, tools, _chosen, report)
 
 
 def _search(tool: Members, uses: int | None, report: Report) -> dict[str, Any]:
@@ -77,17 +68,8 @@ def _search(tool: Members, uses: int | None, report: Report) -> dict[str, Any]:
     return made
 
 
-def _choice(top: Members, report: Report) -> tuple[str, bool]:
-    """What `tool_choice` asks for, and whether that is the name of a tool. Raises InputError."""
-    if "tool_choice" not in top:
-        return AUTO, False
-    if top.is_text("tool_choice"):
-        word = top.needed("tool_choice")
-        if word not in (AUTO, NONE, REQUIRED):
-            raise InputError(f"tool_choice: {word[:40]!r} is none of auto, none, required")
-        return word, False
-    choice = top.inner("tool_choice")
-    assert choice is not None
+def _chosen(choice: Members, report: Report) -> tuple[str, bool]:
+    """A function by its name, the search, or one of those that are allowed. Raises InputError."""
     kind = choice.needed("type")
     if kind == "allowed_tools":
         choice.known("tools")
