@@ -190,26 +190,6 @@ def test_a_refusal(client: openai.OpenAI) -> None:
     assert item.content[-1].type == "refusal"
 
 
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        ("rate_limit", openai.RateLimitError),
-        ("overloaded", openai.InternalServerError),
-        ("internal_error", openai.InternalServerError),
-    ],
-)
-def test_errors_keep_their_class(
-    client: openai.OpenAI, stack: Stack, fault: str, error: type[openai.APIStatusError]
-) -> None:
-    stack.faults(**{fault: 1.0})
-    with pytest.raises(error) as raised:
-        client.responses.create(
-            model=HAIKU, input="Hi", extra_headers={"x-stainless-retry-count": "0", "thriftgate-queue-s": "0"}
-        )
-    assert isinstance(raised.value.body, dict)
-    assert raised.value.body["message"]
-
-
 def test_our_own_errors(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match=r"openai\.models"):
         client.responses.create(model="gpt-unheard-of", input="Hi")
@@ -241,3 +221,24 @@ def test_a_client_that_leaves(client: openai.OpenAI, stack: Stack) -> None:
     next(iter(stream))
     stream.close()
     assert last_entry(stack).endpoint == "openai.responses"
+
+
+# Last: after a 429 the gateway lets calls wait for as long as the provider says.
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("rate_limit", openai.RateLimitError),
+        ("overloaded", openai.InternalServerError),
+        ("internal_error", openai.InternalServerError),
+    ],
+)
+def test_errors_keep_their_class(
+    client: openai.OpenAI, stack: Stack, fault: str, error: type[openai.APIStatusError]
+) -> None:
+    stack.faults(**{fault: 1.0})
+    with pytest.raises(error) as raised:
+        client.responses.create(
+            model=HAIKU, input="Hi", extra_headers={"x-stainless-retry-count": "0", "thriftgate-queue-s": "0"}
+        )
+    assert isinstance(raised.value.body, dict)
+    assert raised.value.body["message"]

@@ -123,7 +123,8 @@ marked = st.fixed_dictionaries(
         "status": st.just("completed"),
         "phase": st.just("commentary"),
         "namespace": st.just("n"),
-        "caller": st.sampled_from([{"type": "direct"}, {"type": "program", "caller_id": "x"}]),
+        "caller": st.just({"type": "program", "caller_id": "x"}),
+        "async": st.just(False),
         "mood": st.just("good"),
     },
 )
@@ -137,9 +138,7 @@ def test_each_part_of_an_item_survives_or_is_told(drawn: list[tuple[int, dict[st
         item, said = _marked(kind, at)
         listed.append({**members, **item})
         marks += said
-        extra |= members.keys() - {"id", "status"}
-        if members.get("caller") == {"type": "direct"}:
-            extra -= set() if any(one[1].get("caller", {}).get("type") == "program" for one in drawn) else {"caller"}
+        extra |= members.keys() - {"id", "status", "async"}  # which ask for nothing
     made = taken(input=listed)
     places = [made.body.find(mark.encode()) for mark in marks]
     assert -1 not in places
