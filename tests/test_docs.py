@@ -215,7 +215,6 @@ def test_the_keys_of_json_are_documented(
         done: Done = run(*arguments, "--json", stdin=stdin)
         return done.json()
 
-    opened("answers.db").close()
     report = ROOT / "tests" / "audit" / "importers" / "golden" / "admin-cost" / "by-description" / "cost.json"
     documents = {
         "audit": audit_document(audit(Wanted((books.path,)), load_book(), load_models())),
@@ -233,13 +232,13 @@ def test_the_keys_of_json_are_documented(
         "cache doctor": asked("cache", "doctor", "-", stdin=b'{"model": "claude-opus-5-5", "messages": []}'),
         **{f"alerts {verb}": asked("alerts", verb, "--ledger", books.path) for verb in ("list", "rules")},
         "alerts test": asked("alerts", "test"),
-        **{f"reuse {verb}": asked("reuse", verb, "--path", "answers.db") for verb in ("stats", "clear")},
         "doctor": asked("doctor", "--ledger", books.path),
         "demo": demo_document(demo_done()),
         **_batch_documents(run),
         **_eval_documents(run),
         "prune": _pruned(run),
         **_tenancy_documents(run),
+        **_reuse_documents(run),
     }
     assert documents.keys() == KEYS.keys()
     for verb, document in documents.items():
@@ -277,6 +276,12 @@ def test_the_keys_of_json_are_documented(
             value = document.get(name)
             if value and isinstance(value, list | dict) and "…" not in member(keys, name):
                 assert set(value[0] if isinstance(value, list) else value) == member(keys, name), (verb, name)
+
+
+def _reuse_documents(run: Run) -> dict[str, Any]:
+    """What the verb about earlier answers prints."""
+    opened("answers.db").close()
+    return {f"reuse {verb}": run("reuse", verb, "--path", "answers.db", "--json").json() for verb in ("stats", "clear")}
 
 
 def _tenancy_documents(run: Run) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import msgspec
 from thriftgate.batch import build
 from thriftgate.batch.booking import OURS
 from thriftgate.batch.judging import Now, judge
-from thriftgate.batch.queue_store import QueueOutlet, QueueSource, digest_of, encode_headers
+from thriftgate.batch.queue_store import QueueOutlet, QueueSource, dialect_in, digest_of, encode_headers
 from thriftgate.batch.runner import Runner
 from thriftgate.batch.settling import FINAL
 from thriftgate.batch.waiters import Waiters
@@ -28,11 +28,13 @@ from thriftgate.core.deadline import Window, choose
 from thriftgate.core.errors import InputError, ThriftgateError
 from thriftgate.core.request import Request
 from thriftgate.core.splice import Edit, apply
+from thriftgate.engine import purse
 from thriftgate.engine.call import Call
 from thriftgate.engine.engine import Engine
 from thriftgate.ledger.jobs import QUEUE, Answer, Body, Bound, Fenced, Job, Run
 from thriftgate.logs import log, where_raised
 from thriftgate.providers.transport import header
+from thriftgate.wire import DIALECTS
 from thriftgate.wire.anthropic_batches import KEPT_S
 
 RATE_OF = 64  # arrivals whose rate is looked at
@@ -67,10 +69,12 @@ class Ticket(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What can be said of a job: the row, and what was answered (None: not yet)."""
+    """What can be said of a job: the row, what was answered (None: not yet), and the name of the dialect that it came in
+    ("": it was not asked for)."""
 
     job: Job
     answer: Answer | None
+    dialect: str = ""
 
 
 class LetGo(ThriftgateError):
@@ -114,6 +118,10 @@ class Queue:
             self._engine.tasks.spawn(self._repeat(self._webhooks.send_due, self._wake_teller)),
         ]
 
+    def serves(self, call: Call) -> bool:
+        """Whether the key that batches are sent with pays for the call."""
+        return bool(self._engine.own_key) or call.credential == self._credential
+
     @property
     def open_jobs(self) -> int:
         """Jobs that are not answered yet."""
@@ -126,7 +134,8 @@ class Queue:
 
     async def offer(self, call: Call, deadline_s: float, webhook: str = "") -> Ticket | Now:
         """Take a call, or say why it is better made now. `deadline_s` is in unix seconds. Raises InputError for a webhook
-        that is not allowed, LedgerError where the queue cannot be written. A call with a `parent` is one of our own."""
+        that is not allowed, BudgetExceeded where a purse has no room, LedgerError where the queue cannot be written. A call
+        with a `parent` is one of our own."""
         work = self._work
         if work is None:
             return Now("the queue is not ready")
@@ -153,7 +162,12 @@ class Queue:
         job = Job(QUEUE, 0, name, "waiting", model=worth.model, deadline_us=due_us)
         bounds = self._bounds(work, body.body, now_s)
         self._gather(work, now_s, choice.rescue_at_s)  # first: once it is in the book it might leave alone
-        job = await self._book.enqueue(work.lease, work.now_us(), job, body, bounds)
+        purse.take(call.purses, name, worth.worst_pico)
+        try:
+            job = await self._book.enqueue(work.lease, work.now_us(), job, body, bounds)
+        except ThriftgateError:
+            purse.drop(call.purses, name)
+            raise
         work.progress.jobs += 1
         self._wake.set()
         return Ticket(job, choice.reason, worth.forecast_pico, worth.saved_pico)
@@ -187,7 +201,7 @@ class Queue:
             self._wake.set()
             return None
         self.handed(job)
-        return found
+        return found._replace(dialect=dialect_in(body.headers))
 
     def handed(self, job: Job) -> None:
         """The answer of a job was handed over: a call sent again is for another one, if there is one."""
@@ -246,7 +260,8 @@ class Queue:
 
     def _body(self, call: Call, webhook: str) -> Body:
         """The call as it is kept. Raises InputError."""
-        key, headers, body = self._engine.payer_of(call), encode_headers(call.headers), _unstreamed(call)
+        told_in = call.dialect.name if call.dialect.name != DIALECTS[0].name else ""
+        key, headers, body = self._engine.payer_of(call), encode_headers(call.headers, told_in), _unstreamed(call)
         name = OURS + call.parent if call.parent else header(call.headers, b"thriftgate-idempotency-key")
         whose = msgspec.json.encode(call.whose)
         return Body(0, key, headers, body, webhook, digest=digest_of(key, headers, body, name), whose=whose)

@@ -16,22 +16,24 @@ from thriftgate.gateway.admin.routes import admin, is_admin_call
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
 from thriftgate.gateway.batches import batches, is_batch_call, open_clients
 from thriftgate.gateway.deferral import open_queue
+from thriftgate.gateway.faces import face_of
 from thriftgate.gateway.jobs import JOBS, job
 from thriftgate.gateway.logins import login, logout
-from thriftgate.gateway.messages import count, forward, messages
+from thriftgate.gateway.messages import count, messages
 from thriftgate.gateway.metrics import metrics
 from thriftgate.gateway.observing import Observer, standings_of
 from thriftgate.gateway.oidc import Oidc
 from thriftgate.gateway.oidc_logins import oidc_callback, oidc_login
+from thriftgate.gateway.openai_chat import chat
+from thriftgate.gateway.openai_kept import open_kept
+from thriftgate.gateway.openai_models import MODELS, models
+from thriftgate.gateway.openai_responses import KEPT, kept_response, response_tokens, responses
 from thriftgate.gateway.proving import open_proof
-from thriftgate.gateway.rooms import Handler, Rooms
+from thriftgate.gateway.rooms import Handler, Rooms, Within
 from thriftgate.gateway.sessions import Sessions
 from thriftgate.logs import log, where_raised
 from thriftgate.quality.proof import Proof
 from thriftgate.settings import Settings
-from thriftgate.wire import DIALECTS
-
-DIALECT = DIALECTS[0]
 
 
 class NotServed(ThriftgateError):
@@ -44,12 +46,12 @@ class NotServed(ThriftgateError):
 
 class Gateway:
     """An ASGI application. Its engine is built at lifespan start-up, inside the loop it will live in, or handed in.
-    `failure` is why that did not work."""
+    `failure` is why that did not work; `within` is told of one that has no socket."""
 
-    def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
+    def __init__(self, settings: Settings, engine: Engine | None = None, within: Within | None = None) -> None:
         self.settings = settings
         self.failure: ThriftgateError | None = None
-        self._engine = engine
+        self._engine, self._within = engine, within
         self._queue: Queue | None = None
         self._clients: ClientBatches | None = None
         self._alerts: Alerting | None = None
@@ -58,6 +60,7 @@ class Gateway:
         self._access: Access | None = None
         self._sessions: Sessions | None = None
         self._oidc: Oidc | None = None
+        self._kept = open_kept(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -94,12 +97,14 @@ class Gateway:
                 # The server closes the connection of an answer that is not ended: an orderly end would say it was whole.
                 log.warning("stream broke off", call=error.call_id, error=str(error))
             else:
-                await send_error(send, error, DIALECT)
+                await send_error(send, error, face_of(scope))
         except Exception as error:  # noqa: BLE001  the last line of defence: an answer in words, whatever went wrong
             # Neither the error's words nor a traceback: both can hold prompts and keys.
             log.error("request failed", path=_served_path(scope), error=type(error).__name__, at=where_raised(error))
             if not started:  # else the server closes the connection: the answer is not ended
-                await send_error(send, ThriftgateError("thriftgate failed on this request; its log tells more"), DIALECT)
+                await send_error(
+                    send, ThriftgateError("thriftgate failed on this request; its log tells more"), face_of(scope)
+                )
 
     def stopping(self) -> None:
         """The server is about to end: connections that are held for a batch, or for their turn, would keep it waiting."""
@@ -141,6 +146,8 @@ class Gateway:
             self._queue,
             self._oidc,
             self._alerts.desk if self._alerts is not None else None,
+            self._within,
+            self._kept,
         )
 
     def _ready_access(self) -> Access:
@@ -156,10 +163,11 @@ class Gateway:
             await self._ready_access().start(self.settings.server.host)
             if self.settings.access.oidc.issuer:
                 self._oidc = Oidc(self.settings.access.oidc, self._engine.transport, self._engine.clock)
-            self._queue = await open_queue(self._engine, self.settings)
-            self._proof = await open_proof(self._engine, self.settings, self._queue)
-            await self.rooms.clients.start()
-            self._alerts = await open_alerts(self._engine, self.settings)
+            if self._within is None or not self._within.beside:
+                self._queue = await open_queue(self._engine, self.settings, self._within)
+                self._proof = await open_proof(self._engine, self.settings, self._queue)
+                await self.rooms.clients.start()
+                self._alerts = await open_alerts(self._engine, self.settings)
         except ThriftgateError as error:
             self.failure = error
             if self._engine is not None:
@@ -198,7 +206,10 @@ async def _ready(rooms: Rooms, _scope: Scope, _receive: Receive, send: Send) -> 
 ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/messages"): messages,
     ("POST", "/v1/messages/count_tokens"): count,
-    ("GET", "/v1/models"): forward,
+    ("POST", "/v1/chat/completions"): chat,
+    ("POST", "/v1/responses"): responses,
+    ("POST", "/v1/responses/input_tokens"): response_tokens,
+    ("GET", MODELS): models,
     ("HEAD", "/"): _alive,
     ("GET", "/"): _alive,
     ("GET", "/healthz"): _alive,
@@ -223,8 +234,10 @@ def _by_prefix(scope: Scope) -> Handler:
         return job
     if is_admin_call(scope):
         return admin
+    if scope["path"].startswith(KEPT):
+        return kept_response
     if is_batch_call(scope):
         return batches
-    if scope["method"] == "GET" and scope["path"].startswith("/v1/models/"):
-        return forward
+    if scope["method"] == "GET" and scope["path"].startswith(f"{MODELS}/"):
+        return models
     raise NotServed(f"thriftgate does not serve {scope['method']} {scope['path']}")

@@ -23,19 +23,23 @@ from thriftgate.batch.settling import FINAL
 from thriftgate.batch.webhooks import secret_of
 from thriftgate.batch.work import Options
 from thriftgate.core.deadline import FARTHEST_S, Reserve, Window, parse_duration, words
-from thriftgate.core.errors import InputError
+from thriftgate.core.errors import BudgetExceeded, InputError
 from thriftgate.core.levers.batch_defer import BatchDefer
 from thriftgate.core.money import usd_from_pico
+from thriftgate.engine import purse
 from thriftgate.engine.call import Call
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import Receive, Send, client_gone, send_json, send_whole
 from thriftgate.gateway.jobs import answer_headers, job_head
-from thriftgate.gateway.rooms import Rooms
+from thriftgate.gateway.rooms import Rooms, Within
+from thriftgate.gateway.telling import told_whole
+from thriftgate.ledger.entries import UPSTREAM
 from thriftgate.ledger.jobs import QUEUE, Answer
 from thriftgate.logs import log
 from thriftgate.providers.transport import Headers, header
 from thriftgate.settings import DeferRule, Settings
-from thriftgate.wire.whole_stream import PING, error_event, stream_of
+from thriftgate.wire import DIALECTS
+from thriftgate.wire.whole_stream import PING
 
 HEARTBEAT_S = 15.0  # proxies and clients give up on connections that are silent for a minute or so
 _JSON: Headers = ((b"content-type", b"application/json"),)
@@ -50,13 +54,13 @@ class Wish(NamedTuple):
     webhook: str
 
 
-async def open_queue(engine: Engine, settings: Settings) -> Queue | None:
+async def open_queue(engine: Engine, settings: Settings, within: Within | None = None) -> Queue | None:
     """The queue of a gateway; None where it can have none. Raises LedgerError and ConfigError."""
-    credential = engine.own_key
+    credential = engine.own_key or (within.credential if within is not None else "")
     if not credential or BatchDefer.id not in settings.policy.levers:
         left = sum(one.jobs for one in await job_book(engine).tally(QUEUE) if one.state not in FINAL)
         if left:
-            log.warning("calls wait that this gateway cannot serve", jobs=left, why=_why_no_queue(settings))
+            log.warning("calls wait that this gateway cannot serve", jobs=left, why=_why_no_queue(settings, within))
         return None
     table = settings.batch
     options = QueueOptions(
@@ -105,23 +109,28 @@ def may_defer(call: Call, settings: Settings) -> bool:
     return bool(settings.batch.rules) or any(asked)
 
 
-async def deferred(rooms: Rooms, call: Call, receive: Receive, send: Send) -> Headers | None:
-    """Serve a call that may wait from the queue. None once it is answered; otherwise it is to be made now, and the headers
-    to be added say why (none: it may not wait)."""
+async def deferred(rooms: Rooms, call: Call, receive: Receive, send: Send, added: Headers = ()) -> Headers | None:
+    """Serve a call that may wait from the queue, with these headers besides. None once it is answered; otherwise it is to be
+    made now, and the headers to be added say why (none: it may not wait)."""
     engine, queue = rooms.engine, rooms.queue
     key = engine.payer_of(call)
     wish = wish_of(call, key, rooms.settings, engine.clock.now_s())
     if wish is None:
         return ()
     if queue is None:
-        return _at_once(_why_no_queue(rooms.settings))
-    taken = await queue.offer(call, wish.deadline_s, wish.webhook)
+        return _at_once(_why_no_queue(rooms.settings, rooms.within))
+    if not queue.serves(call):
+        return _at_once("batches are sent with another key")
+    try:
+        taken = await queue.offer(call, wish.deadline_s, wish.webhook)
+    except BudgetExceeded:
+        return _at_once("its cost is limited: it is judged as a call")
     if isinstance(taken, Now):
         return _at_once(taken.reason)
     if wish.wait:
-        await _Held(rooms, queue, taken, call, send).serve(receive)
+        await _Held(rooms, queue, taken, call, send, added=added).serve(receive)
     else:
-        await send_json(send, 202, ticket_document(taken), (_job(taken),))
+        await send_json(send, 202, ticket_document(taken), (_job(taken), *added))
     return None
 
 
@@ -138,14 +147,18 @@ class _Held:
     """A connection that is held until the answer is there: a stream gets pings, a whole answer blanks before its JSON, which
     JSON allows. A caller that leaves can still ask for the job."""
 
-    def __init__(self, rooms: Rooms, queue: Queue, ticket: Ticket, call: Call, send: Send) -> None:
+    def __init__(self, rooms: Rooms, queue: Queue, ticket: Ticket, call: Call, send: Send, *, added: Headers) -> None:
         self._rooms = rooms
         self._queue = queue
         self._ticket = ticket
         self._call = call
         self._send = send
+        self._added = added
         self._streams = call.dialect.parse(call.body).stream
+        teller = call.dialect.teller(0)
+        self._ping = PING if teller is None else teller.ping
         self._started = False
+        self._beat_s = HEARTBEAT_S if rooms.within is None else None  # nothing stands between that could give up
 
     async def serve(self, receive: Receive) -> None:
         """Until the answer is sent, or the caller is gone. Raises LetGo where the gateway stops before anything was sent."""
@@ -153,26 +166,33 @@ class _Held:
         leaving = asyncio.ensure_future(client_gone(receive))
         try:
             while not answering.done() and not leaving.done():
-                await asyncio.wait([answering, leaving], timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([answering, leaving], timeout=self._beat_s, return_when=asyncio.FIRST_COMPLETED)
                 if not answering.done() and not leaving.done():
                     await self._beat()
             if answering.done():
+                await self._pay(answering.result())
                 await self._answer(answering.result())
         except LetGo as error:
             if not self._started:
                 raise
-            await self._end(Answer(0, 0, error.status_hint, self._call.dialect.error(error)))
+            await self._end(Answer(0, 0, error.status_hint, DIALECTS[0].error(error)))
         finally:
             answering.cancel()
             leaving.cancel()
+
+    async def _pay(self, told: Told) -> None:
+        if self._call.purses:
+            entry = await self._rooms.engine.ledger.entry(told.job.entry)
+            paid_pico = -entry.posted(UPSTREAM) if entry is not None else 0
+            purse.settle(self._call.purses, told.job.name, paid_pico)
 
     async def _beat(self) -> None:
         """Show that the connection lives."""
         if not self._started:
             self._started = True
-            headers = [*(_STREAM if self._streams else _JSON), _job(self._ticket)]
+            headers = [*(_STREAM if self._streams else _JSON), _job(self._ticket), *self._added]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._send({"type": "http.response.body", "body": PING if self._streams else b" ", "more_body": True})
+        await self._send({"type": "http.response.body", "body": self._ping if self._streams else b" ", "more_body": True})
 
     async def _answer(self, told: Told) -> None:
         answer = told.answer
@@ -186,17 +206,17 @@ class _Held:
                 *await answer_headers(self._rooms.engine, told.job),
                 _job(self._ticket),
                 (b"x-should-retry", b"false"),
+                *self._added,
             )
-            await send_whole(self._send, answer.status, headers, stream_of(answer.body) if stream else answer.body)
+            status, body = told_whole(self._call.dialect, answer, streams=stream)
+            await send_whole(self._send, status, headers, body)
         self._queue.handed(told.job)
 
     async def _end(self, answer: Answer) -> None:
         """What comes after blanks or pings. An error cannot be told by its status any more: as JSON it is left without its
         end, so that nobody takes it for a message, and a client that sends the call again is told."""
         fine = answer.status == 200
-        body = answer.body
-        if self._streams:
-            body = stream_of(body) if fine else error_event(body)
+        _, body = told_whole(self._call.dialect, answer, streams=self._streams)
         await self._send({"type": "http.response.body", "body": body, "more_body": not fine and not self._streams})
 
 
@@ -205,9 +225,11 @@ def _at_once(reason: str) -> Headers:
     return ((b"thriftgate-deferred", f"no; {text}".encode()),)
 
 
-def _why_no_queue(settings: Settings) -> str:
+def _why_no_queue(settings: Settings, within: Within | None) -> str:
     if BatchDefer.id not in settings.policy.levers:
         return f"{BatchDefer.id} is off"
+    if within is not None:
+        return "another process has the queue" if within.beside else "there is no lasting key to send batches with"
     return "the gateway has no key of the provider's to send batches with (upstream.api_key)"
 
 

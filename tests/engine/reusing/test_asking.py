@@ -39,6 +39,7 @@ async def test_a_question_tells_all_that_a_tier_needs() -> None:
         ({"parent": "tg_1"}, "on behalf of another"),
         ({"unrouted": "an audit"}, "to be measured"),
         ({"plainly": "x"}, "to be measured"),
+        ({"pinned": "aws"}, "to be measured"),
         ({"unexamined": "x"}, "to be measured"),
         ({"credential": ""}, "without a key"),
     ],

@@ -54,7 +54,7 @@ class Asking:
 
     def question(self, call: Call, wish: Wish) -> Question | Skip:
         """What the tiers are asked, or why they are not. Raises whatever odd requests raise."""
-        if call.parent or call.unrouted or call.plainly or call.unexamined:
+        if call.parent or call.unrouted or call.plainly or call.unexamined or call.pinned:
             return Skip("it is made to be measured, or on behalf of another call")
         request = call.dialect.parse(call.body)
         key = self._payer_of(call)
