@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from thriftgate.cli.options import Config, Json
+from thriftgate.cli.options import Config, Json, LedgerPath
 
 Path = Annotated[str | None, Parameter(name="--path", help="The file of the answers; reuse.path names it, too.")]
 
@@ -47,12 +47,7 @@ def reuse_clear(
     print_json({"cleared": gone}) if json else say(f"{gone:,} answers are gone")
 
 
-def reuse_report(
-    *,
-    ledger: Annotated[str | None, Parameter(name="--ledger", help="The ledger; ledger.path names it, too.")] = None,
-    json: Json = False,
-    config: Config = None,
-) -> None:
+def reuse_report(*, ledger: LedgerPath = None, json: Json = False, config: Config = None) -> None:
     """How answers to similar questions stand: each scope with its certificates, its hits, and what audits found. As it was
     last put down: every few minutes, at the end, and when something has changed."""
     from thriftgate.cli.output import print_json  # noqa: PLC0415  --help shall be quick

@@ -1,8 +1,8 @@
 """`reuse.semantic` (unsafe): an earlier answer to a similar question, within a bound on how often that may be wrong.
 
 What: where a row of `[[reuse.semantic]]` names the task, and `reuse.exact` knows no answer, the answer to the nearest
-earlier question of the same tenant is given, if all but the last words of the user is equal, if numbers, names, negations and
-the like in these words are equal, and if a certificate says that answers so near are wrong at most so often.
+earlier question of the same tenant is given, if all but the last words of the user is equal, if numbers, names, negations
+and the like in these words are equal, and if a certificate says that answers so near are wrong at most so often.
 Why it saves: a call that is not made costs nothing.
 When it must not: there is no certificate, or audits have begun to speak against it; then it only watches. A certificate is
 made for half of the bound, speaks of a store that no longer grows, and is held against the model's own answers on a share of

@@ -105,13 +105,13 @@ def prove(samples: Sequence[Sample], pilot: Sequence[Sample], limit: float, leve
     count = _first(len(ranked), pilot, limit, level)
     while 0 < count < len(ranked):
         cut = ranked[count].score
-        hits = count
-        while hits and ranked[hits - 1].score <= cut:  # of equal scores all are above a cut, or none
-            hits -= 1
-        p = p_of(wrongs[hits], hits, limit) if hits else 1.0
+        if ranked[count - 1].score <= cut:  # of equal scores all are above a cut, or none
+            count += 1
+            continue
+        p = p_of(wrongs[count], count, limit)
         if p > level:
             break
-        found = Proven(cut, hits, wrongs[hits], p)
+        found = Proven(cut, count, wrongs[count], p)
         count = max(count + 1, int(count * STEP))
     return found
 

@@ -84,7 +84,7 @@ best better good cheap cheaper cheapest advantages advantage benefits pros
 |
 worst worse bad expensive dearer dearest disadvantages disadvantage drawbacks cons
 
-true right correct valid legal safe possible
+true right correct valid legal safe safely possible
 |
 false wrong incorrect invalid illegal unsafe unsafely dangerous impossible
 

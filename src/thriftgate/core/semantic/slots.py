@@ -159,8 +159,9 @@ def _told_bywords_in(words: list[str]) -> list[str]:
             found.append(f"n:{_COUNTING[word]}")
         if word in _CALENDAR:
             found.append(f"d:{word.removesuffix('s') if len(word) > 4 else word}")
-        if word in ASKED:
-            found.append(f"a:{ASKED[word]}")
+        asks = word.split("'")[0]
+        if asks in ASKED:
+            found.append(f"a:{ASKED[asks]}")
         if at + 1 < len(words) and f"{word} {words[at + 1]}" in AMOUNTS:
             found.append(f"a:{words[at + 1]}")
     found += [f"-:{negations}"] if negations else []

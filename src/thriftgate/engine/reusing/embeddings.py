@@ -45,7 +45,7 @@ class _One(msgspec.Struct):
     embedding: list[float]
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, frozen=True):
     prompt_tokens: int = 0
 
 
