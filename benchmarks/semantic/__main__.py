@@ -55,8 +55,8 @@ class Task(NamedTuple):
 
 
 class Cell(Struct, frozen=True):
-    """All seeds of one set, encoder and bound. Shares of calls and of answers; `late_hits` are of the last third of a stream,
-    when a store is filled."""
+    """All seeds of one set, encoder and bound. Shares of calls and of answers; `late_hits` are of the last third of a
+    stream, once a store is filled."""
 
     questions: str
     encoder: str

@@ -21,7 +21,8 @@ from thriftgate.settings import ReuseSemanticRow, Settings
 async def semantic_tier(
     settings: Settings, engine: Engine, vault: Vault | None, store: Store, draw: Callable[[], float]
 ) -> Semantic:
-    """The tier. With a vault what it knows survives a restart, and goes when `store` is cleared. Raises ConfigError and LedgerError."""
+    """The tier. With a vault what it knows survives a restart, and goes when `store` is cleared. Raises ConfigError and
+    LedgerError."""
     encoders: dict[str, Encoder] = {}
     rows = tuple(_row(row, settings, engine, encoders) for row in settings.reuse.semantic)
     tier = Semantic(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from thriftgate.core.semantic.shelf import Index, Item, Match
 from thriftgate.core.semantic.stages import Stage, Stages, Tally, Terms
@@ -51,13 +52,14 @@ def kept(stages: Stages, encoder: str) -> bytes:
 
 def restored(data: bytes, terms: Terms, encoder: str, index: Index) -> Stages:
     """Go on from what `kept` gave. Raises ValueError (msgspec's errors are) for anything else, and for what was learned
-    under other terms or by another encoder: a certificate speaks of these alone."""
+    under other terms or by another encoder: a certificate speaks of these alone. How long answers are given is no such
+    term."""
     found = msgspec.msgpack.decode(data, type=_Kept)
-    if found.terms != terms or found.encoder != encoder:
+    if replace(found.terms, ttl_s=terms.ttl_s) != terms or found.encoder != encoder:
         raise ValueError("it was learned under other terms, or by another encoder: begin anew")
     if len(found.items) != len(found.vectors) or not 0 <= found.settled <= len(found.items):
         raise ValueError("items and vectors do not fit")
-    stages = Stages(terms, index)
+    stages = Stages(found.terms, index)
     for at, (item, vector) in enumerate(zip(found.items, found.vectors, strict=True), start=1):
         stages.shelf.put_back(item, vector)
         if at == found.settled:

@@ -235,7 +235,7 @@ class Semantic:
         if event is None:
             return
         tally = scope.stages.tally
-        log.info("answers to similar questions", task=scope.task, event=event, audits=tally.audits, wrong=tally.audits_wrong)
+        log.info("similar questions", task=scope.task, what=event, audits=tally.audits, wrong=tally.audits_wrong)
         if event in ENDS:
             scope.stages.clear(self._rows[scope.row].encoder.index())
         self._tell()
