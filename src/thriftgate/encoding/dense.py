@@ -8,6 +8,8 @@ from typing import Any
 from thriftgate.core.errors import ConfigError
 from thriftgate.core.semantic.shelf import Vector
 
+ROUNDING = 1e-6
+
 
 class DenseIndex:
     """Vectors of `size` numbers, brought to length 1 as they come. Raises ConfigError without NumPy."""
@@ -51,4 +53,5 @@ class DenseIndex:
         row = self._np.asarray(vector, dtype=self._np.float32)
         if row.shape != (self._size,):
             raise ValueError(f"a vector of {row.shape} numbers, not {self._size}")
-        return row / max(float(self._np.linalg.norm(row)), 1e-12)
+        length = float(self._np.linalg.norm(row))
+        return row if abs(length - 1) < ROUNDING else row / max(length, ROUNDING)  # what was kept comes back as it was

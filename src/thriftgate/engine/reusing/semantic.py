@@ -222,6 +222,8 @@ class Semantic:
             scope = Scope(question.tenant, question.task, question.request.model, row, stages)
             while len(self.scopes) >= self._scopes_max:
                 del self.scopes[next(iter(self.scopes))]
+        elif scope.stages.terms.ttl_s != question.rule.ttl_s:
+            scope.stages.terms = replace(scope.stages.terms, ttl_s=question.rule.ttl_s)
         self.scopes[digest] = scope
         return scope
 
