@@ -142,6 +142,8 @@ REQUEST_HEADERS = {
 REPLY_HEADERS = {
     "thriftgate-request-id": "The call's id in the ledger: `thriftgate explain ID`. Also on errors that thriftgate itself "
     "made, where a call was booked.",
+    "thriftgate-target": "The target, or key of the gateway's own, that has answered.",
+    "thriftgate-tried": "The targets at which the call was tried in vain before.",
     "thriftgate-plan": "The levers that were applied, separated by commas, or `none`.",
     "thriftgate-budget": "How the budget stands that is nearest to its limit, of those that the call counts under, with "
     "this call held: name, limit, spent (with what is in doubt), left (USD), percent used, the stage that is reached, and "

@@ -116,6 +116,8 @@ class Preparer:
             guarded = rooms.guarding.look(call, request, opened.key, policy, now_s)
             rewritten, talking = await rooms.reducer.reduce(rewritten, call, opened.key, policy, now_s)
             rewritten = rooms.router.route(rewritten, call, opened.key, policy, now_s, first=squeeze.rule)
+            if rewritten.request.model != model:
+                call = rooms.upstreams.chosen(call, rewritten.request, opened.key)
             rewritten = replace(rewritten, guard=guarded.guard if guarded is not None else None)
             unshaped = rewritten
             rewritten, wanted = rooms.shaper.shape(unshaped, call, opened.key, policy, now_s)
@@ -164,7 +166,7 @@ class Preparer:
         if not rooms.budgeting.on:
             return request, policy, NOTHING_ASKED
         task = rooms.router.task_of(request, key, call.headers)
-        scopes = scopes_of(key, call.whose, model=request.model, provider=self._knowledge.provider, task=task)
+        scopes = scopes_of(key, call.whose, model=request.model, provider=self._provider_of(call), task=task)
         squeeze = rooms.budgeting.look(scopes, int(now_s * 1e6))
         squeeze.check(waits=call.waited)
         if squeeze.no_fast and "speed" in request.members:
@@ -176,7 +178,7 @@ class Preparer:
     async def _let_in(self, admission: Admission, call: Call, opened: Opened, rewritten: Rewritten, plan: Plan) -> bool:
         """Take what the call needs of its limits; whether it had to wait for that. Raises LimitExceeded."""
         task = plan.route.task if plan.route is not None else ""
-        caller = Caller(opened.key, opened.whose, rewritten.request.model, self._knowledge.provider, task)
+        caller = Caller(opened.key, opened.whose, rewritten.request.model, self._provider_of(call), task)
         needs = needs_of(plan.forecast.tokens, plan.forecast.pico, requests=1, concurrency=1)
         return await self._rooms.limiting.let_in(admission, opened.id, caller, needs, call.left)
 
@@ -189,8 +191,11 @@ class Preparer:
         with suppress(ThriftgateError, RecursionError):  # the provider says what is wrong with it
             request = parse_request(call.body, needs_max_tokens=False)
             model, task = request.model, rooms.router.task_of(request, key, call.headers)
-        caller = Caller(key, call.whose, model, self._knowledge.provider, task)
+        caller = Caller(key, call.whose, model, self._provider_of(call), task)
         await rooms.limiting.asked(caller)
+
+    def _provider_of(self, call: Call) -> str:
+        return self._rooms.upstreams.provider(call.upstream).name
 
     async def as_sent(self, call: Call) -> bytes:
         """The body of a question about a prompt, with the prompt as it would go out now: thinking that answered a shortened
@@ -241,6 +246,7 @@ class Preparer:
             call.whose,
             call.upstream,
             admission=call.admission,
+            failed=call.failed,
         )
         return prepared, rooms.fanout.depart(snapshot.state, plan)
 

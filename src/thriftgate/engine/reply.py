@@ -163,6 +163,10 @@ def reply_headers(headers: Headers, prepared: Prepared, entry: Entry | None) -> 
     ours += budget_headers(prepared.standings)
     if prepared.admission is not None:
         ours += prepared.admission.told()
+    if prepared.upstream:
+        ours.append((b"thriftgate-target", prepared.upstream.encode()))
+    if prepared.failed:
+        ours.append((b"thriftgate-tried", " ".join(prepared.failed).encode()))
     if warned:
         ours.append((b"thriftgate-warning", warned.encode("ascii", "replace")[:1000]))
     if entry is not None:
