@@ -6,6 +6,14 @@ Adding a provider: one file here, one line in `PROVIDERS`. Start reading at `tra
 from __future__ import annotations
 
 from thriftgate.providers.anthropic import Anthropic
+from thriftgate.providers.foundry import Foundry
+from thriftgate.providers.google_cloud import GoogleCloud
 from thriftgate.providers.provider import Provider
+from thriftgate.providers.vertex import Vertex
 
-PROVIDERS: dict[str, type[Provider]] = {"anthropic": Anthropic}
+PROVIDERS: dict[str, type[Provider]] = {
+    "anthropic": Anthropic,
+    "vertex": Vertex,
+    "google_cloud": GoogleCloud,
+    "foundry": Foundry,
+}

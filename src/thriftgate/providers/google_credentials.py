@@ -1,6 +1,6 @@
 """Access tokens for Google Cloud, from what there is, the first of these:
 
-    credentials of the target     a service account's key, or what `gcloud` keeps of a login: JSON, or the path of such a file
+    credentials of the target     a service account's key, or what `gcloud` keeps of a login: JSON, or the path of a file
     GOOGLE_APPLICATION_CREDENTIALS, then gcloud's application default credentials: files of the same two kinds
     google-auth, where it is installed (extra `google`): other kinds of files, workload identity, metadata servers
 
@@ -15,7 +15,7 @@ import asyncio
 import base64
 import os
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -112,10 +112,10 @@ def ambient_file(environ: Mapping[str, str]) -> Path | None:
         return Path(named)
     if own := environ.get("CLOUDSDK_CONFIG"):
         folder = Path(own)
-    elif os.name == "nt":
-        folder = Path(environ.get("APPDATA", "")) / "gcloud"
+    elif base := environ.get("APPDATA" if os.name == "nt" else "HOME"):
+        folder = Path(base, "gcloud") if os.name == "nt" else Path(base, ".config", "gcloud")
     else:
-        folder = Path(environ.get("HOME", "")) / ".config" / "gcloud"
+        return None
     file = folder / "application_default_credentials.json"
     return file if file.is_file() else None
 
@@ -170,8 +170,8 @@ def _parsed_of_own_kind(text: str, where: str) -> GoogleKey:
     key = parsed_key(text, where)
     if key.type not in _OWN_KINDS:
         raise ConfigError(
-            f"{where}: credentials of the kind {key.type[:40]!r}; they can be a service account's key, or gcloud's of a login. "
-            "Others are used through GOOGLE_APPLICATION_CREDENTIALS, with google-auth (thriftgate[google])"
+            f"{where}: credentials of the kind {key.type[:40]!r}; they can be a service account's key, or gcloud's of a "
+            "login. Others are used through GOOGLE_APPLICATION_CREDENTIALS, with google-auth (thriftgate[google])"
         )
     needed = ("client_email", "private_key") if key.type == "service_account" else ("client_id", "refresh_token")
     for name in needed:
@@ -207,7 +207,9 @@ def _by_google_auth() -> Token:
         ) from None
     try:
         found, _ = google.auth.default(scopes=[SCOPE])
-        found.refresh(Request())
+        found.refresh(Request())  # type: ignore[no-untyped-call]
     except GoogleAuthError as error:
         raise Unreachable(f"google-auth has no Google credentials: {type(error).__name__}; the call was not sent") from None
-    return Token(str(found.token), found.expiry.replace(tzinfo=UTC).timestamp())
+    expiry: datetime | None = found.expiry
+    until_s = expiry.replace(tzinfo=UTC).timestamp() if expiry is not None else 0.0  # 0: for this call only
+    return Token(str(found.token), until_s)

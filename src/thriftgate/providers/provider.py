@@ -22,7 +22,8 @@ class Traits(Struct, frozen=True):
     `claude`: it serves Claude by the names that Anthropic gives; any other serves what its endpoint's `models` name.
     `marks`: `cache_control` on blocks counts there, `automatic`: so does the one at the top, `ttls`: the lives that can be
     asked for. `batches`, `counts`: it has Message Batches, and counts tokens for free. `betas`: the `anthropic-beta` header
-    is heard. `fast`, `geo`: `speed` and `inference_geo` are. `body_bytes_max` is its longest request.
+    is heard. `fast`, `geo`: `speed` and `inference_geo` are; `fast_models`: `speed` only for these, empty is for all that
+    have it. `body_bytes_max` is its longest request.
     """
 
     source: str
@@ -34,8 +35,13 @@ class Traits(Struct, frozen=True):
     counts: bool = True
     betas: bool = True
     fast: bool = False
+    fast_models: tuple[str, ...] = ()
     geo: bool = False
     body_bytes_max: int = 32 * MIB
+
+    def is_fast(self, model: str) -> bool:
+        """Whether `speed` is heard for that model."""
+        return self.fast and (not self.fast_models or model in self.fast_models)
 
 
 class Provider(Protocol):
@@ -77,15 +83,15 @@ def fitted(capability: Capabilities, traits: Traits) -> Capabilities:
         capability,
         batch=capability.batch and traits.batches,
         geo=capability.geo and traits.geo,
-        fast=capability.fast and traits.fast,
+        fast=capability.fast and traits.is_fast(capability.id),
         cache_min_tokens=capability.cache_min_tokens if traits.marks else NEVER_CACHED,
     )
 
 
 def objection(request: Request, headers: Headers, traits: Traits) -> str:
     """Why a provider cannot take a call as it is; "" where it can. `headers` are the client's."""
-    if request.mode == "fast" and not traits.fast:
-        return "it has no fast mode (speed)"
+    if request.mode == "fast" and not traits.is_fast(request.model):
+        return "it has no fast mode (speed)" if not traits.fast else f"it has no fast mode (speed) for {request.model}"
     if request.geo and not traits.geo:
         return "it takes no inference_geo"
     if request.automatic is not None and not traits.automatic:

@@ -17,6 +17,8 @@ from thriftgate.simulator.batches import Batches
 from thriftgate.simulator.bill import Bill
 from thriftgate.simulator.catalog import get_model, list_models
 from thriftgate.simulator.clock import SimClock
+from thriftgate.simulator.clouds.azure import Azure
+from thriftgate.simulator.clouds.google import Google
 from thriftgate.simulator.config import SimulatorConfig
 from thriftgate.simulator.control import PREFIX, control
 from thriftgate.simulator.delivery import Delivery
@@ -49,6 +51,8 @@ class Simulator:
         )
         self.service = MessageService(self.config, self.models, self.ids, self.accuracy)
         self.batches = Batches(self.config, self.service, self.bill, self.ids, lambda: self.faults)
+        self.google = Google(self)
+        self.azure = Azure(self)
         self.requests = 0
         self.messages = 0
         self.batch_requests = 0
@@ -105,14 +109,15 @@ class Simulator:
         request = Request.of(scope, receive)
         delivery = Delivery(self, request, send, self.ids.make("req"))
         try:
-            await self._route(request, delivery)
+            await self.route(request, delivery)
         except ApiError as problem:
             await delivery.error(problem)
         except http.TooLong:
             # Sent by the edge before the API (api/errors, 2026-08).
             await delivery.error(ApiError("request_too_large", "Request exceeds the maximum size"))
 
-    async def _route(self, request: Request, delivery: Delivery) -> None:
+    async def route(self, request: Request, delivery: Delivery) -> None:
+        """Answers a request. Raises ApiError for the error that it deserves."""
         path, method = request.path.rstrip("/") or "/", request.method
         if request.path.startswith(PREFIX):
             raw = await request.body(self.config.max_body_bytes)
@@ -122,12 +127,15 @@ class Simulator:
             await delivery.json({"simulated": True} if method == "GET" else None)
             return
         self.batches.run_due(self.now())
+        for cloud in (self.google, self.azure):
+            if await cloud.serves(request, delivery):
+                return
         delivery.caller = caller = authenticate(request.headers)
         version = check_version(request.headers)
         if path == "/v1/messages" and method == "POST":
             await delivery.message(caller, version)
         elif path == "/v1/messages/count_tokens" and method == "POST":
-            await self._count(request, delivery, caller, version)
+            await self.count(request, delivery, caller, version)
         elif path == "/v1/models" and method == "GET":
             await delivery.json(list_models(self.models, self.now(), request.query))
         elif path.startswith("/v1/models/") and method == "GET":
@@ -139,7 +147,7 @@ class Simulator:
         else:
             raise not_found("Not Found")
 
-    async def _count(self, request: Request, delivery: Delivery, caller: Caller, version: str) -> None:
+    async def count(self, request: Request, delivery: Delivery, caller: Caller, version: str) -> None:
         """build-with-claude/token-counting, 2026-08: free, same validation, own limit."""
         raw = await request.body(self.config.max_body_bytes)
         self.limiter.admit_simple(caller, "count", self.now())

@@ -7,6 +7,7 @@ is rounded (the documentation names no rounding of a single call). A model's len
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,11 @@ from thriftgate.simulator.usage import Step, Usage
 MILLION = Decimal(1_000_000)
 BATCH = Decimal("0.5")
 US = Decimal("1.1")
+PLACES = {"regional": Decimal("1.1"), "us-data-zone": Decimal("1.1")}
+"""doc: about-claude/pricing, 2026-08: endpoints of single or several regions at Google and AWS, US Data Zone at Azure; from
+the 4.5 generation on, older models keep their price"""
+PLACES_SINCE = dt.date(2025, 9, 29)
+"""the day on which the first model of the 4.5 generation was launched"""
 SEARCH_USD = Decimal("0.01")
 DAY_S = 86_400
 KEPT = 10_000
@@ -32,10 +38,11 @@ class Modifiers:
     batch: bool = False
     fast: bool = False
     us: bool = False
+    place: str = ""
 
     def names(self) -> list[str]:
         """The ones in force."""
-        return [name for name in ("batch", "fast", "us") if getattr(self, name)]
+        return [name for name in ("batch", "fast", "us") if getattr(self, name)] + ([self.place] if self.place else [])
 
 
 def cost_usd(model: Model, when: float, usage: Usage, modifiers: Modifiers = Modifiers()) -> Decimal:
@@ -51,6 +58,8 @@ def cost_usd(model: Model, when: float, usage: Usage, modifiers: Modifiers = Mod
         factor *= BATCH
     if modifiers.us:
         factor *= US
+    if modifiers.place and model.launched >= PLACES_SINCE:
+        factor *= PLACES[modifiers.place]
     tokens = (
         usage.input * prices.input
         + usage.write_5m * prices.write_5m

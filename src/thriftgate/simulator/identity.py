@@ -20,11 +20,13 @@ KEY_PREFIX = "sk-ant-sim-"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The owner of one request; `key` is a hash of the secret, never the secret."""
+    """The owner of one request; `key` is a hash of the secret, never the secret. `place` is where it is served, as far as
+    that changes the price."""
 
     organization: str
     workspace: str
     key: str
+    place: str = ""
 
     @property
     def organization_header(self) -> str:
