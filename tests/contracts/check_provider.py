@@ -1,7 +1,8 @@
 """What every provider must do: a pure `prepare` that keeps what is the client's and drops what is not the provider's.
 
 Each check is handed the provider's class. `CHECKS` are for all; `SAME_WIRE` for those that take the client's own path,
-headers and body. What an endpoint of each needs beside its address stands in `NEEDS`.
+headers and body; `CLIENTS_OWN` for those that clients' own keys are for, `NEVER_THEIRS` for the rest. What an endpoint of each
+needs beside its address stands in `NEEDS`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ from thriftgate.providers.endpoint import Endpoint
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.transport import FileBody, Headers, Outgoing
 
-NEEDS: dict[str, dict[str, Any]] = {"anthropic": {}}
+NEEDS: dict[str, dict[str, Any]] = {
+    "anthropic": {},
+    "vertex": {"project": "p-1"},
+    "google_cloud": {"project": "p-1", "workspace": "wrkspc_1"},
+    "foundry": {"project": "resource", "tenant": "t.example", "client_id": "app", "client_secret": "app-secret"},
+}
 """By provider: what its endpoints need beside an address and a key."""
 
 Check = Callable[[type[Provider]], None]
@@ -131,6 +137,14 @@ def own_credentials_replace_the_clients(kind: type[Provider]) -> None:
     assert [value for _, value in replaced.headers if b"sk-own" in value]
 
 
+def the_clients_credentials_never_reach_it(kind: type[Provider]) -> None:
+    theirs = tuple((name, b"Bearer sk-client") for name in (b"x-api-key", b"authorization"))
+    for key in ("", "sk-own"):
+        assert not [
+            value for _, value in prepared(kind(endpoint_of(kind, URL, key)), headers=theirs).headers if b"client" in value
+        ]
+
+
 def without_own_credentials_the_clients_pass(kind: type[Provider]) -> None:
     for theirs in ((b"x-api-key", b"sk-client"), (b"authorization", b"Bearer sk-client")):
         assert theirs in prepared(kind(endpoint_of(kind, URL, "")), headers=(*CLIENT, theirs)).headers
@@ -171,5 +185,6 @@ SAME_WIRE: tuple[Check, ...] = (
     a_file_is_passed_on_unread,
     unknown_headers_pass_in_order,
     the_query_and_a_path_prefix_are_kept,
-    without_own_credentials_the_clients_pass,
 )
+CLIENTS_OWN: tuple[Check, ...] = (without_own_credentials_the_clients_pass,)
+NEVER_THEIRS: tuple[Check, ...] = (the_clients_credentials_never_reach_it,)

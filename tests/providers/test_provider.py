@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tests.contracts.check_provider import CHECKS, NEEDS, SAME_WIRE, Check, endpoint_of
+from tests.contracts.check_provider import CHECKS, CLIENTS_OWN, NEEDS, NEVER_THEIRS, SAME_WIRE, Check, endpoint_of
 from thriftgate.core.models import Capabilities
 from thriftgate.core.request import parse_request
 from thriftgate.pricing.load import load_models
@@ -14,7 +14,8 @@ from thriftgate.providers.provider import NEVER_CACHED, Provider, Traits, fitted
 from thriftgate.providers.transport import Headers
 
 WHOLE = Traits("x", batches=True, fast=True, geo=True)
-SAME_WIRE_PROVIDERS = ("anthropic",)
+SAME_WIRE_PROVIDERS = ("anthropic", "google_cloud", "foundry")
+FOR_CLIENTS_KEYS = ("anthropic",)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -29,6 +30,12 @@ def test_contract_of_those_that_take_calls_as_they_are(name: str, check: Check) 
     check(PROVIDERS[name])
 
 
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_contract_of_whose_credentials_are_used(name: str) -> None:
+    for check in CLIENTS_OWN if name in FOR_CLIENTS_KEYS else NEVER_THEIRS:
+        check(PROVIDERS[name])
+
+
 def test_providers_are_listed_under_their_own_names() -> None:
     assert set(NEEDS) == set(PROVIDERS)
     assert {name: kind(endpoint_of(kind)).name for name, kind in PROVIDERS.items()} == {name: name for name in PROVIDERS}
@@ -40,6 +47,7 @@ def test_a_model_can_do_at_a_provider_what_both_can() -> None:
     assert fitted(model, replace(WHOLE, batches=False, fast=False, geo=False)) == replace(
         model, batch=False, fast=False, geo=False
     )
+    assert not fitted(model, replace(WHOLE, fast_models=("claude-fable-5-2",))).fast
     assert fitted(model, replace(WHOLE, marks=False)).cache_min_tokens == NEVER_CACHED
     assert not fitted(Capabilities(id="m", source="s", checked="2026-11-01"), WHOLE).batch
 
@@ -49,6 +57,8 @@ def test_a_model_can_do_at_a_provider_what_both_can() -> None:
     [
         ("", (), WHOLE, ""),
         (',"speed":"fast"', (), replace(WHOLE, fast=False), "fast mode"),
+        (',"speed":"fast"', (), replace(WHOLE, fast_models=("other",)), "fast mode (speed) for m"),
+        (',"speed":"fast"', (), replace(WHOLE, fast_models=("m",)), ""),
         (',"inference_geo":"us"', (), replace(WHOLE, geo=False), "inference_geo"),
         (',"cache_control":{"type":"ephemeral"}', (), replace(WHOLE, automatic=False), "cache_control"),
         ("", ((b"anthropic-beta", b"one"),), replace(WHOLE, betas=False), "anthropic-beta"),
@@ -57,5 +67,7 @@ def test_a_model_can_do_at_a_provider_what_both_can() -> None:
 )
 def test_what_a_provider_cannot_take_is_said(members: str, headers: Headers, traits: Traits, why: str) -> None:
     request = parse_request(b'{"model":"m","max_tokens":1,"messages":[]%b}' % members.encode())
-    assert (why in objection(request, headers, traits)) is True
+    told = objection(request, headers, traits)
+    assert why in told
+    assert bool(told) is bool(why)
     assert objection(request, headers, WHOLE) == ""

@@ -62,16 +62,20 @@ class KeySource:
     def __init__(self, read: Callable[[], str], where: str) -> None:
         self._read = read
         self._where = where
-        self.project = _parsed_of_own_kind(read(), where).project_id
+        self.project = self._asked(0.0)[0].project_id
 
     async def fetch(self, transport: Transport, timeouts: Timeouts, clock: Clock) -> Token:
         """See `TokenSource`."""
         try:
-            key = _parsed_of_own_kind(await asyncio.to_thread(self._read), self._where)
-            url, form = token_request(key, clock.now_s(), self._where)
+            key, url, form = await asyncio.to_thread(self._asked, clock.now_s())
         except ConfigError as error:
             raise Unreachable(f"{error}; the call was not sent") from None
         return await exchange(url, form, transport, timeouts, clock, headers=_with_token(key))
+
+    def _asked(self, now_s: float) -> tuple[GoogleKey, str, dict[str, str]]:
+        """The key as it is now, and how a token is asked for with it. Reads a file and signs: tens of milliseconds."""
+        key = _parsed_of_own_kind(self._read(), self._where)
+        return key, *token_request(key, now_s, self._where)
 
 
 class AmbientSource:
@@ -87,11 +91,11 @@ class AmbientSource:
         path = ambient_file(self._environ)
         if path is not None:
             try:
-                text = await asyncio.to_thread(_text_of, path, str(path))
-                if parsed_key(text, str(path)).type in _OWN_KINDS:
-                    return await KeySource(lambda: text, str(path)).fetch(transport, timeouts, clock)
+                source = await asyncio.to_thread(_source_in, path)
             except ConfigError as error:
                 raise Unreachable(f"{error}; the call was not sent") from None
+            if source is not None:
+                return await source.fetch(transport, timeouts, clock)
         return await asyncio.to_thread(_by_google_auth)
 
 
@@ -104,6 +108,12 @@ def google_source(credentials: str) -> KeySource | AmbientSource:
         return KeySource(lambda: credentials, "credentials")
     path = Path(credentials).expanduser()
     return KeySource(lambda: _text_of(path, "credentials"), "credentials")
+
+
+def _source_in(path: Path) -> KeySource | None:
+    """None where the file is of a kind that only google-auth knows."""
+    text = _text_of(path, str(path))
+    return KeySource(lambda: text, str(path)) if parsed_key(text, str(path)).type in _OWN_KINDS else None
 
 
 def ambient_file(environ: Mapping[str, str]) -> Path | None:
@@ -177,7 +187,6 @@ def _parsed_of_own_kind(text: str, where: str) -> GoogleKey:
     for name in needed:
         if not getattr(key, name):
             raise ConfigError(f"{where}: lacks {name}; download the key anew")
-    token_request(key, 0.0, where)
     return key
 
 
