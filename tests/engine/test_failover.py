@@ -172,3 +172,33 @@ async def test_a_client_key_that_passes_through_has_nowhere_else_to_go() -> None
     async with engine_on(Provider(said)) as engine:
         reply, entries = await answered(engine)
     assert (reply.body, len(entries)) == (said.pieces[0], 1)
+
+
+OVERLOADED = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
+
+
+async def test_a_stream_that_begins_with_an_error_is_made_elsewhere() -> None:
+    hosts = Hosts(one=Provider(say_stream(OVERLOADED)), two=Provider(say_stream(*sse_events())))
+    async with engine_on(transport=hosts, **ORDERED) as engine:
+        reply = await engine.messages(call_of(message(stream=True)))
+        assert await read_all(reply) == b"".join(sse_events())
+        entries = sorted(await engine.ledger.entries(), key=lambda entry: entry.id)
+        await assert_sound(engine.ledger)
+    assert hosts.sent == ["one", "two"]
+    assert [(entry.upstream, entry.outcome) for entry in entries] == [("one", "failed"), ("two", "answered")]
+
+
+async def test_a_stream_that_ends_before_it_has_begun_is_made_elsewhere() -> None:
+    hosts = Hosts(one=Provider(say_stream(BrokenReply("cut"))), two=Provider(say_stream(*sse_events())))
+    async with engine_on(transport=hosts, **ORDERED) as engine:
+        reply = await engine.messages(call_of(message(stream=True)))
+        assert await read_all(reply) == b"".join(sse_events())
+        await assert_sound(engine.ledger)
+    assert hosts.sent == ["one", "two"]
+
+
+async def test_an_error_in_a_stream_with_nowhere_else_to_go_is_the_clients() -> None:
+    hosts = Hosts(one=Provider(say_stream(OVERLOADED)))
+    async with engine_on(transport=hosts, **targets("one")) as engine:
+        reply = await engine.messages(call_of(message(stream=True)))
+        assert await read_all(reply) == OVERLOADED

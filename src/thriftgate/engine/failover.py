@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.errors import UpstreamError
-from thriftgate.core.health.faults import Fault, fault_in, fault_of
+from thriftgate.core.health.faults import Fault, fault_in, fault_in_stream, fault_of
 from thriftgate.engine.call import Call, Reply
+from thriftgate.engine.reply import StreamReply
 from thriftgate.engine.retry import Attempts
 from thriftgate.engine.settle import Prepared
 from thriftgate.engine.upstreams import Upstreams
@@ -71,6 +72,29 @@ class Failover:
         """The call to be made in the place of one that brought no answer; None where there is none."""
         fault = fault_in(error)
         return self._next(call, prepared, fault) if fault is not None else None
+
+    def copy_of(self, call: Call, prepared: Prepared) -> Call | None:
+        """The same call for another target; None where there is none."""
+        return self._next(call, prepared)
+
+    async def opened(self, call: Call, prepared: Prepared, reply: StreamReply) -> Call | None:
+        """The call to be made in the place of a stream that begins with an error, or ends before it has begun: nothing of it
+        has gone to the client. None where it begins well, or nobody else can be asked. Raises UpstreamError."""
+        if self._next(call, prepared) is None:
+            return None
+        try:
+            fault = fault_in_stream(await reply.opening())
+        except UpstreamError as error:
+            self.unanswered(prepared, error)
+            if (other := self.after(call, prepared, error)) is None:
+                raise
+            return other
+        other = self._next(call, prepared, fault) if fault is not None else None
+        if other is None or fault is None:
+            return None
+        self._upstreams.failed(prepared.upstream, prepared.request.model, fault, prepared.opened_us / 1e6)
+        await reply.drop("the stream began with an error", served=False)
+        return other
 
     def _next(self, call: Call, prepared: Prepared, fault: Fault | None = None) -> Call | None:
         if not self._rules.on or not prepared.upstream:
