@@ -1,8 +1,8 @@
 """What every provider must do: a pure `prepare` that keeps what is the client's and drops what is not the provider's.
 
 Each check is handed the provider's class. `CHECKS` are for all; `SAME_WIRE` for those that take the client's own path,
-headers and body; `CLIENTS_OWN` for those that clients' own keys are for, `NEVER_THEIRS` for the rest. What an endpoint of each
-needs beside its address stands in `NEEDS`.
+headers and body; `CLIENTS_OWN` for those that clients' own credentials are for, `FOREIGN` for those to whom they mean
+nothing. What an endpoint of each needs beside its address stands in `NEEDS`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ import pytest
 from msgspec.structs import replace
 
 from thriftgate.core.errors import ConfigError
+from thriftgate.core.request import parse_request
 from thriftgate.providers import PROVIDERS
 from thriftgate.providers.endpoint import Endpoint
-from thriftgate.providers.provider import Provider
+from thriftgate.providers.provider import BETAS_DROPPED, Provider, objection
 from thriftgate.providers.transport import FileBody, Headers, Outgoing
 
 NEEDS: dict[str, dict[str, Any]] = {
     "anthropic": {},
+    "aws_platform": {"region": "us-east-1", "workspace": "wrkspc_1"},
+    "bedrock": {"region": "us-east-1"},
+    "bedrock_legacy": {"region": "us-east-1"},
     "vertex": {"project": "p-1"},
     "google_cloud": {"project": "p-1", "workspace": "wrkspc_1"},
     "foundry": {"project": "resource", "tenant": "t.example", "client_id": "app", "client_secret": "app-secret"},
@@ -32,6 +36,10 @@ NEEDS: dict[str, dict[str, Any]] = {
 Check = Callable[[type[Provider]], None]
 URL = "https://provider.example"
 BODY = b'{"model":"m","x-unknown":[1,2]}'
+WHOLE_BODY = (
+    b'{"model":"claude-opus-5-5","max_tokens":10,"temperature":1.0e0,"x-unknown":[1, 2],'
+    b'"messages":[{"role":"user","content":"\\u00e4"}]}'
+)
 CLIENT: Headers = (
     (b"anthropic-version", b"2023-06-01"),
     (b"anthropic-beta", b"one-2026-01-01,two-2026-02-02"),
@@ -137,14 +145,6 @@ def own_credentials_replace_the_clients(kind: type[Provider]) -> None:
     assert [value for _, value in replaced.headers if b"sk-own" in value]
 
 
-def the_clients_credentials_never_reach_it(kind: type[Provider]) -> None:
-    theirs = tuple((name, b"Bearer sk-client") for name in (b"x-api-key", b"authorization"))
-    for key in ("", "sk-own"):
-        assert not [
-            value for _, value in prepared(kind(endpoint_of(kind, URL, key)), headers=theirs).headers if b"client" in value
-        ]
-
-
 def without_own_credentials_the_clients_pass(kind: type[Provider]) -> None:
     for theirs in ((b"x-api-key", b"sk-client"), (b"authorization", b"Bearer sk-client")):
         assert theirs in prepared(kind(endpoint_of(kind, URL, "")), headers=(*CLIENT, theirs)).headers
@@ -168,6 +168,48 @@ def a_key_that_cannot_be_a_header_is_refused(kind: type[Provider]) -> None:
     assert "sk-secret" not in str(caught.value)
 
 
+def what_is_asked_for_is_carried_or_objected_to(kind: type[Provider]) -> None:
+    """A beta is in the request that is sent, or is dropped by the declared table, or the call is not taken."""
+    provider = kind(endpoint_of(kind))
+    request = parse_request(WHOLE_BODY)
+    unknown = (
+        "nobody-knows-2030-01-01",
+        "computer-use-2025-11-24",
+        "files-api-2025-04-14",
+        "interleaved-thinking-2025-05-14",
+    )
+    for beta in (*BETAS_DROPPED, *unknown):
+        headers = ((b"anthropic-beta", beta.encode()),)
+        outgoing = prepared(provider, headers=headers, body=WHOLE_BODY)
+        carried = beta.encode() in b"".join((*values(outgoing, b"anthropic-beta"), outgoing.body))  # type: ignore[arg-type]
+        assert carried or objection(request, headers, provider.traits) or beta in BETAS_DROPPED, beta
+
+
+def what_the_client_wrote_stands_in_the_body(kind: type[Provider]) -> None:
+    """Unknown members, spellings of numbers and the order of the rest are the client's."""
+    body = prepared(kind(endpoint_of(kind)), body=WHOLE_BODY).body
+    assert isinstance(body, bytes)
+    assert WHOLE_BODY[WHOLE_BODY.index(b'"max_tokens"') : -1] in body
+
+
+def secrets_are_not_shown(kind: type[Provider]) -> None:
+    whole = replace(
+        endpoint_of(kind, URL, ""),
+        access_key_id="AKIA",
+        secret_access_key="hush",
+        session_token="hush",
+        client_secret="hush",
+    )
+    assert "hush" not in repr(kind(whole).prepare("POST", "/v1/messages", "", CLIENT, BODY))
+    assert "hush" not in repr(whole)
+
+
+def the_clients_credentials_stay_here(kind: type[Provider]) -> None:
+    for theirs in ((b"x-api-key", b"sk-client"), (b"authorization", b"Bearer sk-client")):
+        outgoing = prepared(kind(endpoint_of(kind, URL, "")), headers=(*CLIENT, theirs))
+        assert not [value for _, value in outgoing.headers if b"sk-client" in value]
+
+
 CHECKS: tuple[Check, ...] = (
     it_has_a_name_that_a_ledger_can_keep,
     it_says_where_its_traits_are_documented,
@@ -179,7 +221,11 @@ CHECKS: tuple[Check, ...] = (
     own_credentials_replace_the_clients,
     what_is_no_origin_is_refused,
     a_key_that_cannot_be_a_header_is_refused,
+    what_is_asked_for_is_carried_or_objected_to,
+    what_the_client_wrote_stands_in_the_body,
+    secrets_are_not_shown,
 )
+FOREIGN: tuple[Check, ...] = (the_clients_credentials_stay_here,)
 SAME_WIRE: tuple[Check, ...] = (
     the_body_is_the_same_object,
     a_file_is_passed_on_unread,
@@ -187,4 +233,3 @@ SAME_WIRE: tuple[Check, ...] = (
     the_query_and_a_path_prefix_are_kept,
 )
 CLIENTS_OWN: tuple[Check, ...] = (without_own_credentials_the_clients_pass,)
-NEVER_THEIRS: tuple[Check, ...] = (the_clients_credentials_never_reach_it,)

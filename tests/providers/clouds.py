@@ -14,7 +14,7 @@ from thriftgate.providers.token_keeper import Token
 from thriftgate.providers.transport import Outgoing, Timeouts, Transport
 from thriftgate.simulator import Simulator, SimulatorConfig
 
-TOKEN_URL = "http://127.0.0.1/google/token"
+TOKEN_URL = "http://127.0.0.1/oauth2.googleapis/token"
 
 
 @cache

@@ -16,7 +16,7 @@ from thriftgate.providers.entra_credentials import EntraSource
 from thriftgate.providers.transport import Timeouts
 
 APPLICATION = Endpoint(tenant="contoso.example", client_id="app-1", client_secret="sim-of-the-app")
-HERE = replace(APPLICATION, authority="http://127.0.0.1/entra")
+HERE = replace(APPLICATION, authority="http://127.0.0.1/login.microsoftonline")
 
 
 async def test_what_is_asked_and_where() -> None:

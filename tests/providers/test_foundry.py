@@ -71,7 +71,7 @@ def test_what_it_cannot_take_is_said() -> None:
     for members, why in ((b',"inference_geo":"us"', "inference_geo"), (b',"speed":"fast"', "fast mode (speed) for my-opus")):
         assert why in objection(parse_request(RAW[:-1] + members + b"}"), (), traits)
     fast = parse_request(RAW.replace(b"my-opus", b"claude-opus-5-5")[:-1] + b',"speed":"fast"}')
-    assert objection(fast, ((b"anthropic-beta", b"x"),), traits) == ""
+    assert objection(fast, ((b"anthropic-beta", b"fast-mode-2026-02-01"),), traits) == ""
     for path in ("/v1/models", "/v1/messages/batches"):
         with pytest.raises(NotThere, match=f"Foundry has no {path}"):
             Foundry(HERE).prepare("POST", path, "", (), b"")

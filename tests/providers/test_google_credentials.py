@@ -80,7 +80,7 @@ def test_google_auth_asks_as_we_do() -> None:
     """The whole request of `google.oauth2.service_account`, against the endpoint that gives us our tokens."""
     app = simulator(clock=time.time)
     with serving(app) as url:
-        here = {**FILE, "token_uri": f"{url}/google/token"}
+        here = {**FILE, "token_uri": f"{url}/oauth2.googleapis/token"}
         knowing(app)
         asked: list[tuple[str, str, bytes]] = []
 
@@ -233,7 +233,9 @@ async def test_over_a_real_socket() -> None:
     app = simulator()
     key = knowing(app)
     with serving(app) as url:
-        source = google_source(msgspec.json.encode(msgspec.json.decode(key) | {"token_uri": f"{url}/google/token"}).decode())
+        source = google_source(
+            msgspec.json.encode(msgspec.json.decode(key) | {"token_uri": f"{url}/oauth2.googleapis/token"}).decode()
+        )
         transport = Http1Transport()
         try:
             token = await source.fetch(transport, Timeouts(), TestClock(app.config.clock))  # type: ignore[arg-type]

@@ -6,6 +6,9 @@ Adding a provider: one file here, one line in `PROVIDERS`. Start reading at `tra
 from __future__ import annotations
 
 from thriftgate.providers.anthropic import Anthropic
+from thriftgate.providers.aws_platform import AwsPlatform
+from thriftgate.providers.bedrock import Bedrock
+from thriftgate.providers.bedrock_legacy import BedrockLegacy
 from thriftgate.providers.foundry import Foundry
 from thriftgate.providers.google_cloud import GoogleCloud
 from thriftgate.providers.provider import Provider
@@ -13,6 +16,9 @@ from thriftgate.providers.vertex import Vertex
 
 PROVIDERS: dict[str, type[Provider]] = {
     "anthropic": Anthropic,
+    "aws_platform": AwsPlatform,
+    "bedrock": Bedrock,
+    "bedrock_legacy": BedrockLegacy,
     "vertex": Vertex,
     "google_cloud": GoogleCloud,
     "foundry": Foundry,

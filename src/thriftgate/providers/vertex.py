@@ -5,8 +5,8 @@ calls in a token of Google's. `region` is "global" (the default, list prices), "
 all but "global" cost 10 % more from the 4.5 generation on.
 
 Sources: platform.claude.com/docs/en/build-with-claude/claude-models-on-google-cloud/google-managed (2026-11); addresses,
-version and model in the body: anthropic-sdk-python 2.12 lib/vertex/_client.py; betas: github.com/BerriAI/litellm/pull/22321
-(the header is heard, a member of the body alone is not), anthropic-sdk-typescript/pull/1020.
+version and model in the body: anthropic-sdk-python 2.12 lib/vertex/_client.py. Betas are heard in the header, not in the
+body (github.com/BerriAI/litellm/pull/22321), and one that Google does not know is a 400.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from thriftgate.providers.cloud_errors import GOOGLE
 from thriftgate.providers.endpoint import Endpoint
 from thriftgate.providers.envelope import CREDENTIALS, checked_key, checked_origin, passed_on
 from thriftgate.providers.google_credentials import google_source
-from thriftgate.providers.provider import Traits
+from thriftgate.providers.provider import Traits, with_betas
 from thriftgate.providers.token_finish import TokenFinish
 from thriftgate.providers.token_keeper import TokenKeeper
 from thriftgate.providers.transport import FileBody, Headers, Outgoing, header
@@ -33,6 +33,22 @@ SEVERAL_REGIONS = ("us", "eu")
 VERSION = "vertex-2023-10-16"
 NEW_VERSION = "2026-10-21"  # SDKs of that API version send it in the body by its own name
 MESSAGES, COUNT = "/v1/messages", "/v1/messages/count_tokens"
+BETAS = frozenset(
+    {
+        "compact-2026-01-12",
+        "compact-2026-09-04",
+        "computer-use-2025-01-24",
+        "computer-use-2025-11-24",
+        "context-management-2025-06-27",
+        "dangerous-tool-use-2026-09-03",
+        "interleaved-thinking-2025-05-14",
+        "per-turn-control-2026-07-01",
+        "thinking-binding-controls-2026-08-01",
+        "thinking-display-updates-2026-08-18",
+        "tool-search-tool-2025-10-19",
+    }
+)
+"""As others send them there (github.com/BerriAI/litellm, anthropic_beta_headers_config.json, 2026-10)."""
 _DATED = re.compile(r"(claude-.+)-(20\d{6})")
 _SEGMENT = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # Names that do not follow from the rule: the undated ones of dated models, and one with a version of its own.
@@ -67,6 +83,10 @@ class Vertex:
         self.traits = Traits(
             "platform.claude.com/docs/en/build-with-claude/claude-models-on-google-cloud/google-managed, 2026-11; "
             "fast: docs.cloud.google.com/gemini-enterprise-agent-platform/models/partner-models/claude/fable-5-2, 2026-11",
+            betas=False,
+            betas_heard=BETAS,
+            refuses=("container", "mcp_servers", "fallbacks", "diagnostics", "thread"),
+            tools_refused=("web_fetch_", "code_execution_", "advisor_", "mcp_toolset"),
             fast=region in (GLOBAL, *SEVERAL_REGIONS),
             fast_models=("claude-fable-5-2",),
             body_bytes_max=30_000_000,
@@ -82,9 +102,9 @@ class Vertex:
             raise NotThere(f"Vertex has no {path}; it answers messages and counts tokens")
         if isinstance(body, FileBody):
             raise InputError("a message for Vertex cannot come from a file")
-        dropped = CREDENTIALS | {b"anthropic-version"}
         url, body = self._addressed(path, body, header(headers, b"anthropic-version"))
-        return Outgoing(method, url, (*passed_on(headers, dropped), *self._credentials), body, self._finish)
+        kept = with_betas(passed_on(headers, CREDENTIALS | {b"anthropic-version"}), self.traits)
+        return Outgoing(method, url, (*kept, *self._credentials), body, self._finish)
 
     def _addressed(self, path: str, body: bytes, version: str) -> tuple[str, bytes]:
         """The address of a call, and its body for it. One that is no message goes as it is: Google says what is wrong."""

@@ -17,6 +17,7 @@ from thriftgate.simulator.batches import Batches
 from thriftgate.simulator.bill import Bill
 from thriftgate.simulator.catalog import get_model, list_models
 from thriftgate.simulator.clock import SimClock
+from thriftgate.simulator.clouds import CLOUDS
 from thriftgate.simulator.clouds.azure import Azure
 from thriftgate.simulator.clouds.google import Google
 from thriftgate.simulator.config import SimulatorConfig
@@ -127,9 +128,9 @@ class Simulator:
             await delivery.json({"simulated": True} if method == "GET" else None)
             return
         self.batches.run_due(self.now())
-        for cloud in (self.google, self.azure):
-            if await cloud.serves(request, delivery):
-                return
+        if (serve := CLOUDS.get(path.split("/")[1])) is not None:
+            await serve(self, request, delivery)
+            return
         delivery.caller = caller = authenticate(request.headers)
         version = check_version(request.headers)
         if path == "/v1/messages" and method == "POST":

@@ -1,13 +1,14 @@
 """The ground truth: what every call cost, exactly, by the simulator's own price table.
 
 Prices and modifiers: platform.claude.com/docs/en/about-claude/pricing, 2026-10. Batch halves every token price, US geography
-multiplies it by 1.1, fast mode replaces the base price; web search costs 0.01 USD each and takes no modifier. Nothing
-is rounded (the documentation names no rounding of a single call). A model's length step is judged per iteration (assumed).
+multiplies it by 1.1, so does a regional or multi-region endpoint of Bedrock or Google Cloud, or a US Data Zone deployment of
+Foundry, for models from the 4.5 generation on, fast mode replaces the base price; web search costs 0.01 USD each and takes no
+modifier. Nothing is rounded (the documentation names no rounding of a single call). A model's length step is judged per
+iteration (assumed).
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,11 +21,7 @@ from thriftgate.simulator.usage import Step, Usage
 MILLION = Decimal(1_000_000)
 BATCH = Decimal("0.5")
 US = Decimal("1.1")
-PLACES = {"regional": Decimal("1.1"), "us-data-zone": Decimal("1.1")}
-"""doc: about-claude/pricing, 2026-08: endpoints of single or several regions at Google and AWS, US Data Zone at Azure; from
-the 4.5 generation on, older models keep their price"""
-PLACES_SINCE = dt.date(2025, 9, 29)
-"""the day on which the first model of the 4.5 generation was launched"""
+REGIONAL = Decimal("1.1")
 SEARCH_USD = Decimal("0.01")
 DAY_S = 86_400
 KEPT = 10_000
@@ -38,11 +35,11 @@ class Modifiers:
     batch: bool = False
     fast: bool = False
     us: bool = False
-    place: str = ""
+    regional: bool = False
 
     def names(self) -> list[str]:
         """The ones in force."""
-        return [name for name in ("batch", "fast", "us") if getattr(self, name)] + ([self.place] if self.place else [])
+        return [name for name in ("batch", "fast", "us", "regional") if getattr(self, name)]
 
 
 def cost_usd(model: Model, when: float, usage: Usage, modifiers: Modifiers = Modifiers()) -> Decimal:
@@ -58,8 +55,8 @@ def cost_usd(model: Model, when: float, usage: Usage, modifiers: Modifiers = Mod
         factor *= BATCH
     if modifiers.us:
         factor *= US
-    if modifiers.place and model.launched >= PLACES_SINCE:
-        factor *= PLACES[modifiers.place]
+    if modifiers.regional and model.regional_costs_more:
+        factor *= REGIONAL
     tokens = (
         usage.input * prices.input
         + usage.write_5m * prices.write_5m

@@ -20,13 +20,13 @@ KEY_PREFIX = "sk-ant-sim-"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The owner of one request; `key` is a hash of the secret, never the secret. `place` is where it is served, as far as
-    that changes the price."""
+    """The owner of one request; `key` is a hash of the secret, never the secret."""
 
     organization: str
     workspace: str
     key: str
-    place: str = ""
+    regional: bool = False
+    """whether the call came to an endpoint or deployment of one region or geography, which costs more"""
 
     @property
     def organization_header(self) -> str:

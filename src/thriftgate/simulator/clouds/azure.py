@@ -1,7 +1,7 @@
 """Azure: Entra's token endpoint, and Claude in a Foundry resource.
 
-    POST /entra/TENANT/oauth2/v2.0/token                    client credentials; secrets begin with `sim-`
-    POST /foundry/RESOURCE/anthropic/v1/messages            and …/count_tokens; keys begin with `sim-`
+    POST /login.microsoftonline/TENANT/oauth2/v2.0/token       client credentials; secrets begin with `sim-`
+    POST /services.ai.azure/RESOURCE/anthropic/v1/messages     and …/count_tokens; keys begin with `sim-`
 
 `model` is the name of a deployment: what `deployments` names, or the id of a model for one that nobody has named otherwise;
 with `-datazone` behind it a deployment of the type US Data Zone Standard.
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from thriftgate.simulator.app import Simulator
     from thriftgate.simulator.delivery import Delivery
 
-TOKEN = re.compile(r"/entra/([^/]+)/oauth2/v2[.]0/token")
-RESOURCE = re.compile(r"/foundry/([^/]+)/anthropic(/.*)")
+TOKEN = re.compile(r"/login[.]microsoftonline/([^/]+)/oauth2/v2[.]0/token")
+RESOURCE = re.compile(r"/services[.]ai[.]azure/([^/]+)/anthropic(/.*)")
 SCOPE = "https://ai.azure.com/.default"
 SECRET = "sim-"  # noqa: S105  what made-up secrets begin with
 DATA_ZONE = "-datazone"
@@ -38,10 +38,10 @@ FAST = ("claude-opus-5-5",)
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A model under a name of its own; `place` is "us-data-zone" or ""."""
+    """A model under a name of its own; `data_zone` is whether it is of the type US Data Zone Standard."""
 
     model: str
-    place: str = ""
+    data_zone: bool = False
 
 
 class Azure:
@@ -52,14 +52,10 @@ class Azure:
         self.tokens = Tokens("eyJ.sim-")
         self.deployments: dict[str, Deployment] = {}
 
-    async def serves(self, request: Request, delivery: Delivery) -> bool:
-        """Answers what is Azure's; whether it was."""
-        if TOKEN.fullmatch(request.path) and request.method == "POST":
-            answer = self._give_token
-        elif RESOURCE.fullmatch(request.path):
-            answer = self._serve
-        else:
-            return False
+    async def serve(self, request: Request, delivery: Delivery) -> None:
+        """Answers what came to a host of Azure's. Raises ApiError for the errors that are Claude's own."""
+        asks_token = TOKEN.fullmatch(request.path) and request.method == "POST"
+        answer = self._give_token if asks_token else self._serve
         try:
             await answer(request, delivery)
         except FrontError as problem:
@@ -68,7 +64,6 @@ class Azure:
             if not is_front_matter(problem):
                 raise
             await _told(problem).send(delivery)
-        return True
 
     async def _give_token(self, request: Request, delivery: Delivery) -> None:
         form = await form_of(request)
@@ -82,7 +77,8 @@ class Azure:
 
     async def _serve(self, request: Request, delivery: Delivery) -> None:
         found = RESOURCE.fullmatch(request.path)
-        assert found is not None
+        if found is None:
+            raise _azure(404, "404", "Resource not found")
         resource, path = found.groups()
         self._check_caller(request)
         without_limits(delivery, {"apim-request-id": delivery.request_id.replace("req_", "apim-")})
@@ -98,7 +94,7 @@ class Azure:
             raise invalid("speed: fast mode is not supported for this model")
         if "inference_geo" in body:
             raise invalid("inference_geo: Extra inputs are not permitted")
-        caller = delivery.caller = Caller(resource, "default", resource, deployment.place)
+        caller = delivery.caller = Caller(resource, "default", resource, regional=deployment.data_zone)
         delivery.request = made_anew(request, path, request.headers, body)
         if path == "/v1/messages":
             await delivery.message(caller, version)
@@ -120,10 +116,15 @@ class Azure:
         plain = name.removesuffix(DATA_ZONE)
         found = self.deployments.get(name)
         if found is None and plain in self._simulator.models.by_name:
-            found = Deployment(plain, "us-data-zone" if plain != name else "")
+            found = Deployment(plain, data_zone=plain != name)
         if found is None:
             raise _no_deployment()
         return found
+
+
+async def azure(simulator: Simulator, request: Request, delivery: Delivery) -> None:
+    """What is Azure's of a simulator."""
+    await simulator.azure.serve(request, delivery)
 
 
 def _azure(status: int, code: str, text: str, headers: dict[str, str] | None = None) -> FrontError:

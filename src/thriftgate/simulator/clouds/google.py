@@ -1,9 +1,9 @@
 """Google Cloud: its token endpoint, Claude as Google serves it, and Claude as Anthropic serves it there.
 
-    POST /google/token                                     OAuth 2.0: a service account's signed statement, refresh tokens
-    GET  /google/service-account.json                      a key to try it with (no part of what is imitated)
-    POST /v1/projects/P/locations/L/publishers/anthropic/models/M:rawPredict, M:streamRawPredict, count-tokens:rawPredict
-    …    /v1/projects/P/locations/L/workspaces/W/invoke/…  the whole Claude API
+    POST /oauth2.googleapis/token                OAuth 2.0: a service account's signed statement, or a refresh token
+    GET  /oauth2.googleapis/service-account.json a key to try it with (no part of what is imitated)
+    POST /aiplatform/v1/projects/P/locations/L/publishers/anthropic/models/M:rawPredict, or M:streamRawPredict
+    …    /claude.googleapis/v1/projects/P/locations/L/workspaces/W/invoke/…  the whole Claude API
 
 Sources: developers.google.com/identity/protocols/oauth2/service-account (2026-08), RFC 7523; platform.claude.com/docs/en/
 build-with-claude/claude-models-on-google-cloud/{google,anthropic}-managed (2026-11); errors as in public issues
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from thriftgate.simulator.app import Simulator
     from thriftgate.simulator.delivery import Delivery
 
-TOKEN, KEY = "/google/token", "/google/service-account.json"
+TOKEN, KEY = "/oauth2.googleapis/token", "/oauth2.googleapis/service-account.json"
 AUDIENCE = "https://oauth2.googleapis.com/token"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 MODEL = re.compile(
-    r"/v1/projects/([^/]+)/locations/([^/]+)/publishers/anthropic/models/([^/:]+):(rawPredict|streamRawPredict)"
+    r"/aiplatform/v1/projects/([^/]+)/locations/([^/]+)/publishers/anthropic/models/([^/:]+):(rawPredict|streamRawPredict)"
 )
-WHOLE_API = re.compile(r"/v1/projects/([^/]+)/locations/([^/]+)/workspaces/([^/]+)/invoke(/.*)")
+WHOLE_API = re.compile(r"/claude.googleapis/v1/projects/([^/]+)/locations/([^/]+)/workspaces/([^/]+)/invoke(/.*)")
 VERSIONS = {"vertex-2023-10-16": "2023-06-01", "2026-10-21": "2026-10-21"}
 DATED = {
     "claude-sonnet-4-5@20250929": "claude-sonnet-4-5-20250929",
@@ -91,11 +91,9 @@ class Google:
             "token_uri": token_url,
         }
 
-    async def serves(self, request: Request, delivery: Delivery) -> bool:
-        """Answers what is Google's; whether it was."""
+    async def serve(self, request: Request, delivery: Delivery) -> None:
+        """Answers what came to a host of Google's. Raises ApiError for the errors that are Claude's own."""
         answer = self._answering(request)
-        if answer is None:
-            return False
         stream = ":streamRawPredict" in request.path
         try:
             await answer(request, delivery)
@@ -108,7 +106,6 @@ class Google:
             told = _limited(problem) if problem.kind == "rate_limit_error" else _no_model(request.path)
             told.document = [told.document] if stream else told.document
             await told.send(delivery)
-        return True
 
     def _answering(self, request: Request) -> Any:
         if request.path == TOKEN and request.method == "POST":
@@ -117,7 +114,7 @@ class Google:
             return self._give_key
         if MODEL.fullmatch(request.path) and request.method == "POST":
             return self._predict
-        return self._pass_on if WHOLE_API.fullmatch(request.path) else None
+        return self._pass_on if WHOLE_API.fullmatch(request.path) else _not_here
 
     async def _give_token(self, request: Request, delivery: Delivery) -> None:
         form = await form_of(request)
@@ -190,7 +187,7 @@ class Google:
         _check_members(body, region)
         if bool(body.get("stream")) is not (method == "streamRawPredict"):
             raise invalid(f"stream: is not what {method} is for")
-        caller = Caller(project, "google", project, "" if region == "global" else "regional")
+        caller = Caller(project, "google", project, regional=region != "global")
         delivery.caller = caller
         behind = "/v1/messages/count_tokens" if counting else "/v1/messages"
         delivery.request = made_anew(request, behind, request.headers, body)
@@ -208,6 +205,15 @@ class Google:
         headers = {name: value for name, value in request.headers.items() if name != "authorization"}
         delivery.request = made_anew(request, path, headers | {"x-api-key": f"{KEY_PREFIX}{project}.{workspace}-google"})
         await self._simulator.route(delivery.request, delivery)
+
+
+async def google(simulator: Simulator, request: Request, delivery: Delivery) -> None:
+    """What is Google's of a simulator."""
+    await simulator.google.serve(request, delivery)
+
+
+async def _not_here(request: Request, _: Delivery) -> None:
+    raise _google(404, "NOT_FOUND", f"The requested URL {request.path} was not found on this server.")
 
 
 def _unpadded(part: str) -> bytes:
@@ -234,7 +240,7 @@ def _google(status: int, name: str, text: str, reason: str = "", extra: tuple[di
 
 
 def _no_model(path: str) -> FrontError:
-    model = path.removeprefix("/v1/").rpartition(":")[0]
+    model = path.removeprefix("/aiplatform/v1/").rpartition(":")[0]
     return _google(404, "NOT_FOUND", f"Publisher Model `{model}` was not found or your project does not have access to it.")
 
 
