@@ -15,7 +15,7 @@ from msgspec import Struct
 GLOBAL = "global"
 _DATE = re.compile(r"-\d{8}$")
 _PROFILE = re.compile(
-    r"(?:arn:aws[a-z-]*:bedrock:[^/]+/)?(?:([a-z-]{2,8})[.])?anthropic[.](claude-[a-z0-9-]+?)(?:-v\d+)?(?::\d+\w*)?$"
+    r"(?:arn:aws[a-z-]*:bedrock:[^/]+/)?(?:([a-z-]{2,8})[.])?anthropic[.](claude-[a-z0-9-]+?)(?:-v\d+)?(?::\d+)?(?::\w+)?$"
 )
 
 

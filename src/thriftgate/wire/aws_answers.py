@@ -118,7 +118,7 @@ def translated(status: int, exception: str, body: bytes, request_id: str = "") -
         said = _Said()
     if said.type == "error" and said.error is not None and said.error.type:
         return status, body
-    name = exception or said.kind or ""
+    name = (exception or said.kind or "").partition(":")[0].rpartition("#")[2]
     text = said.text(body.decode("utf-8", "replace").strip() or name or f"AWS answered {status}")
     meaning = meaning_of(name, status, text)
     return meaning.status, error_body(meaning, text, request_id)
@@ -126,8 +126,9 @@ def translated(status: int, exception: str, body: bytes, request_id: str = "") -
 
 def meaning_of(exception: str, status: int, text: str) -> Meaning:
     """What an exception means: by its name, else by the status it came with."""
-    name = exception.partition(":")[0].rpartition("#")[2]
-    found = MEANINGS.get(name[:1].upper() + name[1:]) or _BY_STATUS.get(status, INVALID if status < 500 else FAILED)
+    found = MEANINGS.get(exception[:1].upper() + exception[1:]) or _BY_STATUS.get(
+        status, INVALID if status < 500 else FAILED
+    )
     return NO_MODEL if found in (INVALID, NOT_ALLOWED) and MODEL_ONLY.search(text) else found
 
 
