@@ -202,8 +202,9 @@ class Google:
         assert found is not None
         project, _, workspace, path = found.groups()
         self._check_caller(request, project)
+        owner = f"{project}.{workspace}".replace("-", "_")  # a hyphen ends the name in a key
         headers = {name: value for name, value in request.headers.items() if name != "authorization"}
-        delivery.request = made_anew(request, path, headers | {"x-api-key": f"{KEY_PREFIX}{project}.{workspace}-google"})
+        delivery.request = made_anew(request, path, headers | {"x-api-key": f"{KEY_PREFIX}{owner}-google"})
         await self._simulator.route(delivery.request, delivery)
 
 
