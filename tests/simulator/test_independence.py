@@ -20,7 +20,7 @@ def imports(path: Path) -> set[str]:
 
 
 def test_nothing_of_thriftgate_outside_the_room_is_imported() -> None:
-    for path in ROOM.glob("*.py"):
+    for path in ROOM.rglob("*.py"):
         ours = {name for name in imports(path) if name.split(".")[0] == "thriftgate"}
         assert all(name.startswith("thriftgate.simulator") for name in ours), path
 

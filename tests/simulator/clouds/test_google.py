@@ -99,9 +99,8 @@ async def test_refresh_tokens() -> None:
         (b"refresh_token=r-2&client_id=c", 400),
         (b"refresh_token=r-1", 400),
     ):
-        reply = await call(
-            app, "POST", "/oauth2.googleapis/token", b"grant_type=refresh_token&refresh_token=" + form, headers=headers
-        )
+        raw = b"grant_type=refresh_token&" + form
+        reply = await call(app, "POST", "/oauth2.googleapis/token", raw, headers=headers)
         assert reply.status == status
 
 
