@@ -163,6 +163,8 @@ REPLY_HEADERS = {
     "thriftgate-job": "The job that was made of a call with a deadline: `GET /thriftgate/jobs/ID` tells what became of it.",
     "thriftgate-batch": "On the answer to a client's own `POST /v1/messages/batches`: the batch's id in the ledger.",
     "thriftgate-deferred": "On a call that could have waited and was made at once: `no;` and why.",
+    "thriftgate-not-carried": "On a call in one of OpenAI's dialects: the fields that Claude cannot be told, and why; see "
+    '[the table](openai.md). With `openai.not_carried = "refuse"` such a call is refused instead.',
     "thriftgate-error": "On an error that thriftgate made and the provider did not: which one, see [errors](errors.md).",
 }
 

@@ -216,7 +216,7 @@ class Engine:
             self.knowledge,
             conversations,
             historian=self._historian,
-            doubts=Doubts(self.forward, self.provider.count_path),
+            doubts=Doubts(self.forward, self.upstreams.count_path),
             provider_side=self._provider_side,
             shaper=self._shaper,
         )
@@ -238,7 +238,7 @@ class Engine:
                 clock=self.clock,
                 books=self._books,
                 forward=self.forward,
-                count_path=self.provider.count_path,
+                count_path=self.upstreams.count_path,
             ),
             policy=self.policy,
             wait_s=lambda key, headers: self.limits.fanout_wait_s if self.limits.may_wait(key, headers) else 0.0,
@@ -281,8 +281,9 @@ class Engine:
         return await self.forward(replace(call, body=await self._preparer.as_sent(call)))
 
     async def forward(self, call: Call) -> WholeReply:
-        """Send a free call (model list, batches) on as it is. Raises UpstreamError."""
-        outgoing = self.provider.prepare(call.method, call.path, call.query, call.headers, call.body)
+        """Send a free call (model list, token counting, batches) on as it is. Raises UpstreamError."""
+        provider = self.upstreams.asked(call)
+        outgoing = provider.prepare(call.method, call.path, call.query, call.headers, call.body)
         sent = await self._sender.send(outgoing, attempts_allowed(self.limits.retry, call.headers), Tries())
         body = sent.other_body
         if body is None:

@@ -47,7 +47,7 @@ from thriftgate.wire.anthropic_messages import count_body, read_count
 
 class Rooms(NamedTuple):
     """What takes part in planning a call. `books` says what every entry says of where it comes from; `forward` sends a free
-    call, for which the provider has `count_path`, if any."""
+    call; `count_path` is where the tokens of a call can be counted for free, "" where they cannot."""
 
     knowledge: Knowledge
     router: Router
@@ -65,7 +65,7 @@ class Rooms(NamedTuple):
     clock: Clock
     books: Callable[[], Books]
     forward: Callable[[Call], Awaitable[WholeReply]]
-    count_path: str
+    count_path: Callable[[Call], str]
 
 
 class Chosen(NamedTuple):
@@ -224,7 +224,7 @@ class Preparer:
         rooms = self._rooms
         rewritten, snapshot, plan, wanted, talking, added = chosen
         self._watch(opened.key, request)
-        self._knowledge.observe(snapshot, call.upstream or opened.key)
+        self._knowledge.observe(snapshot, opened.key)
         if rooms.keepalive is not None:
             rooms.keepalive.moved_on(snapshot.state.prefix.chain)
         plan, unreduced = self._told(rewritten, (opened.key, call.upstream), snapshot, plan, policy)
@@ -298,11 +298,12 @@ class Preparer:
 
         True when the count is known now. Any failure leaves the estimate standing: money fails closed.
         """
-        if not self._rooms.count_path or not snapshot.state.prefix.chain:
+        path = self._rooms.count_path(call)
+        if not path or not snapshot.state.prefix.chain:
             return False
         try:
             body = count_body(request)
-            reply = await self._rooms.forward(replace(call, path=self._rooms.count_path, body=body))
+            reply = await self._rooms.forward(replace(call, path=path, body=body))
         except ThriftgateError:
             return False
         tokens = read_count(reply.body) if reply.status == 200 else None
