@@ -175,7 +175,7 @@ async def test_tokens_are_counted_there(provider: str) -> None:
 )
 @EVERY
 async def test_errors_are_the_messages_apis(provider: str, fault: str, status: int, kind: str) -> None:
-    app = simulator(faults=Faults(**{fault: 1.0}))
+    app = simulator(faults=Faults.parse({fault: 1.0}))
     async with served_by(app, row(provider), upstream={"retry": "never"}, governor={"on": False}) as engine:
         reply = await engine.messages(call_of(message()))
         error = msgspec.json.decode(await read_all(reply))

@@ -13,8 +13,8 @@ from thriftgate.providers.sigv4 import Scope
 ROW = Endpoint(region="eu-central-1")
 
 
-def made(endpoint: Endpoint, bearer: bytes = b"authorization") -> AwsEndpoint:
-    return aws_endpoint(endpoint, service="bedrock", url="https://b.{region}.aws", bearers=("B",), bearer=bearer)
+def made(endpoint: Endpoint) -> AwsEndpoint:
+    return aws_endpoint(endpoint, service="bedrock", url="https://b.{region}.aws", bearers=("B",))
 
 
 def test_the_address_is_the_regions_unless_the_row_names_one() -> None:
@@ -32,6 +32,5 @@ def test_what_is_no_region_is_an_error_of_the_settings(region: str) -> None:
 def test_a_key_of_the_row_is_sent_and_nothing_is_signed() -> None:
     with_key = made(replace(ROW, key="abc"))
     assert (with_key.own, with_key.finish.keys) == (((b"authorization", b"Bearer abc"),), None)
-    assert made(replace(ROW, key="abc"), b"x-api-key").own == ((b"x-api-key", b"abc"),)
     assert made(ROW).own == ()
     assert made(ROW).finish.keys is not None

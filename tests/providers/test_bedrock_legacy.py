@@ -38,7 +38,7 @@ def test_model_and_stream_stand_in_the_path_version_and_betas_in_the_body() -> N
     outgoing = prepared(headers=headers)
     assert outgoing.url == f"{HOST}{HAIKU}/invoke-with-response-stream"
     assert outgoing.body == (
-        b'{"max_tokens": 1 ,"messages":[],"temperature":1.0e0,"anthropic_version":"bedrock-2023-05-31",'
+        b'{"max_tokens": 1,"messages":[],"temperature":1.0e0,"anthropic_version":"bedrock-2023-05-31",'
         b'"anthropic_beta":["context-1m-2025-08-07"],"user_profile_id":"up_1"}'
     )
     assert dict(outgoing.headers) == {
@@ -59,7 +59,7 @@ def test_tokens_are_counted_under_the_plain_id() -> None:
     assert outgoing.url == f"{HOST}/model/anthropic.claude-haiku-4-5-20251001-v1%3A0/count-tokens"
     assert isinstance(outgoing.body, bytes)
     inner = base64.b64decode(msgspec.json.decode(outgoing.body)["input"]["invokeModel"]["body"])
-    assert inner == b'{"max_tokens": 1 ,"messages":[],"temperature":1.0e0,"anthropic_version":"bedrock-2023-05-31"}'
+    assert inner == b'{"max_tokens": 1,"messages":[],"temperature":1.0e0,"anthropic_version":"bedrock-2023-05-31"}'
     assert outgoing.finish is not None
     assert outgoing.finish.retold(b'{"inputTokens":12}') == b'{"input_tokens":12}'  # type: ignore[attr-defined]
 

@@ -26,7 +26,7 @@ def test_nothing_of_thriftgate_outside_the_room_is_imported() -> None:
 
 
 def test_every_source_file_has_its_tests() -> None:
-    tests = {path.name for path in Path(__file__).parent.glob("test_*.py")}
-    for path in ROOM.glob("*.py"):
+    tests = {path.name for path in Path(__file__).parent.rglob("test_*.py")}
+    for path in ROOM.rglob("*.py"):
         if path.name != "__init__.py":
             assert f"test_{path.name}" in tests

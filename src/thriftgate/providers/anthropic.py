@@ -41,5 +41,5 @@ class Anthropic:
             method=method,
             url=f"{self.url}{path}{'?' + query if query else ''}",
             headers=(*passed_on(headers, dropped), *self._credentials),
-            body=renamed(body, self.model_id) if self._models else body,
+            body=renamed(body, self._models) if self._models else body,
         )

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from thriftgate.core.errors import ConfigError
 from thriftgate.providers.aws_credentials import Keyring
-from thriftgate.providers.aws_sending import AwsFinish, bearer_header
+from thriftgate.providers.aws_sending import AwsFinish, as_bearer
 from thriftgate.providers.endpoint import Endpoint
 from thriftgate.providers.envelope import checked_key, checked_origin
 from thriftgate.providers.sigv4 import Scope
@@ -25,9 +25,7 @@ class AwsEndpoint(Struct, frozen=True):
     finish: AwsFinish
 
 
-def aws_endpoint(
-    endpoint: Endpoint, *, service: str, url: str, bearers: tuple[str, ...], bearer: bytes = b"authorization"
-) -> AwsEndpoint:
+def aws_endpoint(endpoint: Endpoint, *, service: str, url: str, bearers: tuple[str, ...]) -> AwsEndpoint:
     """`url` is the service's own address, with `{region}` in it. Raises ConfigError for what is no region, no address, half
     a key, or a key that cannot stand in a header."""
     if not _REGION.fullmatch(endpoint.region):
@@ -36,6 +34,6 @@ def aws_endpoint(
     keys = Keyring(endpoint, bearers)
     return AwsEndpoint(
         url=checked_origin(endpoint.url or url.format(region=endpoint.region)),
-        own=(bearer_header(bearer, key),) if key else (),
-        finish=AwsFinish(Scope(service, endpoint.region), None if key else keys, bearer),
+        own=(as_bearer(key),) if key else (),
+        finish=AwsFinish(Scope(service, endpoint.region), None if key else keys),
     )

@@ -41,7 +41,6 @@ class AwsPlatform:
             service="aws-external-anthropic",
             url="https://aws-external-anthropic.{region}.api.aws",
             bearers=("ANTHROPIC_AWS_API_KEY",),
-            bearer=b"x-api-key",
         )
         self.url = self._aws.url
         self._models = endpoint.models
@@ -56,6 +55,6 @@ class AwsPlatform:
             method=method,
             url=f"{self.url}{path}{'?' + query if query else ''}",
             headers=(*passed_on(headers, CREDENTIALS | {_WORKSPACE}), self._workspace, *self._aws.own),
-            body=renamed(body, self.model_id) if self._models else body,
+            body=renamed(body, self._models) if self._models else body,
             finish=self._aws.finish,
         )

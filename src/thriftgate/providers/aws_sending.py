@@ -25,12 +25,11 @@ _LARGE_BYTES = 1024 * 1024  # hashing more takes milliseconds, in which the loop
 
 
 class AwsFinish(Struct, frozen=True):
-    """See `transport.Finish`. `keys` is None where the request carries a key already; `bearer` is the header that one goes
-    into, from a key of the environment. `retold` makes a Messages answer of a whole one that has another shape."""
+    """See `transport.Finish`. `keys` is None where the request carries a key already. `retold` makes a Messages answer of a
+    whole one that has another shape."""
 
     scope: Scope
     keys: Keyring | None
-    bearer: bytes = b"authorization"
     retold: Callable[[bytes], bytes] | None = None
 
     async def send(self, outgoing: Outgoing, timeouts: Timeouts, transport: Transport, clock: Clock) -> Incoming:
@@ -57,7 +56,7 @@ class AwsFinish(Struct, frozen=True):
             return outgoing.headers
         key = await self.keys.identity(clock.now_s())
         if isinstance(key, Bearer):
-            return (*outgoing.headers, bearer_header(self.bearer, key.key.encode()))
+            return (*outgoing.headers, as_bearer(key.key.encode()))
         chosen = tuple(one for one in outgoing.headers if one[0].startswith(_SIGNED))
         digest = await _sha256(outgoing.body)
         own = signed(outgoing.method, outgoing.url, chosen, digest, key=key, scope=self.scope, now_s=clock.now_s())
@@ -75,9 +74,9 @@ class AwsFinish(Struct, frozen=True):
             raise BrokenReply("AWS answered with something that is no count of tokens") from None
 
 
-def bearer_header(name: bytes, key: bytes) -> tuple[bytes, bytes]:
-    """A key that is sent as it is."""
-    return name, b"Bearer " + key if name == b"authorization" else key
+def as_bearer(key: bytes) -> tuple[bytes, bytes]:
+    """The header of a key that is sent as it is."""
+    return b"authorization", b"Bearer " + key
 
 
 class _Passed:

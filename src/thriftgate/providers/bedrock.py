@@ -18,7 +18,7 @@ from thriftgate.core.splice import Edit, apply
 from thriftgate.providers.aws_endpoint import aws_endpoint
 from thriftgate.providers.bedrock_names import plain_id
 from thriftgate.providers.endpoint import Endpoint
-from thriftgate.providers.envelope import CREDENTIALS, passed_on, renamed
+from thriftgate.providers.envelope import CREDENTIALS, passed_on, renamed_by
 from thriftgate.providers.provider import MIB, Traits, betas_heard
 from thriftgate.providers.sigv4 import Scope
 from thriftgate.providers.transport import FileBody, Headers, Outgoing, header
@@ -87,7 +87,7 @@ class Bedrock:
             method=method,
             url=f"{self.url}{path}{'?' + query if query else ''}",
             headers=(*kept, *betas, (b"anthropic-version", b"2023-06-01"), *self._aws.own),
-            body=with_user_profile(renamed(body, self.model_id), headers),
+            body=with_user_profile(renamed_by(body, self.model_id), headers),
             finish=self._aws.finish,
         )
 

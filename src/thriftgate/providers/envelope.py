@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from urllib.parse import urlsplit
 
 import msgspec
@@ -31,8 +31,13 @@ def passed_on(headers: Headers, dropped: Set[bytes] = frozenset()) -> Headers:
     return (*kept, (b"accept-encoding", b"identity"))
 
 
-def renamed(body: bytes | FileBody, name: Callable[[str], str]) -> bytes | FileBody:
-    """The body with the model as the provider calls it; as it is where that has no name for it."""
+def renamed(body: bytes | FileBody, models: Mapping[str, str]) -> bytes | FileBody:
+    """The body with the model as the provider calls it; as it is where it names none of these."""
+    return renamed_by(body, lambda model: models.get(model, model))
+
+
+def renamed_by(body: bytes | FileBody, name: Callable[[str], str]) -> bytes | FileBody:
+    """The same by a rule, which answers "" for what it has no name for."""
     if isinstance(body, FileBody) or not body:
         return body
     try:

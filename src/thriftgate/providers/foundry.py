@@ -87,6 +87,6 @@ class Foundry:
             method=method,
             url=f"{self.url}{path}{'?' + query if query else ''}",
             headers=(*with_betas(passed_on(headers, CREDENTIALS | {b"api-key"}), self.traits), *self._credentials),
-            body=renamed(body, self.model_id) if self._models else body,
+            body=renamed(body, self._models) if self._models else body,
             finish=self._finish,
         )

@@ -57,6 +57,6 @@ class GoogleCloud:
             method=method,
             url=f"{self.url}{path}{'?' + query if query else ''}",
             headers=(*passed_on(headers, CREDENTIALS), *self._credentials),
-            body=renamed(body, self.model_id) if self._models else body,
+            body=renamed(body, self._models) if self._models else body,
             finish=self._finish,
         )

@@ -128,7 +128,7 @@ async def _answered(there: AwsDelivery, work: Awaitable[None]) -> None:
 async def _on_platform(simulator: Simulator, request: Request, there: AwsDelivery) -> None:
     body = await request.body(simulator.config.max_body_bytes)
     workspace = request.headers.get("anthropic-workspace-id", "")
-    if "x-api-key" in request.headers:
+    if "x-api-key" in request.headers or request.headers.get("authorization", "").startswith("Bearer "):
         account = authenticate(request.headers).organization
     else:
         account = account_of(request, body, "aws-external-anthropic", simulator.now())

@@ -27,13 +27,14 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 def frame(headers: dict[str, str], payload: bytes) -> bytes:
     """One frame; all its headers are texts."""
-    told = b"".join(
-        struct.pack(f">B{len(name)}sBH", len(name), name.encode(), 7, len(value)) + value.encode()
-        for name, value in headers.items()
-    )
+    told = b"".join(_text(name.encode(), value.encode()) for name, value in headers.items())
     lengths = struct.pack(">II", len(told) + len(payload) + 16, len(told))
     body = lengths + struct.pack(">I", zlib.crc32(lengths)) + told + payload
     return body + struct.pack(">I", zlib.crc32(body))
+
+
+def _text(name: bytes, value: bytes) -> bytes:
+    return struct.pack(f">B{len(name)}sBH", len(name), name, 7, len(value)) + value
 
 
 def chunk_of(data: bytes) -> bytes:
