@@ -15,6 +15,7 @@ import re
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from thriftgate.core.errors import ConfigError, InputError, NotThere
 from thriftgate.core.request import Request, parse_request
@@ -67,6 +68,17 @@ class Vertex:
 
     name = "vertex"
     count_path = COUNT
+    traits = Traits(
+        "platform.claude.com/docs/en/build-with-claude/claude-models-on-google-cloud/google-managed, 2026-11; "
+        "fast: docs.cloud.google.com/gemini-enterprise-agent-platform/models/partner-models/claude/fable-5-2, 2026-11",
+        betas=False,
+        betas_heard=BETAS,
+        refuses=("container", "mcp_servers", "fallbacks", "diagnostics", "thread"),
+        tools_refused=("web_fetch_", "code_execution_", "advisor_", "mcp_toolset"),
+        fast=True,
+        fast_models=("claude-fable-5-2",),
+        body_bytes_max=30_000_000,
+    )
 
     def __init__(self, endpoint: Endpoint) -> None:
         region = endpoint.region or GLOBAL
@@ -80,17 +92,8 @@ class Vertex:
         self._credentials: Headers = ((b"authorization", b"Bearer " + key),) if key else ()
         self._finish = TokenFinish(TokenKeeper(source) if source is not None else None, GOOGLE)
         self.place = "" if region == GLOBAL else "regional"
-        self.traits = Traits(
-            "platform.claude.com/docs/en/build-with-claude/claude-models-on-google-cloud/google-managed, 2026-11; "
-            "fast: docs.cloud.google.com/gemini-enterprise-agent-platform/models/partner-models/claude/fable-5-2, 2026-11",
-            betas=False,
-            betas_heard=BETAS,
-            refuses=("container", "mcp_servers", "fallbacks", "diagnostics", "thread"),
-            tools_refused=("web_fetch_", "code_execution_", "advisor_", "mcp_toolset"),
-            fast=region in (GLOBAL, *SEVERAL_REGIONS),
-            fast_models=("claude-fable-5-2",),
-            body_bytes_max=30_000_000,
-        )
+        if region not in (GLOBAL, *SEVERAL_REGIONS):
+            self.traits = replace(self.traits, fast=False)
 
     def model_id(self, model: str) -> str:
         """Models with a date in their name have it behind an @."""
