@@ -63,6 +63,18 @@ def test_a_users_profile_is_looked_for_in_the_body() -> None:
     assert (with_user_profile(file, headers), with_user_profile(b"[]", headers)) == (file, b"[]")
 
 
+def test_ids_that_are_named_say_what_the_rest_costs() -> None:
+    for named, place, there in (
+        ("us.anthropic.claude-opus-5", "regional", "us.anthropic.claude-opus-5-5"),
+        ("anthropic.claude-opus-5", "regional", "anthropic.claude-opus-5-5"),
+        ("global.anthropic.claude-opus-5", "", "global.anthropic.claude-opus-5-5"),
+        ("my-profile", "regional", "anthropic.claude-opus-5-5"),
+    ):
+        provider = Bedrock(replace(ROW, models={"claude-opus-5": named}))
+        assert (provider.place, provider.model_id("claude-opus-5-5")) == (place, there)
+        assert provider.model_id("claude-opus-4-6") == ""
+
+
 def test_models_that_only_invoke_model_has_are_not_served() -> None:
     provider = Bedrock(replace(ROW, models={"claude-opus-4-6": "mine"}))
     assert provider.model_id("claude-sonnet-4-6") == ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from thriftgate.audit.names import resolve
+from thriftgate.core.errors import ConfigError
 from thriftgate.pricing.load import load_book, load_models
-from thriftgate.providers.bedrock_names import area_of, is_dearer, plain_id, prefix_in, row_of
+from thriftgate.providers.bedrock_names import GLOBAL, area_of, is_dearer, named_alike, plain_id, prefix_in, row_of
 
 BOOK = load_book()
 
@@ -61,6 +62,15 @@ def test_what_is_not_there(model: str) -> None:
 )
 def test_prefixes_and_what_they_cost(name: str, prefix: str | None, dearer: bool) -> None:
     assert (prefix_in(name), is_dearer(name)) == (prefix, dearer)
+
+
+def test_what_is_named_must_be_of_one_price() -> None:
+    assert named_alike({}) is None
+    assert named_alike({"a": "arn:of:something"}) == (True, None)
+    assert named_alike({"a": "us.anthropic.claude-3-haiku-20240307-v1:0"}) == (False, GLOBAL)
+    assert named_alike({"a": "arn:of:something", "b": "eu.anthropic.claude-opus-5"}) == (True, "eu")
+    with pytest.raises(ConfigError, match="give them a target each"):
+        named_alike({"a": "us.anthropic.claude-opus-5", "b": "global.anthropic.claude-opus-5"})
 
 
 def test_geographies() -> None:

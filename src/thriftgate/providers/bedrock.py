@@ -2,8 +2,8 @@
 
 Sources: platform.claude.com/docs/en/build-with-claude/claude-in-amazon-bedrock and
 docs.aws.amazon.com/bedrock/latest/userguide/inference-messages-api.html, 2026-10; the official SDK's lib/bedrock/_mantle.py.
-A call runs in its region, which costs 1.1 times the list's price. The endpoint `https://bedrock-runtime.REGION.amazonaws.com/
-anthropic` speaks the same and is signed as its host says.
+A call runs in its region, which costs 1.1 times the list's price. Below bedrock-runtime.REGION.amazonaws.com/anthropic the
+same is spoken with the profiles of InvokeModel; what is sent there is signed as that host wants it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from thriftgate.core.errors import InputError
 from thriftgate.core.splice import Edit, apply
 from thriftgate.providers.aws_endpoint import aws_endpoint
-from thriftgate.providers.bedrock_names import plain_id
+from thriftgate.providers.bedrock_names import named_alike, plain_id
 from thriftgate.providers.endpoint import Endpoint
 from thriftgate.providers.envelope import CREDENTIALS, passed_on, renamed_by
 from thriftgate.providers.provider import MIB, Traits, betas_heard
@@ -34,6 +34,8 @@ BETAS_ON_BEDROCK = frozenset(
         "computer-use-2025-11-24",
         "context-1m-2025-08-07",
         "context-management-2025-06-27",
+        "effort-2025-11-24",
+        "fine-grained-tool-streaming-2025-05-14",
         "interleaved-thinking-2025-05-14",
         "mid-conversation-output-config-2026-07-01",
         "mid-conversation-tool-changes-2026-07-01",
@@ -50,7 +52,6 @@ class Bedrock:
 
     name = "bedrock"
     count_path = "/v1/messages/count_tokens"
-    place = "regional"
     traits = Traits(
         "platform.claude.com/docs/en/build-with-claude/claude-in-amazon-bedrock, 2026-10",
         betas=False,
@@ -72,10 +73,15 @@ class Bedrock:
         self._aws = found
         self.url = found.url
         self._models: Mapping[str, str] = endpoint.models
+        named = named_alike(endpoint.models)
+        self.place = "regional" if named is None or named.dearer else ""
+        self._prefix = f"{named.prefix}." if named is not None and named.prefix else ""
 
     def model_id(self, model: str) -> str:
-        """`anthropic.` and the name, without a date. Older models than Opus 4.7, but for Haiku 4.5, are not there."""
-        return self._models.get(model) or plain_id(model)
+        """`anthropic.` and the name, without a date, behind the prefix of the ids that are named. Older models than Opus
+        4.7, but for Haiku 4.5, are not there."""
+        plain = plain_id(model)
+        return self._models.get(model) or (plain and f"{self._prefix}{plain}")
 
     def prepare(self, method: str, path: str, query: str, headers: Headers, body: bytes | FileBody) -> Outgoing:
         """The client's own request. The version is 2023-06-01 whatever the client names: the later one, which only refuses

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from thriftgate.core.errors import ConfigError, InputError
+from thriftgate.core.errors import InputError
 from thriftgate.core.splice import Edit, apply
 from thriftgate.providers.aws_endpoint import aws_endpoint
 from thriftgate.providers.bedrock import (
@@ -26,7 +26,7 @@ from thriftgate.providers.bedrock import (
     USER_PROFILE,
     with_user_profile,
 )
-from thriftgate.providers.bedrock_names import GLOBAL, area_of, is_dearer, prefix_in, row_of
+from thriftgate.providers.bedrock_names import GLOBAL, area_of, named_alike, prefix_in, row_of
 from thriftgate.providers.endpoint import Endpoint
 from thriftgate.providers.envelope import CREDENTIALS, passed_on
 from thriftgate.providers.provider import MIB, Traits, betas_heard
@@ -78,16 +78,10 @@ class BedrockLegacy:
         )
         self.url = self._aws.url
         self._models: Mapping[str, str] = endpoint.models
-        dearer = {is_dearer(name) for name in endpoint.models.values()}
-        if len(dearer) > 1:
-            raise ConfigError(
-                "upstream.models: some of these cost more by their region and some are global.; give them a target each, as "
-                "each has prices of its own"
-            )
-        self.place = "regional" if True in dearer else ""
-        named = [prefix for name in endpoint.models.values() if (prefix := prefix_in(name)) is not None and is_dearer(name)]
-        self._prefix = (named[0] if named else area_of(endpoint.region)) if self.place else GLOBAL
+        named = named_alike(endpoint.models)
+        self.place = "regional" if named is not None and named.dearer else ""
         self._area = area_of(endpoint.region)
+        self._prefix = GLOBAL if named is None else self._area if named.prefix is None else named.prefix
 
     def model_id(self, model: str) -> str:
         """The id of the model's inference profile."""

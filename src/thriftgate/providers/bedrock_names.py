@@ -9,8 +9,12 @@ platform.claude.com/docs/en/build-with-claude/claude-on-amazon-bedrock-legacy, 2
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from msgspec import Struct
+
+from thriftgate.core.errors import ConfigError
 
 GLOBAL = "global"
 _DATE = re.compile(r"-\d{8}$")
@@ -80,6 +84,29 @@ def prefix_in(identifier: str) -> str | None:
     """The prefix of an id or of the ARN of a profile, "" for one without; None where it does not say what it is."""
     found = _PROFILE.fullmatch(identifier)
     return None if found is None else found[1] or ""
+
+
+class Named(NamedTuple):
+    """What the ids that a row names have in common: whether they cost more by their region, and their prefix,
+    where one says it."""
+
+    dearer: bool
+    prefix: str | None
+
+
+def named_alike(models: Mapping[str, str]) -> Named | None:
+    """None where no id is named. Raises ConfigError for ids of two prices."""
+    if not models:
+        return None
+    dearer = {is_dearer(name) for name in models.values()}
+    if len(dearer) > 1:
+        raise ConfigError(
+            "upstream.models: some of these cost more by their region and some do not; give them a target each, as each has "
+            "prices of its own"
+        )
+    (one,) = dearer
+    prefixes = [prefix for name in models.values() if (prefix := prefix_in(name)) is not None]
+    return Named(one, (prefixes[0] if prefixes else None) if one else GLOBAL)
 
 
 def is_dearer(identifier: str) -> bool:
