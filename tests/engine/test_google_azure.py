@@ -7,13 +7,23 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import msgspec
 import pytest
 
-from tests.fixtures import HEADERS, MODEL, assert_sound, call_of, engine_on, message, read_all, serving, simulator, told
+from tests.fixtures import (
+    HEADERS,
+    MODEL,
+    assert_books_are_the_bill,
+    call_of,
+    engine_on,
+    message,
+    read_all,
+    serving,
+    simulator,
+    told,
+)
 from tests.providers.clouds import knowing
 from thriftgate.core.errors import InputError, UnknownPrice, Unreachable
 from thriftgate.engine.engine import Engine
@@ -58,12 +68,6 @@ async def asked(engine: Engine, body: dict[str, Any], **headers: str) -> tuple[i
     entry = await engine.ledger.entry(told(reply.headers, "thriftgate-request-id"))
     assert entry is not None
     return reply.status, answer if body.get("stream") else msgspec.json.decode(answer), entry
-
-
-async def assert_books_are_the_bill(engine: Engine, app: Simulator) -> None:
-    await assert_sound(engine.ledger)
-    booked = sum(-entry.posted(UPSTREAM) for entry in await engine.ledger.entries(limit=1_000))
-    assert Fraction(booked, 10**12) == Fraction(app.bill.total)
 
 
 @EVERY

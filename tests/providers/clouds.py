@@ -9,9 +9,8 @@ import msgspec
 
 from thriftgate.clock import Clock
 from thriftgate.core.errors import Unreachable
-from thriftgate.providers.cloud_errors import WholeAnswer
 from thriftgate.providers.token_keeper import Token
-from thriftgate.providers.transport import Outgoing, Timeouts, Transport
+from thriftgate.providers.transport import Outgoing, Timeouts, Transport, WholeAnswer
 from thriftgate.simulator import Simulator, SimulatorConfig
 
 TOKEN_URL = "http://127.0.0.1/oauth2.googleapis/token"

@@ -11,8 +11,8 @@ from tests.providers.clouds import answer
 from thriftgate.core.errors import BrokenReply
 from thriftgate.core.governing.refusals import error_in
 from thriftgate.core.health.faults import fault_of
-from thriftgate.providers.cloud_errors import AZURE, BY_STATUS, GOOGLE, TEXT_MAX, WholeAnswer, told_as_claude, translated
-from thriftgate.providers.transport import header
+from thriftgate.providers.cloud_errors import AZURE, BY_STATUS, GOOGLE, TEXT_MAX, told_as_claude, translated
+from thriftgate.providers.transport import WholeAnswer, header
 from thriftgate.simulator.errors import STATUS_OF
 
 QUOTA = "Quota exceeded for aiplatform.googleapis.com/online_prediction_input_tokens_per_minute_per_base_model."

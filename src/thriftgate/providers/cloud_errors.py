@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import Struct
 
-from thriftgate.providers.transport import Headers, Incoming, header, laid_over
+from thriftgate.providers.transport import Headers, Incoming, WholeAnswer, header, laid_over
 
 TEXT_MAX = 2_000  # characters of what is no JSON: the page of a front door
 _TAG = re.compile(r"<(script|style)\b[^<]*</\1>|<[^<>]*>", re.IGNORECASE)  # linear, whatever it is given
@@ -81,26 +80,6 @@ AZURE: Mapping[str, Meaning] = {
 }
 """Codes of Foundry's front; most of its errors carry the status as their code (learn.microsoft.com/azure/foundry/
 foundry-models/how-to/use-foundry-models-claude and …/quotas-limits, 2026-08; seen in public issues, 2025-11 to 2026-07)."""
-
-
-class WholeAnswer(Struct, frozen=True):
-    """An answer that has been read: see `transport.Incoming`."""
-
-    status: int
-    headers: Headers
-    body: bytes
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self.body
-
-    async def read(self) -> bytes:
-        return self.body
-
-    def at_end(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        """There is nothing to close."""
 
 
 async def told_as_claude(incoming: Incoming, table: Mapping[str, Meaning]) -> Incoming:
