@@ -25,7 +25,9 @@ from thriftgate.gateway.observing import Observer, standings_of
 from thriftgate.gateway.oidc import Oidc
 from thriftgate.gateway.oidc_logins import oidc_callback, oidc_login
 from thriftgate.gateway.openai_chat import chat
+from thriftgate.gateway.openai_kept import open_kept
 from thriftgate.gateway.openai_models import MODELS, models
+from thriftgate.gateway.openai_responses import KEPT, kept_response, response_tokens, responses
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms, Within
 from thriftgate.gateway.sessions import Sessions
@@ -58,6 +60,7 @@ class Gateway:
         self._access: Access | None = None
         self._sessions: Sessions | None = None
         self._oidc: Oidc | None = None
+        self._kept = open_kept(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -144,6 +147,7 @@ class Gateway:
             self._oidc,
             self._alerts.desk if self._alerts is not None else None,
             self._within,
+            self._kept,
         )
 
     def _ready_access(self) -> Access:
@@ -203,6 +207,8 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/messages"): messages,
     ("POST", "/v1/messages/count_tokens"): count,
     ("POST", "/v1/chat/completions"): chat,
+    ("POST", "/v1/responses"): responses,
+    ("POST", "/v1/responses/input_tokens"): response_tokens,
     ("GET", MODELS): models,
     ("HEAD", "/"): _alive,
     ("GET", "/"): _alive,
@@ -228,6 +234,8 @@ def _by_prefix(scope: Scope) -> Handler:
         return job
     if is_admin_call(scope):
         return admin
+    if scope["path"].startswith(KEPT):
+        return kept_response
     if is_batch_call(scope):
         return batches
     if scope["method"] == "GET" and scope["path"].startswith(f"{MODELS}/"):

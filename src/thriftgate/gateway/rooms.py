@@ -14,6 +14,7 @@ from thriftgate.gateway.access import Access
 from thriftgate.gateway.asgi import Receive, Scope, Send
 from thriftgate.gateway.observing import Observer
 from thriftgate.gateway.oidc import Oidc
+from thriftgate.gateway.openai_kept import KeptResponses
 from thriftgate.gateway.sessions import Sessions
 from thriftgate.settings import Settings
 
@@ -32,7 +33,7 @@ class Rooms:
     none, because no key of the provider's is there or the lever is off); `clients` are the batches that clients create,
     `observer` tells the outside what is booked, `access` knows who may call, `sessions` who is logged in; `oidc` is the
     identity provider, if there is one; `alerts` answers about alerts where they are on; `within` is told of a gateway that
-    has no socket."""
+    has no socket; `kept` are responses that clients may go on from, where they may be kept."""
 
     engine: Engine
     settings: Settings
@@ -44,6 +45,7 @@ class Rooms:
     oidc: Oidc | None = None
     alerts: AlertDesk | None = None
     within: Within | None = None
+    kept: KeptResponses | None = None
 
 
 Handler = Callable[[Rooms, Scope, Receive, Send], Awaitable[None]]
