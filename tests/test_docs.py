@@ -233,6 +233,7 @@ def test_the_keys_of_json_are_documented(
         **{f"alerts {verb}": asked("alerts", verb, "--ledger", books.path) for verb in ("list", "rules")},
         "alerts test": asked("alerts", "test"),
         "doctor": asked("doctor", "--ledger", books.path),
+        "providers": asked("providers"),
         "demo": demo_document(demo_done()),
         **_batch_documents(run),
         **_eval_documents(run),
@@ -272,6 +273,7 @@ def test_the_keys_of_json_are_documented(
             "alarm",
             "cases",
             "removed",
+            "providers",
         ):
             value = document.get(name)
             if value and isinstance(value, list | dict) and "…" not in member(keys, name):
