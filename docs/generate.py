@@ -128,11 +128,8 @@ def settings_page() -> str:
                 *inner_tables(name, kind),
             ]
         elif (item := item_of(kind)) is not None:
-            parts += [
-                f"## [{name}]",
-                f"{prose(inspect.getdoc(item) or '')} In the file only, not by variable.",
-                item_table(item),
-            ]
+            told = f"{prose(inspect.getdoc(item) or '')} In the file only, not by variable."
+            parts += [f"## [{name}]", told, item_table(item)]
         else:
             title, _, rest = prose(inspect.getdoc(overrides) or "").partition("\n\n")
             example, _, after = rest.rpartition("\n\n")
