@@ -6,11 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-
 from benchmarks.semantic.__main__ import main
 from benchmarks.semantic.play import Question, play
 from benchmarks.semantic.questions import made
 from benchmarks.semantic.rivals import play_fixed
+
 from thriftgate.core.semantic.lexical import LexicalIndex, features
 from thriftgate.core.semantic.slots import slots_of
 from thriftgate.core.semantic.stages import Terms

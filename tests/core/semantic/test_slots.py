@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,6 +97,30 @@ def test_other_numbers_are_another_question(one: int, other: int, frame: str) ->
 @pytest.mark.parametrize("digits", ["٣٤", "३४", "34"])
 def test_digits_of_other_scripts_are_numbers(digits: str) -> None:
     assert apart(f"price for {digits} pieces", "price for 35 pieces")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("rooms 2 3", "rooms 23"),
+        ("in 2024-05-01", "in 2024-05-10"),
+        ("1,5 or 15", "15 or 1,5"),
+        ("about 3.5 kg of it now", "now of about 3.5 g it"),
+        ("add 1.000 of it", "add 1.00 of it"),
+        ("pay $5", "pay €5"),
+        ("below -5", "below 5"),
+        ("at 10:30", "at 10:50"),
+    ],
+)
+def test_numbers_as_they_are_written(one: str, other: str) -> None:
+    assert apart(one, other)
+
+
+@pytest.mark.parametrize("piece", ["a.", "a", "1,", "1 ", "/", "-", '"', "`", "a@", "A.b", "://", "1a", "'", "_"])
+def test_no_text_takes_long(piece: str) -> None:
+    began = perf_counter()
+    slots_of((piece * TEXT_CHARS)[:TEXT_CHARS])
+    assert perf_counter() - began < 1.0
 
 
 def test_what_is_too_long_or_says_nothing_has_no_slots() -> None:

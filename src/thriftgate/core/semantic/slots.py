@@ -36,17 +36,18 @@ TEXT_CHARS = 4_000
 _QUOTED = re.compile(
     r"```.*?```|`[^`\n]+`|\"[^\"\n]+\"|“[^”\n]+”|„[^“”\n]+[“”]|«[^»\n]+»|「[^」\n]+」|(?<!\w)'[^'\n]+'(?!\w)", re.DOTALL
 )
+# Each begins where nothing that it could have begun with stands before, so that no text takes long.
 _ADDRESS = re.compile(
-    r"\b[a-z][a-z0-9+.-]*://\S+|\bwww\.\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    r"|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|dev|co|de|fr|uk|eu)\b(?:/\S*)?",
+    r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://\S+|\bwww\.\S+|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+    r"|(?<![\w.-])[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|dev|co|de|fr|uk|eu)\b(?:/\S*)?",
     re.IGNORECASE,
 )
 _CODE = re.compile(
-    r"[\w.-]*[/\\][\w./\\-]+|\b\w+(?:\.\w+)+(?:\(\))?|\b\w+\(\)|\b[A-Za-z]+_\w+|\b_\w+|(?<!\S)--?[a-zA-Z][\w-]*|(?<!\w)[#@$][A-Za-z]\w*"
-    r"|\b[a-z]+[A-Z]\w*|\b[A-Za-z]+\d\w*|\b\d+[A-Za-z]\w*\d\w*"
+    r"(?<![\w.-])[\w.-]*[/\\][\w./\\-]+|(?<![\w.])(?![\d.]+(?![\w.]))\w+(?:\.\w+)+(?:\(\))?|\b\w+\(\)|\b[A-Za-z]+_\w+|\b_\w+"
+    r"|(?<!\S)--?[a-zA-Z][\w-]*|(?<!\w)[#@$][A-Za-z]\w*|\b[a-z]+[A-Z]\w*|\b[A-Za-z]+\d\w*|\b\d+[A-Za-z]\w*\d\w*"
 )
-# A number with sign, grouping, fraction, exponent, and what stands right behind or before it as its unit.
-_NUMBER = re.compile(r"[-+−±~<>≤≥=]?\s?[€$£¥₹]?\s?\d[\d.,:/'’ \u00a0\u202f-]*\d|[-+−±~<>≤≥=]?\s?[€$£¥₹]?\s?\d", re.UNICODE)
+# A number with its sign, currency, grouping and fraction. A blank groups digits only before three of them.
+_NUMBER = re.compile(r"[-+−±~<>≤≥=]?\s?[€$£¥₹]?\s?\d(?:[\d.,:/'’-]|[ \u00a0\u202f](?=\d{3}(?!\d)))*(?<=\d)", re.UNICODE)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SYMBOLS = re.compile(r"[%‰°€$£¥₹<>≤≥=≠+*/^|&~±×÷√∞→←↑↓✓✗✔✘]")
 _EMOJI = re.compile(r"[\U0001F000-\U0001FAFF\u2600-\u27BF]")
@@ -199,6 +200,8 @@ def _unit(text: str, at: int) -> str:
     """The unit that stands right behind a number."""
     behind = re.match(r"\s?([^\W\d_]+)", text[at : at + 24])
     word = behind.group(1).lower() if behind else ""
+    if word in STARTERS:
+        return ""
     return next((f" {form}" for form in (word, word.removesuffix("s")) if form in UNITS), "")
 
 
