@@ -85,5 +85,7 @@ class ReuseSettings(Table):
     semantic: tuple[ReuseSemanticRow, ...] = Field(default=(), description="tasks whose similar questions share answers")
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
     scopes_max: int = Field(
-        default=200, ge=1, description="scopes of similar questions kept at most: tenants times tasks times prompts"
+        default=10,
+        ge=1,
+        description="scopes of similar questions kept at most: tenants times tasks times prompts; the least recently used goes",
     )

@@ -17,6 +17,7 @@ from thriftgate.engine.call import Reply
 from thriftgate.engine.engine import Engine
 from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.providers.transport import Incoming, Outgoing, Timeouts
+from thriftgate.simulator import SimClock
 
 SEMANTIC = "reuse.semantic"
 TASK = HEADERS | {"thriftgate-task": "desk"}
@@ -71,14 +72,13 @@ async def desk(
     answer: Callable[[str], str] = right, row: dict[str, Any] | None = None, *, seed: int = 1, **tables: Any
 ) -> AsyncIterator[tuple[Engine, Knowing]]:
     """An engine with the tier on, and its provider."""
-    app = simulator()
+    time = SimClock.frozen()
+    app, clock = simulator(clock=time), TestClock(time)
     transport = Knowing(app, answer)
     levers = ("reuse.exact", SEMANTIC)
     reuse = {"rules": ({"task": "desk*"},), "semantic": (ROW | (row or {}),)} | tables.pop("reuse", {})
     settings = settings_of(**{"policy": {"levers": levers}, "reuse": reuse, **tables})
-    engine = await build_engine(
-        settings, transport=transport, clock=TestClock(app.config.clock), draw=random.Random(seed).random
-    )
+    engine = await build_engine(settings, transport=transport, clock=clock, draw=random.Random(seed).random)
     try:
         yield engine, transport
     finally:

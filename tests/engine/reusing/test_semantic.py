@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from tests.engine.reusing.alike import FRAMES, HEADERS, SEMANTIC, SUBJECTS, TASK, Day, asked, desk, right, say
+from tests.engine.reusing.alike import FRAMES, SEMANTIC, SUBJECTS, TASK, Day, asked, desk, right, say
 from tests.engine.reusing.stage import entries, question
-from tests.fixtures import TestClock, message, told
+from tests.fixtures import HEADERS, TestClock, message, told
 from thriftgate.core.plan import Skip
 from thriftgate.core.semantic.stages import Terms
 from thriftgate.engine.engine import Engine
