@@ -87,5 +87,5 @@ class ReuseSettings(Table):
     scopes_max: int = Field(
         default=10,
         ge=1,
-        description="scopes of similar questions kept at most: tenants times tasks times prompts; the least recently used goes",
+        description="scopes of similar questions kept at most: tenants times tasks times prompts; the oldest goes",
     )
