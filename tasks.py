@@ -8,7 +8,7 @@
     python3 tasks.py kill [ARGS]      kill -9 in the middle of calls, fifty times, and count the books
     python3 tasks.py kill-batch       kill -9 of the batch runner, thirty times over 100,000 jobs, and count the books
     python3 tasks.py bench NAME       one benchmark, such as: gateway
-    python3 tasks.py recipes [ARGS]   docs/guides/recipes.md with the real clients, which it installs into .cache/recipes (1.4 GB)
+    python3 tasks.py recipes [ARGS]   docs/guides/recipes.md with the real clients, installed into .cache (1.3 GB)
     python3 tasks.py lock [recipes]   resolve the dependencies anew into requirements.lock, or those clients
     python3 tasks.py install          only make .venv
 
@@ -66,6 +66,11 @@ COMPILED = ("pyproject.toml", "--all-extras", "--group", "dev", "-o", "requireme
 RECIPES_COMPILED = tuple(
     (str(RECIPE_LOCKS / f"{name}.in"), "-o", str(RECIPE_LOCKS / f"{name}.lock")) for name in ("python", "aider")
 )
+PIP_INSTALL = ("-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--require-hashes", "-r")
+NODE_INSTALL = (
+    ("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"),
+    ("node", "node_modules/opencode-ai/postinstall.mjs"),  # finds the program for this machine among what was installed
+)
 RECIPES_NPM = ("npm", "install", "--package-lock-only", "--omit-lockfile-registry-resolved", "--prefix", str(RECIPE_LOCKS))
 
 
@@ -79,10 +84,8 @@ def main(arguments: list[str]) -> int:
     python = sys.executable if here else str(ensure_venv())
     if name == "install":
         return run(python, name) if here else 0
-    if name == "lock":
-        return lock(*rest)
-    if name == "recipes":
-        return recipes(python, rest)
+    if name in {"lock", "recipes"}:
+        return lock(*rest) if name == "lock" else recipes(python, rest)
     if name == "bench":
         return call([python, "-m", f"benchmarks.{rest[0]}", *rest[1:]])
     if name in GROUPS:
@@ -159,26 +162,30 @@ def recipes(python: str, rest: list[str]) -> int:
 def install_clients(name: str) -> tuple[str, str]:
     """Bring an environment of real clients up to date with its lock. Its name, and why it could not be, or nothing."""
     folder, stamp = RECIPES / name, RECIPES / f"{name}.digest"
-    files = ("package.json", "package-lock.json") if name == "node" else (f"{name}.lock",)
-    digest = hashlib.sha256(b"".join((RECIPE_LOCKS / file).read_bytes() for file in files)).hexdigest()
+    files = [
+        RECIPE_LOCKS / file for file in (("package.json", "package-lock.json") if name == "node" else (f"{name}.lock",))
+    ]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
         return name, ""
-    print(f"thriftgate: installing the clients in .cache/recipes/{name} (once)", file=sys.stderr, flush=True)
+    print(
+        f"thriftgate: installing clients into .cache/recipes/{name} (once; again when their lock changes)", file=sys.stderr
+    )
     shutil.rmtree(folder, ignore_errors=True)
     try:
         if name == "node":
             folder.mkdir()
             for file in files:
-                shutil.copy(RECIPE_LOCKS / file, folder)
-            command = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel", "error", "--prefix", str(folder)]
+                shutil.copy(file, folder)
+            commands = NODE_INSTALL
         else:
             venv.create(folder, with_pip=True, symlinks=os.name != "nt")
-            options = ["--quiet", "--no-compile", "--no-deps", "--require-hashes"]
-            command = [str(folder / "bin" / "python"), "-m", "pip", "install", *options, "-r", str(RECIPE_LOCKS / files[0])]
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=RECIPE_PATIENCE_S)
+            commands = ((str(folder / "bin" / "python"), *PIP_INSTALL, str(files[0])),)
+        for command in commands:
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=RECIPE_PATIENCE_S)
     except subprocess.CalledProcessError as error:
-        lines = f"{error.stdout or ''}\n{error.stderr or ''}".strip().splitlines() or [str(error)]
-        return name, next((line for line in lines if "ERROR" in line or "npm error" in line), lines[-1])
+        lines = f"{error.stdout or ''}\n{error.stderr or ''}".splitlines()
+        return name, " ".join(line for line in lines if "error" in line.lower())[:500] or str(error)
     except (OSError, subprocess.TimeoutExpired) as error:
         return name, str(error)
     stamp.write_text(digest, encoding="utf-8")

@@ -49,7 +49,7 @@ def find(environment: str, program: str) -> Path:
 
 
 class Desk:
-    """Where one client works: a home of its own, a folder of its own, and a gateway; nothing else is reached through a proxy."""
+    """Where one client works: a home and a folder of its own, a gateway, and a proxy that leads nowhere else."""
 
     def __init__(self, folder: Path, stack: Stack) -> None:
         self.folder = folder / "desk"
