@@ -177,7 +177,7 @@ def install_clients(name: str) -> tuple[str, str]:
             folder.mkdir()
             for file in files:
                 shutil.copy(file, folder)
-            commands = NODE_INSTALL
+            commands: tuple[Command, ...] = NODE_INSTALL
         else:
             venv.create(folder, with_pip=True, symlinks=os.name != "nt")
             commands = ((str(folder / "bin" / "python"), *PIP_INSTALL, str(files[0])),)

@@ -24,7 +24,7 @@ PAGE = ROOT / "docs" / "guides" / "recipes.md"
 PROGRAMS = Path(__file__).parent / "programs"
 GATEWAY = "http://127.0.0.1:8484"
 NOWHERE = "http://127.0.0.1:9"
-TIMEOUT_S = 120.0
+TIMEOUT_S = 300.0
 
 
 def recipe(client: str) -> list[str]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
+import pytest
+
 from tests.recipes.clients import Desk, find, long_rules
 
 EDIT = """Change it [[sim: say=rules.txt
@@ -17,6 +21,8 @@ Another line.
 
 def test_aider(desk: Desk) -> None:
     program = find("aider", "aider")
+    if shutil.which("git") is None:
+        pytest.skip("aider works on a repository, and git is not installed")
     desk.write("aider", ".aider.conf.yml", ".aider.models.yml")
     git = ("git", "-c", "user.name=dev", "-c", "user.email=dev@example.org")
     rules = desk.folder / "rules.txt"
@@ -39,4 +45,5 @@ def test_aider(desk: Desk) -> None:
 
     assert "Applied edit to rules.txt" in ask(EDIT)
     assert rules.read_text(encoding="utf-8").startswith("Another line.\n")
-    assert len(desk.entries()) >= 4, "the edit, and the words of its commit by the weak model"
+    last = desk.entries()[2:]
+    assert {entry.model for entry in last} == {"claude-opus-4-8", "claude-haiku-4-5"}, "the weak model words the commit"

@@ -6,6 +6,7 @@ import sys
 
 from pydantic import BaseModel
 from pydantic_ai import Agent
+from pydantic_ai.messages import ModelMessage
 from recipe import answer, model
 
 
@@ -38,7 +39,8 @@ loop = agent.run_sync('Weather? [[sim: tool=get_weather input={"city":"Oslo"} th
 typed = Agent(model, output_type=Weather).run_sync("The weather in Oslo?").output
 
 chat = Agent(model, instructions=sys.argv[1])
-history, usages = [], []
+history: list[ModelMessage] = []
+usages = []
 for turn in range(3):
     done = chat.run_sync(f"Question {turn}?", message_history=history)
     history = done.all_messages()
