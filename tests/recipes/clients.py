@@ -35,15 +35,21 @@ def recipe(client: str) -> list[str]:
     return blocks
 
 
-def find(environment: str, program: str) -> Path:
-    """A program of an environment that `tasks.py recipes` has made; else the test is skipped and says why."""
+def installed() -> Path:
+    """Where `tasks.py recipes` has made the environments of the clients; without them the test is skipped."""
     made = os.environ.get("THRIFTGATE_RECIPES")
     if not made:
         pytest.skip("real clients are run by a task of their own: python3 tasks.py recipes")
-    refused = Path(made) / f"{environment}.refused"
+    return Path(made)
+
+
+def find(environment: str, program: str) -> Path:
+    """A program of an environment; where that could not be installed the test is skipped and says why."""
+    made = installed()
+    refused = made / f"{environment}.refused"
     if refused.exists():
         pytest.skip(f"could not be installed: {refused.read_text(encoding='utf-8').strip()}")
-    folder = Path(made) / environment
+    folder = made / environment
     found = folder / "bin" / program
     return found if found.exists() else folder / "node_modules" / ".bin" / program
 

@@ -8,11 +8,17 @@ import pytest
 
 from tests.clients.conftest import running, stack
 from tests.clients.stack import Stack
-from tests.recipes.clients import Desk
+from tests.recipes.clients import Desk, installed
 
 __all__ = ["running", "stack"]  # fixtures
 
 
+@pytest.fixture(scope="session")
+def clients() -> Path:
+    """Asked for before any server is started: without clients none is needed."""
+    return installed()
+
+
 @pytest.fixture
-def desk(stack: Stack, tmp_path: Path) -> Desk:
+def desk(clients: Path, stack: Stack, tmp_path: Path) -> Desk:
     return Desk(tmp_path, stack)
