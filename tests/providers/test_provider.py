@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tests.contracts.check_provider import CHECKS, FOREIGN, NEEDS, SAME_WIRE, Check, endpoint_of
+from tests.contracts.check_provider import CHECKS, CLIENTS_OWN, FOREIGN, NEEDS, SAME_WIRE, Check, endpoint_of
 from thriftgate.core.models import Capabilities
 from thriftgate.core.request import parse_request
 from thriftgate.pricing.load import load_models
@@ -14,8 +14,9 @@ from thriftgate.providers.provider import NEVER_CACHED, Provider, Traits, betas_
 from thriftgate.providers.transport import Headers
 
 WHOLE = Traits("x", batches=True, fast=True, geo=True)
-SAME_WIRE_PROVIDERS = ("anthropic",)
-FOREIGN_PROVIDERS = ("aws_platform", "bedrock", "bedrock_legacy")
+SAME_WIRE_PROVIDERS = ("anthropic", "google_cloud")
+FOR_CLIENTS_KEYS = ("anthropic",)
+FOREIGN_PROVIDERS = ("aws_platform", "bedrock", "bedrock_legacy", "vertex", "google_cloud", "foundry")
 DEAF = replace(WHOLE, betas=False)
 
 
@@ -28,6 +29,12 @@ def test_contract(kind: type[Provider], check: Check) -> None:
 @pytest.mark.parametrize("check", SAME_WIRE, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", SAME_WIRE_PROVIDERS)
 def test_contract_of_those_that_take_calls_as_they_are(name: str, check: Check) -> None:
+    check(PROVIDERS[name])
+
+
+@pytest.mark.parametrize("check", CLIENTS_OWN, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", FOR_CLIENTS_KEYS)
+def test_contract_of_those_that_clients_keys_are_for(name: str, check: Check) -> None:
     check(PROVIDERS[name])
 
 
@@ -48,6 +55,7 @@ def test_a_model_can_do_at_a_provider_what_both_can() -> None:
     assert fitted(model, replace(WHOLE, batches=False, fast=False, geo=False)) == replace(
         model, batch=False, fast=False, geo=False
     )
+    assert not fitted(model, replace(WHOLE, fast_models=("claude-fable-5-2",))).fast
     assert fitted(model, replace(WHOLE, marks=False)).cache_min_tokens == NEVER_CACHED
     assert not fitted(Capabilities(id="m", source="s", checked="2026-11-01"), WHOLE).batch
 
@@ -57,6 +65,7 @@ def test_a_model_can_do_at_a_provider_what_both_can() -> None:
     [
         ("", (), WHOLE, ""),
         (',"speed":"fast"', (), replace(WHOLE, fast=False), "fast mode"),
+        (',"speed":"fast"', (), replace(WHOLE, fast_models=("other",)), "fast mode (speed) for m"),
         (',"inference_geo":"us"', (), replace(WHOLE, geo=False), "inference_geo"),
         (',"cache_control":{"type":"ephemeral"}', (), replace(WHOLE, automatic=False), "cache_control"),
         ("", ((b"anthropic-beta", b"one"),), DEAF, "the beta one"),
@@ -77,6 +86,7 @@ def test_what_a_provider_cannot_take_is_said(members: str, headers: Headers, tra
     [
         ("", ((b"anthropic-beta", b"claude-code-20250219,pdfs-2024-09-25"),), DEAF),
         ("", ((b"anthropic-beta", b"one"), (b"anthropic-beta", b" one,")), replace(DEAF, betas_heard={"one"})),
+        (',"speed":"fast"', (), replace(WHOLE, fast_models=("m",))),
         (',"container":null', (), replace(WHOLE, refuses=("container",))),
         (',"tools":[{"name":"a","input_schema":{"type":"object"}}]', (), replace(WHOLE, tools_refused=("web_",))),
         (',"tools":{"type":1}', (), replace(WHOLE, tools_refused=("web_",))),

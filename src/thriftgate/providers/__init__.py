@@ -9,11 +9,17 @@ from thriftgate.providers.anthropic import Anthropic
 from thriftgate.providers.aws_platform import AwsPlatform
 from thriftgate.providers.bedrock import Bedrock
 from thriftgate.providers.bedrock_legacy import BedrockLegacy
+from thriftgate.providers.foundry import Foundry
+from thriftgate.providers.google_cloud import GoogleCloud
 from thriftgate.providers.provider import Provider
+from thriftgate.providers.vertex import Vertex
 
 PROVIDERS: dict[str, type[Provider]] = {
     "anthropic": Anthropic,
     "aws_platform": AwsPlatform,
     "bedrock": Bedrock,
     "bedrock_legacy": BedrockLegacy,
+    "vertex": Vertex,
+    "google_cloud": GoogleCloud,
+    "foundry": Foundry,
 }
