@@ -185,7 +185,8 @@ def install_clients(name: str) -> tuple[str, str]:
             subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=RECIPE_PATIENCE_S)
     except subprocess.CalledProcessError as error:
         lines = f"{error.stdout or ''}\n{error.stderr or ''}".splitlines()
-        return name, " ".join(line for line in lines if "error" in line.lower())[:500] or str(error)
+        told = [line[:160] for line in lines if "error" in line.lower() and "Ignored" not in line]
+        return name, " ".join(told)[:500] or str(error)
     except (OSError, subprocess.TimeoutExpired) as error:
         return name, str(error)
     stamp.write_text(digest, encoding="utf-8")
