@@ -28,7 +28,7 @@ from thriftgate.engine.health import Health, Left
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.targets import Pool, Target
 from thriftgate.pricing.places import PREFIX
-from thriftgate.providers.provider import Provider, objection
+from thriftgate.providers.provider import Provider, objection_of
 
 NOTHING = Need(0.0, 0.0)
 NEAR_SHARE = 0.1  # of a limit: while more is left, it is not asked whether another key would be quicker
@@ -202,7 +202,7 @@ def _objection(target: Target, request: Request, call: Call) -> str:
     """Why a target cannot take a call as it is; "" where it can."""
     if request.geo and target.place.startswith(PREFIX):
         return "inference_geo has no price beside the target's own price_factor"
-    return objection(request, call.headers, target.provider.traits)
+    return objection_of(target.provider, request, call.headers)
 
 
 def _root(name: str, targets: Sequence[Target]) -> str:

@@ -6,6 +6,11 @@ Adding a provider: one file here, one line in `PROVIDERS`. Start reading at `tra
 from __future__ import annotations
 
 from thriftgate.providers.anthropic import Anthropic
+from thriftgate.providers.openai_compatible import spoken_by
 from thriftgate.providers.provider import Provider
+from thriftgate.wire.openai_out.servers import SERVERS
 
-PROVIDERS: dict[str, type[Provider]] = {"anthropic": Anthropic}
+PROVIDERS: dict[str, type[Provider]] = {
+    "anthropic": Anthropic,
+    **{server.name: spoken_by(server) for server in SERVERS},
+}
