@@ -6,11 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from tests.contracts.check_provider import CHECKS, NEEDS, SAME_WIRE, Check, endpoint_of
-from thriftgate.core.models import Capabilities
+from thriftgate.core.models import NEVER_CACHED, Capabilities
 from thriftgate.core.request import parse_request
 from thriftgate.pricing.load import load_models
 from thriftgate.providers import PROVIDERS
-from thriftgate.providers.provider import NEVER_CACHED, Provider, Traits, fitted, objection
+from thriftgate.providers.provider import Provider, Traits, fitted, objection
 from thriftgate.providers.transport import Headers
 
 WHOLE = Traits("x", batches=True, fast=True, geo=True)

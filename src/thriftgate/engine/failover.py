@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.errors import UpstreamError
+from thriftgate.core.foreign import is_foreign
 from thriftgate.core.health.faults import Fault, fault_in, fault_of
 from thriftgate.engine.call import Call, Reply
 from thriftgate.engine.retry import Attempts
@@ -65,6 +66,8 @@ class Failover:
         if reply.body is None or reply.status < 400:
             return None
         fault = fault_of(reply.status, reply.body)
+        if fault is None and is_foreign(prepared.request.model):  # what another vendor's model does not take, Claude may
+            return self._unrouted(call, prepared)
         return self._next(call, prepared, fault) if fault is not None else None
 
     def after(self, call: Call, prepared: Prepared, error: UpstreamError) -> Call | None:
@@ -83,7 +86,15 @@ class Failover:
         # Money and credentials say nothing of the call, and cost no time: it goes on for as long as there is any target.
         if not within and not (fault is not None and fault.kind in ("spend", "balance", "auth")):
             return None
-        return other if self._upstreams.may_go_elsewhere(other, prepared.request) else None
+        if self._upstreams.may_go_elsewhere(other, prepared.request):
+            return other
+        return self._unrouted(other, prepared)
+
+    def _unrouted(self, call: Call, prepared: Prepared) -> Call | None:
+        """The call for the model that the client named, where another had been put in its place."""
+        if not self._rules.on or prepared.asked is None or call.unrouted or not prepared.upstream:
+            return None
+        return replace(call, upstream="", unrouted=f"{prepared.request.model} failed at {prepared.upstream}: {prepared.id}")
 
 
 def _retry_after_s(headers: Headers) -> float:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.errors import InputError, NotThere, SpendCapped
+from thriftgate.core.foreign import is_foreign
 from thriftgate.core.governing.gate import Need
 from thriftgate.core.governing.groups import counted_input
 from thriftgate.core.governing.homes import Homes
@@ -92,6 +93,11 @@ class Upstreams:
             chosen = self._soonest(able, model)
         self.health.goes(chosen, model)
         return replace(call, upstream=chosen)
+
+    def has(self, name: str, model: str) -> bool:
+        """Whether a call for that model can stay at the target; with the client's own key it goes where Claude is."""
+        target = self.pool.by_name.get(name)
+        return target in self.pool.serving(model) if target is not None else not is_foreign(model)
 
     def may_go_elsewhere(self, call: Call, request: Request) -> bool:
         """Whether there is a target that this call was not tried at, and can be."""

@@ -30,6 +30,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from thriftgate.core.errors import ConfigError
+from thriftgate.core.foreign import Foreign
 from thriftgate.core.prices import Mode, PriceBook, PriceRow
 from thriftgate.pricing.book import digest
 from thriftgate.pricing.rows import (
@@ -43,6 +44,8 @@ from thriftgate.pricing.rows import (
     rates_from_text,
 )
 
+CHECKED = "2026-11-20"  # of what is taken for granted of own models: core/foreign.py
+
 
 class ModelRates(Struct, frozen=True, forbid_unknown_fields=True):
     """Rates of an own model. What it does not cache is input: cache prices left out are the input price."""
@@ -55,11 +58,14 @@ class ModelRates(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OwnModel(Struct, frozen=True, forbid_unknown_fields=True):
-    """A model that the shipped book does not list."""
+    """A model that the shipped book does not list. With both lengths (tokens) calls can be routed to it, and it is taken for
+    one that is not Claude: no marks for the cache, no signed thinking."""
 
     id: str
     usd_per_mtok: ModelRates
     aliases: tuple[str, ...] = ()
+    context_tokens: int = 0
+    output_tokens_max: int = 0
     batch_factor: str = ""
     from_day: str = field(name="from", default="")
     until_day: str = field(name="until", default="")
@@ -129,6 +135,15 @@ def apply_overrides(book: PriceBook, overrides: Overrides) -> PriceBook:
         fee = rate_from_usd(overrides.web_search_usd, "prices.web_search_usd")
     return PriceBook(
         f"{book.id} + overrides {digest(overrides)}", in_order(rows), geos=book.geos, aliases=aliases, web_search_pico=fee
+    )
+
+
+def own_models(overrides: Overrides) -> tuple[Foreign, ...]:
+    """The own models of which is known how long prompts and answers may be."""
+    return tuple(
+        Foreign(model.id, "[[prices.models]]", CHECKED, model.context_tokens, model.output_tokens_max)
+        for model in overrides.models
+        if model.context_tokens > 0 and model.output_tokens_max > 0
     )
 
 

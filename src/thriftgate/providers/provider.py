@@ -7,12 +7,11 @@ from typing import Protocol, runtime_checkable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from thriftgate.core.models import Capabilities
+from thriftgate.core.models import NEVER_CACHED, Capabilities
 from thriftgate.core.request import Request, Ttl
 from thriftgate.providers.endpoint import Endpoint
 from thriftgate.providers.transport import FileBody, Headers, Outgoing
 
-NEVER_CACHED = 2**31  # as a minimum prefix: no prompt is that long
 MIB = 1024 * 1024
 
 
