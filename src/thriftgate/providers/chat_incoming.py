@@ -94,8 +94,11 @@ async def answered(incoming: Incoming, asked: Asked) -> Incoming:
             else:
                 body = message_of(body, asked)
                 body, kind = (stream_of(body), EVENTS) if asked.stream else (body, JSON)
-        except _UNREADABLE:
-            pass  # no answer of a chat server: whoever reads it says so
+        except _UNREADABLE:  # handed on it could pass for an answer that has used nothing
+            raise BrokenReply(
+                f"{asked.server.name} answered {status} with {len(body)} bytes that are no chat answer; "
+                "the call may have been billed"
+            ) from None
     return ChatAnswer(status, _headers(incoming.headers, kind), body)
 
 

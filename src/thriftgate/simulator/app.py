@@ -16,6 +16,7 @@ from thriftgate.simulator.batch_delivery import BatchDelivery
 from thriftgate.simulator.batches import Batches
 from thriftgate.simulator.bill import Bill
 from thriftgate.simulator.catalog import get_model, list_models
+from thriftgate.simulator.chat.server import ChatServers
 from thriftgate.simulator.clock import SimClock
 from thriftgate.simulator.config import SimulatorConfig
 from thriftgate.simulator.control import PREFIX, control
@@ -49,6 +50,7 @@ class Simulator:
         )
         self.service = MessageService(self.config, self.models, self.ids, self.accuracy)
         self.batches = Batches(self.config, self.service, self.bill, self.ids, lambda: self.faults)
+        self.chat = ChatServers(self)
         self.requests = 0
         self.messages = 0
         self.batch_requests = 0
@@ -78,6 +80,7 @@ class Simulator:
         accuracy stay as they are."""
         self.service.cache.clear()
         self.service.diagnostics.clear()
+        self.chat.clear()
         self.batches.clear()
         self.bill.calls.clear()
         self.limiter.clear()
@@ -103,6 +106,9 @@ class Simulator:
             raise RuntimeError(f"the simulator speaks HTTP only, not {scope['type']}")
         self.requests += 1
         request = Request.of(scope, receive)
+        if self.chat.serves(request):
+            await self.chat.answer(request, send)
+            return
         delivery = Delivery(self, request, send, self.ids.make("req"))
         try:
             await self._route(request, delivery)

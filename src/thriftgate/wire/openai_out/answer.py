@@ -75,7 +75,7 @@ class Completion(Struct):
 
     id: str | None = None
     choices: list[Choice] = []
-    usage: Raw | None = None
+    usage: Raw = _NULL
     error: Raw = _NULL
 
 

@@ -15,7 +15,7 @@ from thriftgate.wire.openai_out.losses import OURS
 from thriftgate.wire.openai_out.servers import Server
 
 CLAUDE = "anthropic-claude-v1"  # what OpenRouter calls Claude's thinking (openrouter.ai/docs, reasoning tokens, 2026-11)
-_EMPTY = Raw(b"{}")
+_NULL, _EMPTY = Raw(b"null"), Raw(b"{}")
 _BETWEEN = "\n\n"
 
 
@@ -39,7 +39,7 @@ class _Block(Struct):
     thinking: str = ""
     signature: str | None = None
     data: str = ""
-    cache_control: Raw | None = None
+    cache_control: Raw = _NULL
 
 
 class _Message(Struct):
@@ -137,7 +137,7 @@ def _content(content: str | list[_Block], server: Server, *, joined: str = _BETW
     """Text as text; in parts where there is more than text, or a mark that counts there."""
     if isinstance(content, str):
         return content
-    marked = server.marks and any(block.cache_control is not None for block in content)
+    marked = server.marks and any(block.cache_control != _NULL for block in content)
     texts = all(block.type == "text" for block in content)
     if texts and not marked and (len(content) == 1 or not server.parts or not joined):
         return joined.join(block.text for block in content)
@@ -151,7 +151,7 @@ def _part(block: _Block, server: Server) -> dict[str, Any]:
         part: dict[str, Any] = {"type": "image_url", "image_url": {"url": url}}
     else:
         part = {"type": "text", "text": block.text}
-    if server.marks and block.cache_control is not None:
+    if server.marks and block.cache_control != _NULL:
         part["cache_control"] = block.cache_control
     return part
 
@@ -161,6 +161,6 @@ def _brought(block: _Block, server: Server) -> str | list[dict[str, Any]]:
     content = block.content or ""
     text = content if isinstance(content, str) else _BETWEEN.join(part.text for part in content)
     text = f"<error>{text}</error>" if block.is_error else text
-    if server.marks and block.cache_control is not None:
+    if server.marks and block.cache_control != _NULL:
         return [{"type": "text", "text": text, "cache_control": block.cache_control}]
     return text

@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 
 from thriftgate.wire.openai_out.servers import Server
 
+_NULL = Raw(b"null")
 _SCHEMA = Raw(b'{"type":"object","properties":{}}')
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
@@ -18,7 +19,7 @@ class _Tool(Struct):
     description: str | None = None
     input_schema: Raw = _SCHEMA
     strict: bool | None = None
-    cache_control: Raw | None = None
+    cache_control: Raw = _NULL
 
 
 class _Choice(Struct):
@@ -37,7 +38,7 @@ def chat_tools(tools: Raw, server: Server) -> list[dict[str, Any]]:
         function["parameters"] = tool.input_schema
         if tool.strict is not None:
             function["strict"] = tool.strict
-        marked = {"cache_control": tool.cache_control} if server.tool_marks and tool.cache_control is not None else {}
+        marked = {"cache_control": tool.cache_control} if server.tool_marks and tool.cache_control != _NULL else {}
         found.append({"type": "function", "function": function, **marked})
     return found
 

@@ -52,10 +52,10 @@ class _Told(Struct):
 _USAGE = msgspec.json.Decoder(_Told | None)
 
 
-def messages_usage(raw: Raw | None) -> dict[str, Any] | None:
+def messages_usage(raw: Raw) -> dict[str, Any] | None:
     """The `usage` of a Messages answer; None where none was told, or nonsense."""
     try:
-        told = _USAGE.decode(raw) if raw is not None else None
+        told = _USAGE.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if told is None:
