@@ -86,21 +86,21 @@ def call_of(body: bytes | dict[str, Any], *, headers: Mapping[str, str] = HEADER
     return Call(**values | members)
 
 
-def settings_of(**tables: dict[str, Any]) -> Settings:
+def settings_of(**tables: Any) -> Settings:
     """Settings with the books in memory and quick limits, table by table."""
-    base: dict[str, dict[str, Any]] = {
+    base: dict[str, Any] = {
         "ledger": {"path": ":memory:"},
         "upstream": {"url": "http://upstream.invalid", "read_timeout_s": 5.0},
         "server": {"drain_s": 2.0, "shutdown_s": 2.0},
     }
     for name, table in tables.items():
-        base[name] = base.get(name, {}) | table
+        base[name] = base.get(name, {}) | table if isinstance(table, dict) else table
     return Settings.model_validate(base)
 
 
 @contextlib.asynccontextmanager
 async def engine_on(
-    app: Any = None, *, transport: Transport | None = None, clock: Clock | None = None, **tables: dict[str, Any]
+    app: Any = None, *, transport: Transport | None = None, clock: Clock | None = None, **tables: Any
 ) -> AsyncIterator[Engine]:
     """An engine whose provider is an ASGI app in this process (or whatever `transport` leads to)."""
     if clock is None and isinstance(app, Simulator) and isinstance(app.config.clock, SimClock):

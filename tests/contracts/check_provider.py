@@ -1,7 +1,8 @@
 """What every provider must do: a pure `prepare` that keeps what is the client's and drops what is not the provider's.
 
 Each check is handed the provider's class. `CHECKS` are for all; `SAME_WIRE` for those that take the client's own path,
-headers and body. What an endpoint of each needs beside its address stands in `NEEDS`.
+headers and body; `CHAT_WIRE` for those that speak chat completions. What an endpoint of each needs beside its address stands
+in `NEEDS`.
 """
 
 from __future__ import annotations
@@ -11,21 +12,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from thriftgate.core.errors import ConfigError
+from thriftgate.core.request import parse_request
 from thriftgate.providers import PROVIDERS
 from thriftgate.providers.endpoint import Endpoint
-from thriftgate.providers.provider import Provider
+from thriftgate.providers.provider import Provider, objection_of
 from thriftgate.providers.transport import FileBody, Headers, Outgoing
+from thriftgate.wire.openai_out.servers import SERVERS
 
-NEEDS: dict[str, dict[str, Any]] = {"anthropic": {}}
+NEEDS: dict[str, dict[str, Any]] = {"anthropic": {}, **{server.name: {} for server in SERVERS}}
 """By provider: what its endpoints need beside an address and a key."""
 
 Check = Callable[[type[Provider]], None]
 URL = "https://provider.example"
 BODY = b'{"model":"m","x-unknown":[1,2]}'
+MESSAGES = b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hello"}],"x-unknown":null}'
 CLIENT: Headers = (
     (b"anthropic-version", b"2023-06-01"),
     (b"anthropic-beta", b"one-2026-01-01,two-2026-02-02"),
@@ -172,4 +177,49 @@ SAME_WIRE: tuple[Check, ...] = (
     unknown_headers_pass_in_order,
     the_query_and_a_path_prefix_are_kept,
     without_own_credentials_the_clients_pass,
+)
+
+
+def a_call_is_told_in_chat_completions(kind: type[Provider]) -> None:
+    provider = kind(replace(endpoint_of(kind), models={"m": "theirs"}))
+    outgoing = provider.prepare("POST", "/v1/messages", "beta=true", CLIENT, MESSAGES)
+    assert isinstance(outgoing.body, bytes)
+    assert outgoing.url == f"{URL}/v1/chat/completions"
+    assert msgspec.json.decode(outgoing.body)["model"] == "theirs"
+    assert msgspec.json.decode(outgoing.body)["messages"] == [{"role": "user", "content": "hello"}]
+    assert outgoing.finish is not None
+    assert not outgoing.body.count(b"x-unknown")
+
+
+def the_base_may_hold_the_version(kind: type[Provider]) -> None:
+    provider = kind(endpoint_of(kind, f"{URL}/compatible/v1/"))
+    assert provider.prepare("POST", "/v1/messages", "", (), MESSAGES).url == f"{URL}/compatible/v1/chat/completions"
+    assert provider.prepare("GET", "/v1/models", "x=1", (), b"").url == f"{URL}/compatible/v1/models?x=1"
+
+
+def nothing_of_the_clients_for_claude_leaves(kind: type[Provider]) -> None:
+    theirs = ((b"x-api-key", b"sk-client"), (b"authorization", b"Bearer sk-client"), (b"cookie", b"secret"))
+    for key in ("", "sk-own"):
+        provider = kind(endpoint_of(kind, URL, key))
+        names = {name for name, _ in provider.prepare("POST", "/v1/messages", "", (*CLIENT, *theirs), MESSAGES).headers}
+        assert not [name for name in names if name.startswith((b"anthropic-", b"x-stainless")) or name == b"cookie"]
+        sent = provider.prepare("POST", "/v1/messages", "", (*CLIENT, *theirs), MESSAGES)
+        assert not [value for _, value in sent.headers if b"sk-client" in value]
+
+
+def what_cannot_be_carried_is_an_objection(kind: type[Provider]) -> None:
+    provider = kind(endpoint_of(kind))
+    plain = parse_request(MESSAGES)
+    assert objection_of(provider, plain, ()) == ""
+    document = MESSAGES.replace(b'"hello"', b'[{"type":"document","source":{"type":"text","data":"x"}}]')
+    assert "document" in objection_of(provider, parse_request(document), ())
+    assert "computer-use" in objection_of(provider, plain, ((b"anthropic-beta", b"prompt-caching-1,computer-use-1"),))
+    assert objection_of(provider, plain, ((b"anthropic-beta", b"prompt-caching-2024-07-31"),)) == ""
+
+
+CHAT_WIRE: tuple[Check, ...] = (
+    a_call_is_told_in_chat_completions,
+    the_base_may_hold_the_version,
+    nothing_of_the_clients_for_claude_leaves,
+    what_cannot_be_carried_is_an_objection,
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tests.contracts.check_provider import CHECKS, NEEDS, SAME_WIRE, Check, endpoint_of
+from tests.contracts.check_provider import CHAT_WIRE, CHECKS, NEEDS, SAME_WIRE, Check, endpoint_of
 from thriftgate.core.models import NEVER_CACHED, Capabilities
 from thriftgate.core.request import parse_request
 from thriftgate.pricing.load import load_models
 from thriftgate.providers import PROVIDERS
 from thriftgate.providers.provider import Provider, Traits, fitted, objection
 from thriftgate.providers.transport import Headers
+from thriftgate.wire.openai_out.servers import SERVERS
 
 WHOLE = Traits("x", batches=True, fast=True, geo=True)
 SAME_WIRE_PROVIDERS = ("anthropic",)
@@ -26,6 +27,12 @@ def test_contract(kind: type[Provider], check: Check) -> None:
 @pytest.mark.parametrize("check", SAME_WIRE, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", SAME_WIRE_PROVIDERS)
 def test_contract_of_those_that_take_calls_as_they_are(name: str, check: Check) -> None:
+    check(PROVIDERS[name])
+
+
+@pytest.mark.parametrize("check", CHAT_WIRE, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", [server.name for server in SERVERS])
+def test_contract_of_those_that_speak_chat_completions(name: str, check: Check) -> None:
     check(PROVIDERS[name])
 
 

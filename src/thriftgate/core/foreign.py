@@ -19,14 +19,15 @@ TOOL_PROMPT_TOKENS = 400
 
 
 class Foreign(Struct, frozen=True, forbid_unknown_fields=True):
-    """One row: lengths in tokens. `launched` is a day or a month, "" where it is not known."""
+    """One row: lengths in tokens. `long_context_above_tokens` as in `Capabilities`: above it every rate of a call rises."""
 
     id: str
     source: str
     checked: str
     context_tokens: int
     output_tokens_max: int
-    launched: str = ""
+    long_context_above_tokens: int = 0
+    aliases: tuple[str, ...] = ()
 
 
 def is_foreign(model: str) -> bool:
@@ -40,7 +41,8 @@ def capabilities_of(row: Foreign) -> Capabilities:
         id=row.id,
         source=row.source,
         checked=row.checked,
-        launched=row.launched,
+        aliases=row.aliases,
+        long_context_above_tokens=row.long_context_above_tokens,
         context_tokens=row.context_tokens,
         output_tokens_max=row.output_tokens_max,
         cache_min_tokens=NEVER_CACHED,

@@ -30,7 +30,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from thriftgate.core.errors import ConfigError
-from thriftgate.core.foreign import Foreign
+from thriftgate.core.foreign import Foreign, is_foreign
 from thriftgate.core.prices import Mode, PriceBook, PriceRow
 from thriftgate.pricing.book import digest
 from thriftgate.pricing.rows import (
@@ -83,7 +83,7 @@ class ExtraRow(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Discount(Struct, frozen=True, forbid_unknown_fields=True):
-    """A factor on every token price, in every mode. No models named: all that the shipped book lists."""
+    """A factor on every token price, in every mode. No models named: all of Claude's that the shipped book lists."""
 
     factor: str
     models: tuple[str, ...] = ()
@@ -129,7 +129,9 @@ def apply_overrides(book: PriceBook, overrides: Overrides) -> PriceBook:
         if extra.above_tokens < 0:
             raise ConfigError(f"{where}.above_tokens: a prompt length must not be negative")
         rows = put(rows, PriceRow(model_id, rates, where, extra.mode, *days, extra.above_tokens))
-    rows = _discounted(rows, overrides.discounts, names, sorted({row.model for row in book.rows}))
+    rows = _discounted(
+        rows, overrides.discounts, names, sorted({row.model for row in book.rows if not is_foreign(row.model)})
+    )
     fee = book.web_search_pico
     if overrides.web_search_usd:
         fee = rate_from_usd(overrides.web_search_usd, "prices.web_search_usd")
@@ -141,7 +143,14 @@ def apply_overrides(book: PriceBook, overrides: Overrides) -> PriceBook:
 def own_models(overrides: Overrides) -> tuple[Foreign, ...]:
     """The own models of which is known how long prompts and answers may be."""
     return tuple(
-        Foreign(model.id, "[[prices.models]]", CHECKED, model.context_tokens, model.output_tokens_max)
+        Foreign(
+            model.id,
+            "[[prices.models]]",
+            CHECKED,
+            model.context_tokens,
+            model.output_tokens_max,
+            aliases=model.aliases,
+        )
         for model in overrides.models
         if model.context_tokens > 0 and model.output_tokens_max > 0
     )

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from thriftgate.clock import Clock
 from thriftgate.core.errors import ConfigError
-from thriftgate.core.request import Request, parse_request
+from thriftgate.core.request import Request
 from thriftgate.providers.chat_incoming import answered
 from thriftgate.providers.endpoint import Endpoint
 from thriftgate.providers.envelope import CREDENTIALS, checked_key, checked_origin, passed_on
@@ -68,8 +68,7 @@ class OpenAICompatible:
         if path != MESSAGES or isinstance(body, FileBody) or not body:
             tail = path.removeprefix("/v1") + (f"?{query}" if query else "")
             return Outgoing(method, f"{self._base}{tail}", sent, body)
-        model = parse_request(body, needs_max_tokens=False).model
-        chat, asked = chat_request(body, self.server, self._models.get(model, model))
+        chat, asked = chat_request(body, self.server, self._models)
         return Outgoing(method, f"{self._base}/chat/completions", sent, chat, Translated(asked))
 
 

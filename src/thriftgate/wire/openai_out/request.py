@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -39,24 +40,24 @@ class Asked(Struct, frozen=True):
     prompt_tokens: int = 1
 
 
-def chat_request(body: bytes, server: Server, model_id: str) -> tuple[bytes, Asked]:
-    """The chat body, and what its answer needs. `model_id` is what the server calls the model. Raises InputError for what is
-    no Messages body."""
+def chat_request(body: bytes, server: Server, names: Mapping[str, str]) -> tuple[bytes, Asked]:
+    """The chat body, and what its answer needs. `names` are what the server calls models, by their names here. Raises
+    InputError for what is no Messages body."""
     try:
         members = {name: value for name, value in msgspec.json.decode(body, type=dict[str, Raw]).items() if value != _NULL}
-        return _translated(members, server, model_id, len(body))
+        return _translated(members, server, names, len(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"the request cannot be told {server.name}: {error}") from None
 
 
-def _translated(members: dict[str, Raw], server: Server, model_id: str, length: int) -> tuple[bytes, Asked]:
+def _translated(members: dict[str, Raw], server: Server, names: Mapping[str, str], length: int) -> tuple[bytes, Asked]:
     stream = members.get("stream") == Raw(b"true")
     stops: tuple[str, ...] = _read(members, "stop_sequences", tuple[str, ...]) or ()
     thinking: ThinkingAsked | None = _read(members, "thinking", ThinkingAsked)
     config: _Config = _read(members, "output_config", _Config) or _Config()
     model: str = _read(members, "model", str) or ""
     chat: dict[str, Any] = {
-        "model": model_id,
+        "model": names.get(model, model),
         "messages": [
             *chat_system(members.get("system", _NULL), server),
             *chat_messages(members.get("messages", Raw(b"[]")), server),
