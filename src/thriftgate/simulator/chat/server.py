@@ -1,7 +1,7 @@
 """The fake servers: `POST /{style}/…/chat/completions`. What they answer, count and charge is made by the simulator's own
 machinery of Messages calls; they add the wire format, caches of prefixes that nobody marked, and their own errors.
 
-`balance` False answers 402; `tells_usage` False leaves the usage out; the simulator's `faults` strike here as well.
+`balance` False answers 402; `tells_usage` False leaves the usage out; `faults` are these servers' own, or the simulator's.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from thriftgate.simulator.chat.prompt import messages_body
 from thriftgate.simulator.chat.reply import chunks, completion
 from thriftgate.simulator.chat.styles import STYLES, Style, error_told, models_with_others, usage_told
 from thriftgate.simulator.errors import ApiError
+from thriftgate.simulator.faults import Faults
 from thriftgate.simulator.http import Request, decode
 from thriftgate.simulator.identity import Caller, authenticate
 from thriftgate.simulator.messages import MessageService
@@ -41,6 +42,7 @@ class ChatServers:
         self.service = MessageService(simulator.config, models, simulator.ids, simulator.accuracy)
         self.balance = True
         self.tells_usage = True
+        self.faults: Faults | None = None
         self.asked: list[dict[str, Any]] = []  # the bodies that came, for tests
         self._seen: set[bytes] = set()
         self._count = 0
@@ -78,13 +80,14 @@ class ChatServers:
         self.asked.append(chat)
         self._count += 1
         stream = chat.get("stream") is True
-        fault = simulator.faults.pick(self._count, stream=stream)
+        faults = self.faults or simulator.faults
+        fault = faults.pick(self._count, stream=stream)
         if not self.balance:
             raise ApiError("billing_error", "Insufficient Balance")
         if fault == "reset_before_headers":
             await http.drop(send, "simulated reset before the headers")
             return
-        self._fail(fault)
+        _fail(fault, faults)
         call = service.prepare(body, caller, version="2023-06-01", now=simulator.now())
         usage = self._cached(call, style)
         reply = service.answer(call, simulator.now())
@@ -131,16 +134,6 @@ class ChatServers:
             last = b"data: " + msgspec.json.encode(error) + b"\n\n"
         await http.chunk(send, b"" if fault == "cut_stream" else last, more=False)
 
-    def _fail(self, fault: str | None) -> None:
-        faults = self.simulator.faults
-        if fault in ("rate_limit", "rate_limit_bare"):
-            after = faults.retry_after_s if fault == "rate_limit" else None
-            raise ApiError("rate_limit_error", "Rate limit reached for requests", retry_after_s=after)
-        if fault == "internal_error":
-            raise ApiError("api_error", "Internal error")
-        if fault == "overloaded":
-            raise ApiError("overloaded_error", "The server is overloaded")
-
     def _cached(self, call: Call, style: Style) -> Usage:
         """The input side. Claude's caches are Claude's own; others find the longest prefix that came before, in whole
         units, and keep this one (when it is read again: as soon as the call was accepted, assumed)."""
@@ -153,3 +146,14 @@ class ChatServers:
         self._seen.update(prefix.key for prefix in chain)
         read = known // style.unit * style.unit if known >= style.least else 0
         return replace(usage, input=usage.total_input - read, read=read, write_5m=0, write_1h=0)
+
+
+def _fail(fault: str | None, faults: Faults) -> None:
+    """The faults that strike before anything was generated, so nothing is billed."""
+    if fault in ("rate_limit", "rate_limit_bare"):
+        after = faults.retry_after_s if fault == "rate_limit" else None
+        raise ApiError("rate_limit_error", "Rate limit reached for requests", retry_after_s=after)
+    if fault == "internal_error":
+        raise ApiError("api_error", "Internal error")
+    if fault == "overloaded":
+        raise ApiError("overloaded_error", "The server is overloaded")
