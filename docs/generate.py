@@ -25,6 +25,7 @@ from typing import Any
 from cyclopts import App
 from docs.markdown import anchor, fenced, joined, prose, table
 from docs.meanings import KEYS, REPLY_HEADERS, REQUEST_HEADERS, SIZES, UNFORESEEN
+from docs.openai_page import openai_page
 from docs.types_told import default_text, item_of, table_of, type_text
 from pydantic import BaseModel
 from rich.console import Console
@@ -346,6 +347,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors": errors_page,
     "headers": headers_page,
     "simulator": simulator_page,
+    "openai": openai_page,
 }
 
 

@@ -142,6 +142,8 @@ REQUEST_HEADERS = {
 REPLY_HEADERS = {
     "thriftgate-request-id": "The call's id in the ledger: `thriftgate explain ID`. Also on errors that thriftgate itself "
     "made, where a call was booked.",
+    "thriftgate-target": "The target, or key of the gateway's own, that has answered.",
+    "thriftgate-tried": "The targets at which the call was tried in vain before.",
     "thriftgate-plan": "The levers that were applied, separated by commas, or `none`.",
     "thriftgate-budget": "How the budget stands that is nearest to its limit, of those that the call counts under, with "
     "this call held: name, limit, spent (with what is in doubt), left (USD), percent used, the stage that is reached, and "
@@ -161,6 +163,8 @@ REPLY_HEADERS = {
     "thriftgate-job": "The job that was made of a call with a deadline: `GET /thriftgate/jobs/ID` tells what became of it.",
     "thriftgate-batch": "On the answer to a client's own `POST /v1/messages/batches`: the batch's id in the ledger.",
     "thriftgate-deferred": "On a call that could have waited and was made at once: `no;` and why.",
+    "thriftgate-not-carried": "On a call in one of OpenAI's dialects: the fields that Claude cannot be told, and why; see "
+    '[the table](openai.md). With `openai.not_carried = "refuse"` such a call is refused instead.',
     "thriftgate-error": "On an error that thriftgate made and the provider did not: which one, see [errors](errors.md).",
 }
 

@@ -7,10 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from tests.fixtures import MODEL
+from thriftgate.providers.asgi_transport import AsgiTransport
+from thriftgate.providers.transport import Incoming, Outgoing, Timeouts
 
 # --- a scripted upstream on a socket -----------------------------------------------------------------------------------
 
@@ -196,3 +199,32 @@ class Provider:
                 await send({"type": "http.response.start", "status": answer.status, "headers": headers})
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+
+
+class Hosts:
+    """A transport to several providers by the host of the URL: an ASGI app, or an error to be raised."""
+
+    def __init__(self, **apps: Any) -> None:
+        self.apps = apps
+        self.sent: list[str] = []
+
+    async def send(self, outgoing: Outgoing, timeouts: Timeouts) -> Incoming:
+        name = (urlsplit(outgoing.url).hostname or "").removesuffix(".invalid")
+        self.sent.append(name)
+        app = self.apps[name]
+        if isinstance(app, Exception):
+            raise app
+        return await AsgiTransport(app).send(outgoing, timeouts)
+
+    async def close(self) -> None:
+        return
+
+
+def targets(*names: str, **rows: dict[str, Any]) -> dict[str, Any]:
+    """Settings with targets by these names, each at a host of its own (see `Hosts`)."""
+    found = [
+        {"name": name, "provider": "anthropic", "url": f"http://{name}.invalid", "key": f"sk-ant-sim-{name}.main-1"}
+        | rows.get(name, {})
+        for name in names
+    ]
+    return {"targets": tuple(found)}

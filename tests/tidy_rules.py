@@ -75,7 +75,6 @@ USED_ELSEWHERE = {
     **dict.fromkeys(("Arranger", "arrange"), "programs that retrieve"),
     "bytes_held": "tests, which hold the memo to its bound",
     "severity": "the room that turns findings into alerts",
-    "has_fast": "tests, which hold the table against the price book; the first lever on speed will ask it",
     "cannot_carry": "the dialect contract: what a translating dialect declares as lost",
     "AsgiTransport": "programs that run an ASGI upstream in their own process; build_engine takes it",
     "count_blocks": "tests and benchmarks, which ask the simulator for its own count",

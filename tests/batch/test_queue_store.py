@@ -9,7 +9,14 @@ import pytest
 
 from tests.batch.queueing import CALLER, ask, queueing
 from tests.contracts.check_jobs import job_of
-from thriftgate.batch.queue_store import QueueOutlet, QueueSource, decode_headers, digest_of, encode_headers
+from thriftgate.batch.queue_store import (
+    QueueOutlet,
+    QueueSource,
+    decode_headers,
+    dialect_in,
+    digest_of,
+    encode_headers,
+)
 from thriftgate.core.control.whose import Payer
 from thriftgate.core.errors import InputError
 from thriftgate.ledger.jobs import QUEUE, Job
@@ -29,6 +36,8 @@ def test_of_the_headers_those_are_kept_that_its_batch_must_have() -> None:
     assert b"secret" not in kept
     assert decode_headers(kept) == (HEADERS[0], HEADERS[2], HEADERS[3])
     assert decode_headers(encode_headers(())) == ()
+    assert dialect_in(kept) == ""
+    assert dialect_in(encode_headers((*HEADERS, (b":dialect", b"y")), "x")) == "x"
 
 
 def test_a_digest_is_the_same_for_the_same_call_only() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,14 +15,19 @@ from thriftgate.core.request import Request
 from thriftgate.wire.dialect import Dialect
 
 CUTS = 60
+NOW_S = 1_795_000_000
 
 
 class Fixtures(NamedTuple):
-    """What clients of a dialect send and get: requests, no requests, and answers, each whole and as a stream."""
+    """A dialect's two faces. Towards the engine: requests, no requests, and the provider's answers, each whole and as a
+    stream. Towards the client: `seen` reads a whole answer that was told to it, `heard` a stream; the two are equal where
+    the same was told."""
 
     requests: tuple[bytes, ...]
     unreadable: tuple[bytes, ...]
     answers: tuple[tuple[bytes, bytes], ...]
+    seen: Callable[[bytes], Any]
+    heard: Callable[[bytes], Any]
 
 
 Check = Callable[[Dialect, Fixtures], None]
@@ -100,6 +105,59 @@ def garbage_is_no_answer(dialect: Dialect, fixtures: Fixtures) -> None:
         assert not metered([garbage], dialect.meter()).complete
 
 
+def a_client_hears_of_a_stream_what_it_sees_of_the_answer(dialect: Dialect, fixtures: Fixtures) -> None:
+    for whole, stream in fixtures.answers:
+        teller = dialect.teller(NOW_S)
+        status, told = teller.whole(200, whole) if teller is not None else (200, whole)
+        assert status == 200
+        assert fixtures.seen(told) == fixtures.heard(_told(dialect, [stream]))
+
+
+def a_stream_is_told_the_same_in_any_pieces(dialect: Dialect, fixtures: Fixtures) -> None:
+    random = Random(2)
+    for _, stream in fixtures.answers:
+        told = _told(dialect, [stream])
+        assert told
+        assert _told(dialect, single_bytes(stream)) == told
+        for _ in range(10):
+            assert _told(dialect, pieces(stream, random)) == told
+
+
+def a_stream_that_breaks_off_is_told_as_that(dialect: Dialect, fixtures: Fixtures) -> None:
+    """Nobody may take a part for the whole: what ends an answer is not told before it has ended, and what cuts it is."""
+    for _, stream in fixtures.answers:
+        whole = _told(dialect, [stream])
+        for cut in {len(stream) * part // CUTS for part in range(CUTS)}:
+            teller = dialect.teller(NOW_S)
+            if teller is None:
+                return
+            begun = teller.feed(stream[:cut])
+            assert whole.startswith(begun)
+            assert begun != whole
+            assert "error" in fixtures.heard(begun + teller.end())
+            assert not teller.end()
+
+
+def garbage_is_told_as_an_error(dialect: Dialect, fixtures: Fixtures) -> None:
+    for garbage in (b"", b"<html>", b"{", b"null", b"[]", b"\x00\xff", b"{}", b"event: message_start\ndata: {}\n\n"):
+        teller = dialect.teller(NOW_S)
+        if teller is None:
+            return
+        assert "error" in fixtures.heard(teller.feed(garbage) + teller.end())
+        for status in (200, 400, 500):
+            told_status, told = teller.whole(status, garbage)
+            assert told_status >= 400
+            assert "error" in fixtures.seen(told)
+
+
+def _told(dialect: Dialect, chunks: Iterable[bytes]) -> bytes:
+    """What a client gets of a stream that comes in these pieces."""
+    teller = dialect.teller(NOW_S)
+    if teller is None:
+        return b"".join(chunks)
+    return b"".join([*map(teller.feed, chunks), teller.end()])
+
+
 CHECKS: tuple[Check, ...] = (
     parse_then_render_is_the_identity,
     a_request_reads_the_same_twice,
@@ -109,4 +167,8 @@ CHECKS: tuple[Check, ...] = (
     a_stream_reads_the_same_in_any_pieces,
     a_stream_that_breaks_off_is_not_complete,
     garbage_is_no_answer,
+    a_client_hears_of_a_stream_what_it_sees_of_the_answer,
+    a_stream_is_told_the_same_in_any_pieces,
+    a_stream_that_breaks_off_is_told_as_that,
+    garbage_is_told_as_an_error,
 )

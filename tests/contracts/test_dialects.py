@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,12 +12,28 @@ from tests.contracts import check_dialect
 from tests.contracts.check_dialect import CHECKS, Check, Fixtures
 from tests.laws.traffic import Traffic
 from tests.wire import streams
+from tests.wire.openai import completions
 from thriftgate.core.errors import InputError, ThriftgateError
 from thriftgate.core.request import Request
 from thriftgate.wire import DIALECTS
 from thriftgate.wire.anthropic_messages import AnthropicMessages
-from thriftgate.wire.dialect import Dialect
+from thriftgate.wire.dialect import Dialect, Teller
 from thriftgate.wire.meter import Reading, StreamMeter
+from thriftgate.wire.openai.chat import ChatTeller, OpenaiChat
+from thriftgate.wire.whole_message import message_of
+
+CONVERSATIONS = (
+    completions.request(),
+    completions.request(
+        completions.system("Be brief."), completions.user("Weather?"), completions.called(("a", "{}")),
+        completions.result("a", "rain"), tools=[completions.WEATHER], stream=True,
+    ),
+)  # fmt: skip
+
+
+def _uncounted(completion: dict[str, Any]) -> dict[str, Any]:
+    """Without the usage, which streams tell only where they are asked to."""
+    return {name: value for name, value in completion.items() if name not in ("usage", "service_tier")}
 
 
 def _bodies() -> tuple[bytes, ...]:
@@ -31,22 +48,31 @@ def _bodies() -> tuple[bytes, ...]:
     return tuple(found)
 
 
+UNREADABLE = (
+    b"",
+    b"{",
+    b"[]",
+    b"{}",
+    b"\xff",
+    b'{"model":"m","messages":[]}',
+    b'{"model":1,"max_tokens":1,"messages":[]}',
+)
+ANSWERS = tuple((streams.simulated(name, stream=False), streams.simulated(name, stream=True)) for name in streams.ASKED)
 FIXTURES = {
     "anthropic.messages": Fixtures(
         requests=(*_bodies(), b' {"messages":[ ],"max_tokens":1 , "model":"m","of_tomorrow":1.0e2}\n'),
-        unreadable=(
-            b"",
-            b"{",
-            b"[]",
-            b"{}",
-            b"\xff",
-            b'{"model":"m","messages":[]}',
-            b'{"model":1,"max_tokens":1,"messages":[]}',
-        ),
-        answers=tuple(
-            (streams.simulated(name, stream=False), streams.simulated(name, stream=True)) for name in streams.ASKED
-        ),
-    )
+        unreadable=UNREADABLE,
+        answers=ANSWERS,
+        seen=msgspec.json.decode,
+        heard=lambda stream: msgspec.json.decode(message_of(stream)),
+    ),
+    "openai.chat": Fixtures(
+        requests=tuple(completions.taken(request).body for request in CONVERSATIONS),
+        unreadable=UNREADABLE,
+        answers=ANSWERS,
+        seen=lambda whole: _uncounted(completions.seen(whole)),
+        heard=lambda stream: _uncounted(completions.heard(stream)),
+    ),
 }
 """What the clients of each dialect send and get; a dialect without an entry fails."""
 
@@ -126,6 +152,49 @@ class Credulous(AnthropicMessages):
         return msgspec.structs.replace(super().read(body), complete=True)
 
 
+class Mumbling(ChatTeller):
+    def feed(self, chunk: bytes) -> bytes:
+        return super().feed(chunk).replace(b'"content":"', b'"content":"well, ')
+
+
+class Stuttering(ChatTeller):
+    def feed(self, chunk: bytes) -> bytes:
+        return super().feed(chunk) or self.ping
+
+
+class Assuring(ChatTeller):
+    def end(self) -> bytes:
+        return b"data: [DONE]\n\n" if super().end() else b""
+
+
+class Glib(ChatTeller):
+    def whole(self, status: int, body: bytes) -> tuple[int, bytes]:
+        return 200, super().whole(status, body)[1]
+
+
+class _Telling(OpenaiChat):
+    made: type[ChatTeller]
+
+    def teller(self, created_s: int) -> Teller:
+        return self.made(created_s, include_usage=True)
+
+
+class Mumbled(_Telling):
+    made = Mumbling
+
+
+class Stuttered(_Telling):
+    made = Stuttering
+
+
+class Assured(_Telling):
+    made = Assuring
+
+
+class Glibbed(_Telling):
+    made = Glib
+
+
 BAD: list[tuple[type[AnthropicMessages], Check]] = [
     (Respelling, check_dialect.parse_then_render_is_the_identity),
     (Forgetful, check_dialect.a_request_reads_the_same_twice),
@@ -135,13 +204,17 @@ BAD: list[tuple[type[AnthropicMessages], Check]] = [
     (Choppy, check_dialect.a_stream_reads_the_same_in_any_pieces),
     (Early, check_dialect.a_stream_that_breaks_off_is_not_complete),
     (Credulous, check_dialect.garbage_is_no_answer),
+    (Mumbled, check_dialect.a_client_hears_of_a_stream_what_it_sees_of_the_answer),
+    (Stuttered, check_dialect.a_stream_is_told_the_same_in_any_pieces),
+    (Assured, check_dialect.a_stream_that_breaks_off_is_told_as_that),
+    (Glibbed, check_dialect.garbage_is_told_as_an_error),
 ]
 
 
 @pytest.mark.parametrize(("kind", "check"), BAD, ids=[kind.__name__ for kind, _ in BAD])
 def test_a_dialect_that_breaks_it_is_noticed(kind: type[AnthropicMessages], check: Check) -> None:
     with pytest.raises((AssertionError, pytest.fail.Exception)):
-        check(kind(), FIXTURES["anthropic.messages"])
+        check(kind(), FIXTURES[kind.name])
 
 
 def test_every_check_has_a_dialect_that_breaks_it() -> None:

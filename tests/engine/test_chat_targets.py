@@ -73,7 +73,7 @@ async def test_a_loop_of_tools(stream: bool) -> None:
     app = simulator()
     async with engine_on(app, targets=[DEEPSEEK]) as engine:
         text = 'look [[sim: tool=find input={"q": "a"}]] [[sim: tool=find input={"q": "b"}]]'
-        body = {"model": DEEP, "tools": [TOOL], "stream": stream, "thinking": {"type": "adaptive"}}
+        body: dict[str, Any] = {"model": DEEP, "tools": [TOOL], "stream": stream, "thinking": {"type": "adaptive"}}
         found = await asked(engine, text, **body)
         calls = [block for block in found["content"] if block["type"] == "tool_use"]
         assert (found["stop_reason"], [one["input"] for one in calls]) == ("tool_use", [{"q": "a"}, {"q": "b"}])
@@ -108,7 +108,7 @@ async def test_claude_behind_a_gateway_hears_marks_and_is_booked_by_them(row: di
 async def test_claudes_thinking_goes_back_with_its_signature(row: dict[str, Any]) -> None:
     app = simulator()
     async with engine_on(app, targets=[row]) as engine:
-        body = {"model": SONNET, "max_tokens": 4_000, "thinking": {"type": "adaptive"}, "tools": [TOOL]}
+        body: dict[str, Any] = {"model": SONNET, "max_tokens": 4_000, "thinking": {"type": "adaptive"}, "tools": [TOOL]}
         text = 'think [[sim: think=60]] [[sim: tool=find input={"q": "a"}]]'
         found = await asked(engine, text, **body)
         thought, *_, call = found["content"]
@@ -145,7 +145,7 @@ async def test_a_server_that_tells_no_usage_is_booked_by_estimate_and_never_as_f
         assert -entry.posted(UPSTREAM) >= pico_from_usd(str(app.bill.total)) > 0
 
 
-BOTH = {
+BOTH: dict[str, Any] = {
     "targets": [target("openrouter", {SONNET: "anthropic/claude-sonnet-4.6"}, order=0)],
     "upstream": {"api_key": "sk-ant-sim-own-1"},
     "failover": {"upstream_order": 1},
@@ -201,7 +201,7 @@ async def test_an_answer_of_nothing_is_no_free_answer() -> None:
 
 async def test_a_routed_call_saves_against_the_model_that_was_asked_for() -> None:
     app = simulator()
-    tables = {
+    tables: dict[str, Any] = {
         "targets": [DEEPSEEK],
         "policy": {"levers": ["cache.breakpoints", "route.rules"]},
         "routing": {"rules": [{"name": "cheap", "to": DEEP, "task": "easy"}]},

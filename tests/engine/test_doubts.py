@@ -85,15 +85,15 @@ async def test_what_counting_says(status: int, body: bytes, fits: bool) -> None:
         assert call.path == "/count"
         return WholeReply(status, (), body)
 
-    assert await Doubts(forward, "/count").fits(CALL, REQUEST) is fits
+    assert await Doubts(forward, lambda _: "/count").fits(CALL, REQUEST) is fits
 
 
 async def test_what_cannot_be_asked_is_taken_to_fit() -> None:
     async def fails(call: Call) -> WholeReply:
         raise Unreachable("no")
 
-    assert await Doubts(fails, "/count").fits(CALL, REQUEST)
-    assert await Doubts(fails, "").fits(CALL, REQUEST)
+    assert await Doubts(fails, lambda _: "/count").fits(CALL, REQUEST)
+    assert await Doubts(fails, lambda _: "").fits(CALL, REQUEST)
     assert Sent("x").step is None
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.fixtures import HEADERS, assert_sound, call_of, engine_on, message, simulator, told
-from tests.scripted import Provider, Say, say_error
-from thriftgate.core.errors import SpendCapped
+from tests.scripted import Hosts, Provider, Say, say_error, targets
+from thriftgate.core.errors import NotThere, SpendCapped
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
 from thriftgate.providers.asgi_transport import AsgiTransport
@@ -168,3 +168,28 @@ async def test_keys_that_are_kept_elsewhere_are_handed_in() -> None:
     finally:
         await engine.close()
     assert organisations(app) == {"org": 1}
+
+
+async def test_questions_go_to_a_target_that_has_the_model_and_counts() -> None:
+    hosts = Hosts(one=Provider(Say([b'{"input_tokens": 7}'])), two=Provider())
+    async with engine_on(
+        transport=hosts, **targets("one", "two", one={"serves": ("claude-opus-4-8",)}, two={"order": 1})
+    ) as engine:
+        reply = await engine.count(call_of(message(), path="/v1/messages/count_tokens"))
+        assert (reply.body, hosts.sent) == (b'{"input_tokens": 7}', ["one"])
+
+
+async def test_a_call_that_is_pinned_goes_to_that_target_alone() -> None:
+    hosts = Hosts(one=Provider(), two=Provider(say_error(529, "overloaded_error")))
+    async with engine_on(transport=hosts, **targets("one", "two", two={"order": 1})) as engine:
+        reply = await engine.messages(call_of(message(), pinned="two", headers=HEADERS | {"x-stainless-retry-count": "0"}))
+        assert (reply.status, hosts.sent) == (529, ["two"])
+        with pytest.raises(NotThere, match="'none' does not serve"):
+            await engine.messages(call_of(message(), pinned="none"))
+
+
+async def test_a_model_that_no_target_has_is_told() -> None:
+    rows = targets("one", one={"serves": ("claude-haiku-5-5",)})
+    async with engine_on(Provider(), upstream={"api_key": "sk-1"}, **rows) as engine:
+        assert (await engine.messages(call_of(message()))).status == 200  # the key of [upstream] has it
+        assert (await engine.ledger.entries())[0].upstream == "default"

@@ -131,7 +131,11 @@ def test_models_known_to_one_side_only_are_named() -> None:
 
 
 def test_what_others_do_not_sell_apart_is_input() -> None:
-    none = {"cache_write_mtok": None, "cache_write_1h_mtok": None, "cache_read_mtok": None}
+    none: dict[str, Decimal | TieredPrices | None] = {
+        "cache_write_mtok": None,
+        "cache_write_1h_mtok": None,
+        "cache_read_mtok": None,
+    }
     known = [provider(price(changes=none))]
     assert read_foreign({"v/x": ("anthropic", "m")}, known) == (
         PriceRow("v/x", Rates(2 * 10**12, 2 * 10**12, 2 * 10**12, 2 * 10**12, 10**13), "genai-prices"),

@@ -192,8 +192,9 @@ async def take(engine: Engine, book: JobBook, run: Run) -> Lease:
     return lease
 
 
-def asking(engine: Engine, credential: str) -> Ask:
-    """Make synchronous calls through the engine: planned, held and booked like any other."""
+def asking(engine: Engine, credential: str, target: str = "") -> Ask:
+    """Make synchronous calls through the engine: planned, held and booked like any other; to one `target` alone where it is
+    named."""
 
     async def ask(params: bytes, headers: Headers, payer: Payer, name: str) -> Answered:
         call = Call(
@@ -207,6 +208,7 @@ def asking(engine: Engine, credential: str) -> Ask:
             key=payer.key,
             whose=payer.whose,
             waited=True,
+            pinned=target,
             parent=name.removeprefix(OURS) if name.startswith(OURS) else "",
         )
         if call.parent:  # no client's call: it is neither routed nor sampled, and is booked as a cost

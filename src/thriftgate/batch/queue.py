@@ -18,7 +18,7 @@ import msgspec
 from thriftgate.batch import build
 from thriftgate.batch.booking import OURS
 from thriftgate.batch.judging import Now, judge
-from thriftgate.batch.queue_store import QueueOutlet, QueueSource, digest_of, encode_headers
+from thriftgate.batch.queue_store import QueueOutlet, QueueSource, dialect_in, digest_of, encode_headers
 from thriftgate.batch.runner import Runner
 from thriftgate.batch.settling import FINAL
 from thriftgate.batch.waiters import Waiters
@@ -33,6 +33,7 @@ from thriftgate.engine.engine import Engine
 from thriftgate.ledger.jobs import QUEUE, Answer, Body, Bound, Fenced, Job, Run
 from thriftgate.logs import log, where_raised
 from thriftgate.providers.transport import header
+from thriftgate.wire import DIALECTS
 from thriftgate.wire.anthropic_batches import KEPT_S
 
 RATE_OF = 64  # arrivals whose rate is looked at
@@ -67,10 +68,12 @@ class Ticket(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What can be said of a job: the row, and what was answered (None: not yet)."""
+    """What can be said of a job: the row, what was answered (None: not yet), and the name of the dialect that it came in
+    ("": it was not asked for)."""
 
     job: Job
     answer: Answer | None
+    dialect: str = ""
 
 
 class LetGo(ThriftgateError):
@@ -187,7 +190,7 @@ class Queue:
             self._wake.set()
             return None
         self.handed(job)
-        return found
+        return found._replace(dialect=dialect_in(body.headers))
 
     def handed(self, job: Job) -> None:
         """The answer of a job was handed over: a call sent again is for another one, if there is one."""
@@ -246,7 +249,8 @@ class Queue:
 
     def _body(self, call: Call, webhook: str) -> Body:
         """The call as it is kept. Raises InputError."""
-        key, headers, body = self._engine.payer_of(call), encode_headers(call.headers), _unstreamed(call)
+        told_in = call.dialect.name if call.dialect.name != DIALECTS[0].name else ""
+        key, headers, body = self._engine.payer_of(call), encode_headers(call.headers, told_in), _unstreamed(call)
         name = OURS + call.parent if call.parent else header(call.headers, b"thriftgate-idempotency-key")
         whose = msgspec.json.encode(call.whose)
         return Body(0, key, headers, body, webhook, digest=digest_of(key, headers, body, name), whose=whose)

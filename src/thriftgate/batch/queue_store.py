@@ -15,7 +15,8 @@ from thriftgate.providers.transport import Headers
 from thriftgate.wire.anthropic_batches import read_error
 
 # A batch is sent with one set of headers: these are what of a call's own it keeps, and what keeps batches apart.
-KEPT_HEADERS = (b"anthropic-version", b"anthropic-beta")
+_SENT = (b"anthropic-version", b"anthropic-beta")
+_DIALECT = b":dialect"  # in which the answer is to be told: kept beside them, and no name that a client could send
 _WHOSE = msgspec.json.Decoder(Whose)
 
 
@@ -38,7 +39,8 @@ class QueueSource:
 
     def headers(self, job: Job) -> Headers:
         found = self._loaded.get(job.seq)
-        return decode_headers(found.headers) if found is not None else ()
+        kept = decode_headers(found.headers) if found is not None else ()
+        return tuple(one for one in kept if one[0] in _SENT)
 
     def payer(self, job: Job) -> Payer:
         found = self._loaded.get(job.seq)
@@ -89,9 +91,16 @@ def _http(result: bytes) -> tuple[int, bytes]:
     return 500, msgspec.json.encode({"type": "error", "error": message})
 
 
-def encode_headers(headers: Headers) -> bytes:
-    """Of a call's headers those that its batch must have, as JSON."""
-    return msgspec.json.encode([(name.decode(), value.decode("latin-1")) for name, value in headers if name in KEPT_HEADERS])
+def encode_headers(headers: Headers, dialect: str = "") -> bytes:
+    """Of a call's headers those that its batch must have, and the dialect that its answer is told in ("": the provider's
+    own), as JSON."""
+    kept = [(name.decode(), value.decode("latin-1")) for name, value in headers if name in _SENT]
+    return msgspec.json.encode([*kept, (_DIALECT.decode(), dialect)] if dialect else kept)
+
+
+def dialect_in(data: bytes) -> str:
+    """The dialect among what `encode_headers` has kept."""
+    return next((value.decode() for name, value in decode_headers(data) if name == _DIALECT), "")
 
 
 def decode_headers(data: bytes) -> Headers:

@@ -22,6 +22,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("count", "Count the tokens of a request."),
     ("batch", "Run a file of calls through the provider's batches, at half price."),
     ("eval", "Compare models on items of your own: quality, cost, latency."),
+    ("compare", "Compare targets and models on the same items: quality, cost, latency."),
     ("prune", "Find the smallest prompt that keeps the score."),
     ("audit", "Read existing usage logs: what they cost, and what would have cost less."),
     ("calc", "Work out what a month would cost with each lever."),

@@ -66,7 +66,7 @@ class Asked(Struct, frozen=True):
 
 def run_set(settings: Settings, asked: Asked, *, json: bool) -> int:
     """The verb. Returns the exit code."""
-    wanted, rule = _wanted(asked)
+    wanted, rule = wanted_of(asked)
     credential = credential_of(settings)
     check_out(asked.results, asked.items)
     with closing(Bench(rule, load_models())) as bench:
@@ -87,7 +87,7 @@ def run_set(settings: Settings, asked: Asked, *, json: bool) -> int:
     return 1 if done.fell_short else 0
 
 
-def _wanted(asked: Asked) -> tuple[Wanted, Rule | None]:
+def wanted_of(asked: Asked) -> tuple[Wanted, Rule | None]:
     """What to run, and how to judge what names no judge. Raises InputError."""
     if asked.repeat < 1:
         raise InputError(f"--repeat {asked.repeat}: must be at least 1")
@@ -189,7 +189,7 @@ def _may_start(estimate: Estimate, asked: Asked, limit_pico: int) -> bool:
     return False
 
 
-def _estimate_document(estimate: Estimate) -> dict[str, Any]:
+def estimate_document(estimate: Estimate) -> dict[str, Any]:
     return {
         "calls": estimate.calls,
         "prompt_tokens": estimate.prompt_tokens,
@@ -203,7 +203,7 @@ def _estimate_document(estimate: Estimate) -> dict[str, Any]:
 
 def _refused(asked: Asked, wanted: Wanted, estimate: Estimate) -> dict[str, Any]:
     """What is printed of a run that was too dear."""
-    return _head(asked, wanted, "refused") | {"estimate": _estimate_document(estimate), "cost_usd": "0"}
+    return _head(asked, wanted, "refused") | {"estimate": estimate_document(estimate), "cost_usd": "0"}
 
 
 def _head(asked: Asked, wanted: Wanted, state: str) -> dict[str, Any]:
@@ -233,7 +233,7 @@ def _notes(wanted: Wanted, bench: Bench, done: Evaluated) -> list[str]:
 
 def _document(asked: Asked, wanted: Wanted, done: Evaluated, notes: Sequence[str]) -> dict[str, Any]:
     return _head(asked, wanted, "done") | {
-        "estimate": _estimate_document(done.estimate),
+        "estimate": estimate_document(done.estimate),
         "calls": done.asked,
         "cached": done.cached,
         "recorded": done.recorded,

@@ -6,6 +6,7 @@
     ├── Unauthenticated      no key, or none that is good                   401
     ├── NotAllowed           the key is good, and may not do that           403
     ├── NotThere             there is nothing of that name                  404
+    │   └── ModelNotFound    no such model, and none that it is mapped to   404
     ├── PolicyRefusal        a rule of the operator or caller said no       400
     │   ├── BudgetExceeded   a budget has no room for the call              402 or 429
     │   └── LimitExceeded    a limit has no room for the call now, or ever  429 or 400
@@ -82,6 +83,12 @@ class NotThere(ThriftgateError):
     status_hint = 404
     error_type = "not_found_error"
     label = "not_there"
+
+
+class ModelNotFound(NotThere):
+    """A client of the OpenAI dialect names a model that is none of Claude's, and no setting maps it to one."""
+
+    label = "model_not_found"
 
 
 class PolicyRefusal(ThriftgateError):

@@ -17,6 +17,7 @@ from thriftgate.engine.engine import Engine, GuardTable
 from thriftgate.engine.failover import FailoverRules
 from thriftgate.engine.forgetting import Forgetting
 from thriftgate.engine.governing import Bounds as Waits
+from thriftgate.engine.hedging import HedgeRules
 from thriftgate.engine.limiting import LimitsTable
 from thriftgate.engine.limits import Limits
 from thriftgate.engine.reply import Drain
@@ -173,6 +174,7 @@ def limits_of(settings: Settings, *, beside: bool) -> Limits:
         governor=waits_of(settings) if settings.governor.on else None,
         choice=choice_of(settings),
         failover=failover_of(settings),
+        hedging=HedgeRules(settings.failover.hedge_share, settings.failover.hedge_after_s),
     )
 
 

@@ -25,13 +25,14 @@ class Call(Struct, frozen=True):
     """A request at the door. `headers` have lower-case names; `credential` is the caller's key, kept out of everything that
     is stored; `key` is the name of that key in the books, where it is known without it, and `whose` who it is for beside
     that. `upstream` names the target that it is to be sent to, "" where that is not chosen yet, or where it goes with
-    the client's own key; `failed` are those at which it was tried in vain, since `first_us` (microseconds since 1970);
-    `left` ends when the client has gone. `cost_limit_pico` is the most the caller allows this call to cost. `unrouted`
-    is why the model that it names must serve it; `plainly` why nothing is asked of its answer but what its conversation
-    has begun with; `unexamined` why its answer is not looked at before the client gets it; `begun`: its conversation is
-    taken to have begun with what is asked now; `refused` is the rule with which the provider has refused it; `cut` what
-    came of it under a cap; `waited` where it is made at once though it could have waited; `parent` the call on whose
-    behalf it is made; `admission` what it has taken of its limits, where there are any."""
+    the client's own key; `pinned` is the only target that it may be sent to, "" for any; `failed` are those at which it
+    was tried in vain, since `first_us` (microseconds since 1970); `left` ends when the client has gone.
+    `cost_limit_pico` is the most the caller allows this call to cost. `unrouted` is why the model that it names must
+    serve it; `plainly` why nothing is asked of its answer but what its conversation has begun with; `unexamined` why its
+    answer is not looked at before the client gets it; `begun`: its conversation is taken to have begun with what is
+    asked now; `refused` is the rule with which the provider has refused it; `cut` what came of it under a cap; `waited`
+    where it is made at once though it could have waited; `parent` the call on whose behalf it is made; `admission` what
+    it has taken of its limits, where there are any."""
 
     method: str
     path: str
@@ -43,6 +44,7 @@ class Call(Struct, frozen=True):
     key: str = ""
     whose: Whose = NOBODY
     upstream: str = ""
+    pinned: str = ""
     failed: tuple[str, ...] = ()
     first_us: int = 0
     left: Callable[[], Awaitable[None]] | None = None

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.errors import BrokenReply, BudgetExceeded, LedgerError, UpstreamError
+from thriftgate.engine.answer_lengths import learn_length
 from thriftgate.engine.budgeting import Budgeting
 from thriftgate.engine.call import Call, Reply, WholeReply
 from thriftgate.engine.early import as_message, as_stream, early_end, gather
@@ -25,7 +26,6 @@ from thriftgate.engine.settle import (
     Prepared,
     entry_for,
     hold_of,
-    learn_length,
     learn_residency,
     milliseconds,
     outcome_of,
@@ -33,7 +33,7 @@ from thriftgate.engine.settle import (
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.tracing import traced
-from thriftgate.engine.turns import Turns
+from thriftgate.engine.turns import Turn, Turns
 from thriftgate.engine.unsent import is_no_message
 from thriftgate.engine.upstreams import Upstreams
 from thriftgate.engine.witness import Witness
@@ -118,13 +118,8 @@ class Carrier:
             body = prepared.plan.body if early is None or prepared.request.stream else as_stream(prepared.plan.body)
             headers = traced(call.headers, prepared.id, self._clock, started)
             outgoing = provider.prepare(call.method, call.path, call.query, headers, body)
-            turn = None
-            if self._turns is not None:
-                turn = self._turns.of(
-                    prepared, self._upstreams.limits_of(prepared.upstream, prepared.key), call.headers, call.left
-                )
             allowed = self._failover.attempts(call, prepared, attempts_allowed(self._retry, call.headers))
-            sent = await self._sender.send(outgoing, allowed, tries, turn)
+            sent = await self._sender.send(outgoing, allowed, tries, self._turn(call, prepared))
         except (LedgerError, BudgetExceeded):
             raise  # there is no hold, and nothing was sent
         except BaseException as error:  # a hold whose taker is cancelled is taken all the same
@@ -178,6 +173,11 @@ class Carrier:
         reply, entry = await self._whole(prepared, incoming, ending, started, tries)
         self.heard(call, prepared, entry, reply.body)
         return self._as_begun(prepared, reply)
+
+    def _turn(self, call: Call, prepared: Prepared) -> Turn | None:
+        if self._turns is None:
+            return None
+        return self._turns.of(prepared, self._upstreams.limits_of(prepared.upstream, prepared.key), call.headers, call.left)
 
     def _as_begun(self, prepared: Prepared, reply: WholeReply) -> WholeReply:
         """The answer with what it was begun with."""

@@ -20,18 +20,20 @@ _SIGNS = (b"signature", b"thinking")
 
 
 class Doubts:
-    """One per engine. `forward` sends a free call, for which the provider has `count_path`, if any."""
+    """One per engine. `forward` sends a free call; `count_path` is where the tokens of a call can be counted, "" where they
+    cannot."""
 
-    def __init__(self, forward: Callable[[Call], Awaitable[WholeReply]], count_path: str) -> None:
+    def __init__(self, forward: Callable[[Call], Awaitable[WholeReply]], count_path: Callable[[Call], str]) -> None:
         self._forward = forward
         self._count_path = count_path
 
     async def fits(self, call: Call, request: Request) -> bool:
         """Whether the thinking that is sent back fits its prefix. Where that cannot be found out it is taken to."""
-        if not self._count_path:
+        path = self._count_path(call)
+        if not path:
             return True
         try:
-            reply = await self._forward(replace(call, path=self._count_path, body=_strict(count_body(request))))
+            reply = await self._forward(replace(call, path=path, body=_strict(count_body(request))))
         except ThriftgateError:
             return True
         return reply.status != 400 or not any(sign in reply.body for sign in _SIGNS)

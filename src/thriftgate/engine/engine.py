@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from hashlib import sha256
 from hmac import digest as hmac_digest
 from typing import TypeVar
@@ -12,14 +12,13 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.agents.limits import GuardLimits
-from thriftgate.core.errors import BudgetExceeded, ThriftgateError, UpstreamError
 from thriftgate.core.generations import Generations
 from thriftgate.core.keepalive import Bounds
 from thriftgate.core.plan import Policy
 from thriftgate.core.reduction.further import Further
 from thriftgate.core.stability.watch import MEMORY as STABILITY
 from thriftgate.core.stability.watch import StabilityWatch
-from thriftgate.engine.again import BAD_REQUEST, Again, otherwise
+from thriftgate.engine.again import BAD_REQUEST, Again
 from thriftgate.engine.budgeting import Budgeting
 from thriftgate.engine.call import Call, Reply, WholeReply
 from thriftgate.engine.carrying import Carrier
@@ -27,9 +26,10 @@ from thriftgate.engine.cascade import Cascading
 from thriftgate.engine.conversations import Conversations
 from thriftgate.engine.doubts import Doubts
 from thriftgate.engine.failover import Failover
-from thriftgate.engine.fanout import Fanout, Flight
+from thriftgate.engine.fanout import Fanout
 from thriftgate.engine.governing import Governor
 from thriftgate.engine.guarding import Guarding
+from thriftgate.engine.hedging import Attempt
 from thriftgate.engine.history import Historian
 from thriftgate.engine.keepalive import KeepAlive
 from thriftgate.engine.keeping import Keepable, Keeper
@@ -46,7 +46,6 @@ from thriftgate.engine.routing import Router
 from thriftgate.engine.runs import KEPT_S, Runs
 from thriftgate.engine.runs import MEMORY as RUNS
 from thriftgate.engine.sending import Sender, Tries
-from thriftgate.engine.settle import Prepared
 from thriftgate.engine.shaping import NOTHING_ASKED, OutputTable, Shaper
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.sweeping import Sweeper
@@ -55,8 +54,9 @@ from thriftgate.engine.targets import Pool
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.touch import Toucher
 from thriftgate.engine.turns import Turns
-from thriftgate.engine.unsent import Books, Opened, refused
+from thriftgate.engine.unsent import Books
 from thriftgate.engine.upstreams import Upstreams
+from thriftgate.engine.ways import Ways
 from thriftgate.engine.witness import Witness
 from thriftgate.ledger.budgets import BudgetBook
 from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger
@@ -146,11 +146,30 @@ class Engine:
             STABILITY: self._stability,
         }
         self._keeper = Keeper({**knowledge.memories, **memories}, ledger, clock, self.tasks)
-        self._again = Again(self.toucher)
         self._provider_side = ProviderSide(knowledge)
         self.carrier = self._made_carrier(output.cap_rate)
-        self._cascade = Cascading(self.toucher, self.router, knowledge, clock)
+        self._ways = self._made_ways()
         self._preparer = self._made_preparer(conversations)
+
+    def _made_ways(self) -> Ways:
+        ways = Ways(
+            cascade=Cascading(self.toucher, self.router, self.knowledge, self.clock),
+            again=Again(self.toucher),
+            carrier=self.carrier,
+            failover=self._failover,
+            hedging=self.limits.hedging,
+            guarding=self._guarding,
+            fanout=self.fanout,
+            sweeper=self.sweeper,
+            ledger=self.ledger,
+            clock=self.clock,
+            tasks=self.tasks,
+            prepare=self._prepared,
+            booked=self._booked,
+            books=self._books,
+        )
+        self.ledger.heard.append(ways.hedging.settled)
+        return ways
 
     def _made_toucher(self, new_id: Callable[[], str]) -> Toucher:
         return Toucher(
@@ -197,7 +216,7 @@ class Engine:
             self.knowledge,
             conversations,
             historian=self._historian,
-            doubts=Doubts(self.forward, self.provider.count_path),
+            doubts=Doubts(self.forward, self.upstreams.count_path),
             provider_side=self._provider_side,
             shaper=self._shaper,
         )
@@ -219,7 +238,7 @@ class Engine:
                 clock=self.clock,
                 books=self._books,
                 forward=self.forward,
-                count_path=self.provider.count_path,
+                count_path=self.upstreams.count_path,
             ),
             policy=self.policy,
             wait_s=lambda key, headers: self.limits.fanout_wait_s if self.limits.may_wait(key, headers) else 0.0,
@@ -236,109 +255,25 @@ class Engine:
         return await self.limiting.within(call, self._answered)
 
     async def _answered(self, call: Call) -> Reply:
-        call, prepared, flight = await self._prepared(call)
-        if prepared.plan.tries:
-            tried = await self._within_budgets(self._tried, call, prepared, flight)
+        attempt = await self._prepared(call)
+        if attempt.prepared.plan.tries:
+            tried = await self._ways.tried(attempt)
             if isinstance(tried, WholeReply):
                 return tried
-            call = tried
-            call, prepared, flight = await self._prepared(call)
-            self.router.standings.escalated(prepared.snapshot.state.prefix.chain, prepared.request.model)
-        while True:
-            looks = self._again.wanted(prepared)
-            found = await self._within_budgets(self._looked if looks else self._carried, call, prepared, flight)
-            if not isinstance(found, Call):
-                break
-            call = found
-            call, prepared, flight = await self._prepared(call)
-        if call.refused and found.status < BAD_REQUEST:
-            self._shaper.refused(call.refused, self.clock.now_s())
+            attempt = await self._prepared(tried)
+            self.router.standings.escalated(attempt.prepared.snapshot.state.prefix.chain, attempt.prepared.request.model)
+        while isinstance(found := await self._ways.carried(attempt), Call):
+            attempt = await self._prepared(found)
+        if attempt.call.refused and found.status < BAD_REQUEST:
+            self._shaper.refused(attempt.call.refused, self.clock.now_s())
         return found
 
-    async def _within_budgets(
-        self, way: Callable[[Call, Prepared, Flight], Awaitable[_T]], call: Call, prepared: Prepared, flight: Flight
-    ) -> _T:
-        """The call by one of its ways. Where a budget has no room for it, nothing is held, and it is booked as refused."""
-        try:
-            return await way(call, prepared, flight)
-        except BudgetExceeded as error:
-            error.call_id = prepared.id
-            if error.held:
-                self.sweeper.soon()
-            route = prepared.plan.route
-            opened = Opened(
-                prepared.id,
-                prepared.opened_us,
-                prepared.key,
-                prepared.dialect.name,
-                prepared.whose,
-                route.task if route is not None else "",
-            )
-            await self.ledger.settle(refused(opened, prepared.request.model, prepared.plan, error, self._books()))
-            raise
-
-    async def _carried(self, call: Call, prepared: Prepared, flight: Flight) -> Reply | Call:
-        """The answer on its way to the client, or the call to be made instead of one that was refused as it was shaped."""
-        try:
-            reply = await self.carrier.send(call, prepared, flight)
-        except ThriftgateError as error:
-            error.call_id = prepared.id
-            self._guarding.runs.release(prepared.id)
-            other = self._failover.after(call, prepared, error) if isinstance(error, UpstreamError) else None
-            if other is not None:
-                return other
-            raise
-        except BaseException:
-            self._guarding.runs.release(prepared.id)
-            raise
-        finally:
-            self.fanout.land(flight)
-        other = self._failover.instead(call, prepared, reply)
-        return other or otherwise(call, prepared.wanted, reply.status) or reply
-
-    async def _prepared(self, call: Call) -> tuple[Call, Prepared, Flight]:
+    async def _prepared(self, call: Call) -> Attempt:
         """The planned call, and the call as it is to be made."""
         prepared, flight = await self._preparer.prepare(call)
         if call.upstream != prepared.upstream:
             call = replace(call, upstream=prepared.upstream)
-        return with_betas(call, prepared.added.betas), prepared, flight
-
-    async def _tried(self, call: Call, prepared: Prepared, flight: Flight) -> WholeReply | Call:
-        """A try of the cheap model: its answer if it is good enough, else the call for the model that was asked for."""
-        try:
-            reply, entry, answer = await self._cascade.run(call, prepared)
-        except BaseException:
-            self._guarding.runs.release(prepared.id)
-            raise
-        finally:
-            self.fanout.land(flight)
-        self._guarding.settled(entry, self.clock.now_s())
-        self._booked(entry)
-        if reply is None:
-            return replace(call, unrouted=f"escalated from {entry.id}: {entry.note}")
-        if self.witness is not None and self.witness.wants(call, prepared):
-            self.witness.heard(call, prepared, entry, answer)
-        return reply
-
-    async def _looked(self, call: Call, prepared: Prepared, flight: Flight) -> WholeReply | Call:
-        """An answer that is looked at first: as the client gets it, or the call to be made instead."""
-        assert prepared.wanted is not None
-        try:
-            found = await self._again.run(call, prepared, prepared.wanted)
-        except BaseException:
-            self._guarding.runs.release(prepared.id)
-            raise
-        finally:
-            self.fanout.land(flight)
-        self._guarding.settled(found.entry, self.clock.now_s())
-        self._booked(found.entry)
-        if found.reply is None:
-            assert found.instead is not None
-            return found.instead
-        self.carrier.learn_length(prepared, found.entry)
-        self.carrier.keep_account(prepared, found.entry)
-        self.carrier.heard(call, prepared, found.entry, found.reply.body)
-        return found.reply
+        return Attempt(with_betas(call, prepared.added.betas), prepared, flight)
 
     async def count(self, call: Call) -> WholeReply:
         """How many tokens a prompt has, free: of the prompt as it would be sent, in a conversation that was made shorter
@@ -346,8 +281,9 @@ class Engine:
         return await self.forward(replace(call, body=await self._preparer.as_sent(call)))
 
     async def forward(self, call: Call) -> WholeReply:
-        """Send a free call (model list, batches) on as it is. Raises UpstreamError."""
-        outgoing = self.provider.prepare(call.method, call.path, call.query, call.headers, call.body)
+        """Send a free call (model list, token counting, batches) on as it is. Raises UpstreamError."""
+        provider = self.upstreams.asked(call)
+        outgoing = provider.prepare(call.method, call.path, call.query, call.headers, call.body)
         sent = await self._sender.send(outgoing, attempts_allowed(self.limits.retry, call.headers), Tries())
         body = sent.other_body
         if body is None:

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from thriftgate.clock import Clock
 from thriftgate.core.errors import UpstreamError
 from thriftgate.core.foreign import is_foreign
-from thriftgate.core.health.faults import Fault, fault_in, fault_of
+from thriftgate.core.health.faults import Fault, fault_in, fault_in_stream, fault_of
 from thriftgate.engine.call import Call, Reply
+from thriftgate.engine.reply import StreamReply
 from thriftgate.engine.retry import Attempts
 from thriftgate.engine.settle import Prepared
 from thriftgate.engine.upstreams import Upstreams
@@ -66,16 +67,43 @@ class Failover:
         if reply.body is None or reply.status < 400:
             return None
         fault = fault_of(reply.status, reply.body)
-        if fault is None and is_foreign(prepared.request.model):  # what another vendor's model does not take, Claude may
+        if fault is None:  # what another vendor's model does not take, Claude may
             return self._unrouted(call, prepared)
-        return self._next(call, prepared, fault) if fault is not None else None
+        return self._next(call, prepared, fault)
 
     def after(self, call: Call, prepared: Prepared, error: UpstreamError) -> Call | None:
         """The call to be made in the place of one that brought no answer; None where there is none."""
         fault = fault_in(error)
         return self._next(call, prepared, fault) if fault is not None else None
 
+    def copy_of(self, call: Call, prepared: Prepared) -> Call | None:
+        """The same call for another target; None where there is none."""
+        return self._elsewhere(call, prepared)
+
+    async def opened(self, call: Call, prepared: Prepared, reply: StreamReply) -> Call | None:
+        """The call to be made in the place of a stream that begins with an error, or ends before it has begun: nothing of it
+        has gone to the client. None where it begins well, or nobody else can be asked. Raises UpstreamError."""
+        if self._next(call, prepared) is None:
+            return None
+        try:
+            fault = fault_in_stream(await reply.opening())
+        except UpstreamError as error:
+            self.unanswered(prepared, error)
+            if (other := self.after(call, prepared, error)) is None:
+                raise
+            return other
+        other = self._next(call, prepared, fault) if fault is not None else None
+        if other is None or fault is None:
+            return None
+        self._upstreams.failed(prepared.upstream, prepared.request.model, fault, prepared.opened_us / 1e6)
+        await reply.drop("the stream began with an error", served=False)
+        return other
+
     def _next(self, call: Call, prepared: Prepared, fault: Fault | None = None) -> Call | None:
+        """The call for another target, or for the model that the client named."""
+        return self._elsewhere(call, prepared, fault) or self._unrouted(call, prepared)
+
+    def _elsewhere(self, call: Call, prepared: Prepared, fault: Fault | None = None) -> Call | None:
         if not self._rules.on or not prepared.upstream:
             return None
         first_us = call.first_us or prepared.opened_us
@@ -86,15 +114,15 @@ class Failover:
         # Money and credentials say nothing of the call, and cost no time: it goes on for as long as there is any target.
         if not within and not (fault is not None and fault.kind in ("spend", "balance", "auth")):
             return None
-        if self._upstreams.may_go_elsewhere(other, prepared.request):
-            return other
-        return self._unrouted(other, prepared)
+        return other if self._upstreams.may_go_elsewhere(other, prepared.request) else None
 
     def _unrouted(self, call: Call, prepared: Prepared) -> Call | None:
-        """The call for the model that the client named, where another had been put in its place."""
-        if not self._rules.on or prepared.asked is None or call.unrouted or not prepared.upstream:
+        """The call for the model that the client named, where another vendor's had been put in its place."""
+        if prepared.asked is None or call.unrouted or not self._rules.on or not is_foreign(prepared.request.model):
             return None
-        return replace(call, upstream="", unrouted=f"{prepared.request.model} failed at {prepared.upstream}: {prepared.id}")
+        why = f"{prepared.request.model} failed at {prepared.upstream}: {prepared.id}"
+        first_us = call.first_us or prepared.opened_us
+        return replace(call, upstream="", first_us=first_us, unrouted=why)
 
 
 def _retry_after_s(headers: Headers) -> float:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from thriftgate.core.keepalive import Bounds
 from thriftgate.engine.failover import FailoverRules
 from thriftgate.engine.governing import Bounds as Waits
+from thriftgate.engine.hedging import HedgeRules
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
 from thriftgate.engine.upstreams import Rules
@@ -27,6 +28,7 @@ class Limits(Struct, frozen=True):
     governor: Waits | None = None
     choice: Rules = Rules()
     failover: FailoverRules = FailoverRules()
+    hedging: HedgeRules = HedgeRules()
 
     def may_wait(self, key: str, headers: Headers) -> bool:
         """Whether this call may wait at all. `headers` are the client's."""

@@ -48,7 +48,7 @@ from thriftgate.wire.anthropic_messages import count_body, read_count
 
 class Rooms(NamedTuple):
     """What takes part in planning a call. `books` says what every entry says of where it comes from; `forward` sends a free
-    call, for which the provider has `count_path`, if any."""
+    call; `count_path` is where the tokens of a call can be counted for free, "" where they cannot."""
 
     knowledge: Knowledge
     router: Router
@@ -66,7 +66,7 @@ class Rooms(NamedTuple):
     clock: Clock
     books: Callable[[], Books]
     forward: Callable[[Call], Awaitable[WholeReply]]
-    count_path: str
+    count_path: Callable[[Call], str]
 
 
 class Chosen(NamedTuple):
@@ -167,7 +167,7 @@ class Preparer:
         if not rooms.budgeting.on:
             return request, policy, NOTHING_ASKED
         task = rooms.router.task_of(request, key, call.headers)
-        scopes = scopes_of(key, call.whose, model=request.model, provider=self._knowledge.provider, task=task)
+        scopes = scopes_of(key, call.whose, model=request.model, provider=self._provider_of(call), task=task)
         squeeze = rooms.budgeting.look(scopes, int(now_s * 1e6))
         squeeze.check(waits=call.waited)
         if squeeze.no_fast and "speed" in request.members:
@@ -179,7 +179,7 @@ class Preparer:
     async def _let_in(self, admission: Admission, call: Call, opened: Opened, rewritten: Rewritten, plan: Plan) -> bool:
         """Take what the call needs of its limits; whether it had to wait for that. Raises LimitExceeded."""
         task = plan.route.task if plan.route is not None else ""
-        caller = Caller(opened.key, opened.whose, rewritten.request.model, self._knowledge.provider, task)
+        caller = Caller(opened.key, opened.whose, rewritten.request.model, self._provider_of(call), task)
         needs = needs_of(plan.forecast.tokens, plan.forecast.pico, requests=1, concurrency=1)
         return await self._rooms.limiting.let_in(admission, opened.id, caller, needs, call.left)
 
@@ -192,8 +192,11 @@ class Preparer:
         with suppress(ThriftgateError, RecursionError):  # the provider says what is wrong with it
             request = parse_request(call.body, needs_max_tokens=False)
             model, task = request.model, rooms.router.task_of(request, key, call.headers)
-        caller = Caller(key, call.whose, model, self._knowledge.provider, task)
+        caller = Caller(key, call.whose, model, self._provider_of(call), task)
         await rooms.limiting.asked(caller)
+
+    def _provider_of(self, call: Call) -> str:
+        return self._rooms.upstreams.provider(call.upstream).name
 
     async def as_sent(self, call: Call) -> bytes:
         """The body of a question about a prompt, with the prompt as it would go out now: thinking that answered a shortened
@@ -222,7 +225,7 @@ class Preparer:
         rooms = self._rooms
         rewritten, snapshot, plan, wanted, talking, added = chosen
         self._watch(opened.key, request)
-        self._knowledge.observe(snapshot, call.upstream or opened.key)
+        self._knowledge.observe(snapshot, opened.key)
         if rooms.keepalive is not None:
             rooms.keepalive.moved_on(snapshot.state.prefix.chain)
         plan, unreduced = self._told(rewritten, (opened.key, call.upstream), snapshot, plan, policy)
@@ -244,6 +247,7 @@ class Preparer:
             call.whose,
             call.upstream,
             admission=call.admission,
+            failed=call.failed,
         )
         return prepared, rooms.fanout.depart(snapshot.state, plan)
 
@@ -295,11 +299,12 @@ class Preparer:
 
         True when the count is known now. Any failure leaves the estimate standing: money fails closed.
         """
-        if not self._rooms.count_path or not snapshot.state.prefix.chain:
+        path = self._rooms.count_path(call)
+        if not path or not snapshot.state.prefix.chain:
             return False
         try:
             body = count_body(request)
-            reply = await self._rooms.forward(replace(call, path=self._rooms.count_path, body=body))
+            reply = await self._rooms.forward(replace(call, path=path, body=body))
         except ThriftgateError:
             return False
         tokens = read_count(reply.body) if reply.status == 200 else None

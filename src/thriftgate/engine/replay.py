@@ -133,7 +133,7 @@ class Replay:
         plan = rewritten.plan(snapshot.state, self.policy)
         if plan.refusal is not None:
             raise PolicyRefusal(plan.refusal)
-        knowledge.observe(snapshot, logged.upstream or logged.key)
+        knowledge.observe(snapshot, logged.key)
         opened_us = int(logged.at_s * 1e6)
         return Prepared(logged.id, opened_us, logged.key, request, snapshot, plan, self._dialect, upstream=logged.upstream)
 

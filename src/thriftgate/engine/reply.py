@@ -62,8 +62,22 @@ class StreamReply:
         self._source = incoming.chunks()
         self._settled = False
         self._draining: asyncio.Task[None] | None = None
+        self._opening: bytes | None = None
+
+    async def opening(self) -> bytes:
+        """The first piece, which `read` gives once more. Raises UpstreamError."""
+        if self._opening is None:
+            self._opening = await self.read()
+        return self._opening
+
+    async def drop(self, why: str, *, served: bool = True) -> None:
+        """Nobody wants the answer any more: end it at once. One that was not `served` is not billed."""
+        await self._end("left" if served else "failed", why)
 
     async def read(self) -> bytes:
+        if self._opening is not None:
+            opening, self._opening = self._opening, None
+            return opening
         while True:
             chunk = await self._next()
             piece = chunk if self._early is None else self._early.feed(chunk) or (b"" if chunk else self._early.rest())
@@ -101,7 +115,7 @@ class StreamReply:
 
     @property
     def ended(self) -> bool:
-        return self._settled and (self._stops() or self._incoming.at_end())
+        return self._opening is None and self._settled and (self._stops() or self._incoming.at_end())
 
     async def leave(self) -> None:
         """Read on in the background until the final usage came or a drain limit is reached, then settle."""
@@ -163,6 +177,10 @@ def reply_headers(headers: Headers, prepared: Prepared, entry: Entry | None) -> 
     ours += budget_headers(prepared.standings)
     if prepared.admission is not None:
         ours += prepared.admission.told()
+    if prepared.upstream:
+        ours.append((b"thriftgate-target", prepared.upstream.encode()))
+    if prepared.failed:
+        ours.append((b"thriftgate-tried", " ".join(prepared.failed).encode()))
     if warned:
         ours.append((b"thriftgate-warning", warned.encode("ascii", "replace")[:1000]))
     if entry is not None:

@@ -20,7 +20,6 @@ from thriftgate.core.levers import LEVERS
 from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints
 from thriftgate.core.looks import Sent
 from thriftgate.core.misses import Billed, Miss, classify
-from thriftgate.core.output.lengths import Answer
 from thriftgate.core.plan import Plan, Without
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
@@ -59,8 +58,8 @@ class Prepared(Struct, frozen=True):
     `asked` the request as the client sent it, where another model is to serve it; `unreduced` the prompt before anything
     was taken out of it; `wanted` what is asked of the answer; `cut` what came of the call under a cap; `talking` its
     place in its conversation, where that is kept account of; `added` what goes with a parameter that we have added;
-    `whose` who it is for; `upstream` the name of the provider's key that is to serve it; `standings` how its budgets
-    stood with its hold; `admission` what it has taken of its limits."""
+    `whose` who it is for; `upstream` the name of the target that is to serve it; `standings` how its budgets stood
+    with its hold; `admission` what it has taken of its limits; `failed` the targets at which it was tried in vain."""
 
     id: str
     opened_us: int
@@ -80,6 +79,7 @@ class Prepared(Struct, frozen=True):
     upstream: str = ""
     standings: tuple[Standing, ...] = ()
     admission: Admission | None = None
+    failed: tuple[str, ...] = ()
 
 
 class Ending(NamedTuple):
@@ -441,19 +441,3 @@ def _outcome(prepared: Prepared, usable_s: float, residency: cache.Residency) ->
         cache_min_tokens=state.capability.cache_min_tokens,
         rules=state.rules,
     )
-
-
-def learn_length(knowledge: Knowledge, prepared: Prepared, entry: Entry, cap_rate: float) -> None:
-    """Book how long a whole answer was, for caps and for what shorter answers save. A repeat of one that a cap has cut
-    counts for it; of one whose call site nobody knows nothing is learned."""
-    tokens, cut = entry.usage.total.output, prepared.cut
-    wanted = prepared.wanted
-    site = wanted.site if wanted is not None else (entry.key, entry.model, entry.task, "")
-    if not site[2]:
-        return
-    if cut is not None:
-        knowledge.lengths.note(site, Answer(cut.tokens, ended=False, cap=cut.cap, rate=cap_rate, again=tokens))
-        return
-    cap = wanted.cap if wanted is not None else None
-    ended = entry.stop_reason != "max_tokens"
-    knowledge.lengths.note(site, Answer(tokens, ended, cap, cap_rate if cap is not None else 0.0))

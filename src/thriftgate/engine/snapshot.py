@@ -118,7 +118,7 @@ class Knowledge:
             parts = [block.part for block in prefix.blocks]
             estimate = self.tokens.estimate(capability.id, prefix.chain, parts, added, supposed=supposed)
         self.reuse.pass_time(now_s)
-        scope, minimum = _scope(cache, capability), capability.cache_min_tokens
+        scope, minimum = _scope(key, capability), capability.cache_min_tokens
         ahead = self.reuse.look(scope, prefix, estimate.cumulative, now_s, minimum=minimum) if outlook else Outlook()
         state = State(
             now_s=now_s,
@@ -180,10 +180,11 @@ class Knowledge:
         for warning in lesson.warnings:
             self._warn("cache belief changed", model=model, belief=warning)
 
-    def observe(self, snapshot: Snapshot, cache: str) -> None:
-        """The request is being sent: its prefixes are in use from now. `cache` names the key with which it is sent."""
+    def observe(self, snapshot: Snapshot, key: str) -> None:
+        """The request is being sent: its prefixes are in use from now. `key` is the client's: how soon prefixes come again
+        is its habit, whatever they are sent with."""
         state = snapshot.state
-        self.reuse.observe(_scope(cache, state.capability), state.prefix, state.cumulative, state.now_s)
+        self.reuse.observe(_scope(key, state.capability), state.prefix, state.cumulative, state.now_s)
 
     def learn_cost(
         self, snapshot: Snapshot, client: Sequence[Breakpoint], expected: Tokens, billed: Tokens, rates: Rates
@@ -231,9 +232,9 @@ class Knowledge:
             self._warn("token estimates are off", model=model, ratio=round(self.tokens.correction(model).ratio, 2))
 
 
-def _scope(cache: str, capability: Capabilities) -> bytes:
-    """What the provider's cache keeps apart, as far as can be seen: the workspace, told by the key, and the model."""
-    return f"{cache}/{capability.id}/".encode()
+def _scope(key: str, capability: Capabilities) -> bytes:
+    """Whose habits are counted together: those of one key with one model."""
+    return f"{key}/{capability.id}/".encode()
 
 
 def framing(prefix: Prefix, request: Request, capability: Capabilities) -> list[int]:

@@ -8,6 +8,7 @@ call goes out with its client's key, and nothing is chosen.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -22,7 +23,7 @@ from thriftgate.core.health.breaker import Patience
 from thriftgate.core.health.faults import Fault
 from thriftgate.core.plan import Policy
 from thriftgate.core.planner import make_plan
-from thriftgate.core.request import Request
+from thriftgate.core.request import Request, parse_request
 from thriftgate.engine.call import Call
 from thriftgate.engine.governing import Governor
 from thriftgate.engine.health import Health, Left
@@ -84,6 +85,8 @@ class Upstreams:
         able = self._able(call, request)
         if not able:
             return replace(call, upstream="")  # with the client's own key
+        if call.pinned:
+            return replace(call, upstream=call.pinned)
         usable = [target for target in able if self.health.may(target.name, model)]
         if call.upstream and any(target.name == call.upstream for target in usable):
             return call
@@ -98,6 +101,22 @@ class Upstreams:
         """Whether a call for that model can stay at the target; with the client's own key it goes where Claude is."""
         target = self.pool.by_name.get(name)
         return target in self.pool.serving(model) if target is not None else not is_foreign(model)
+
+    def count_path(self, call: Call) -> str:
+        """Where the tokens of a call can be counted for free; "" where they cannot."""
+        return self.asked(call).count_path
+
+    def asked(self, call: Call) -> Provider:
+        """Whom to ask what costs nothing: the target that was chosen for a call, or one that counts for its model."""
+        if call.upstream or not self.pool.targets:
+            return self.provider(call.upstream)
+        with suppress(InputError):
+            model = parse_request(call.body, needs_max_tokens=False).model
+            counting = [target for target in self.pool.serving(model) if target.provider.traits.counts]
+            usable = [target for target in counting if self.health.may(target.name, model)]
+            if counting:
+                return (usable or counting)[0].provider
+        return self.pool.default
 
     def may_go_elsewhere(self, call: Call, request: Request) -> bool:
         """Whether there is a target that this call was not tried at, and can be."""
@@ -126,7 +145,9 @@ class Upstreams:
     def _able(self, call: Call, request: Request) -> list[Target]:
         """The targets that can take this call, and at which it was not tried. None of them where it is for the client's own
         key."""
-        serving = self.pool.serving(request.model)
+        serving = [target for target in self.pool.serving(request.model) if call.pinned in ("", target.name)]
+        if call.pinned and not serving:
+            raise NotThere(f"the target {call.pinned!r} does not serve {request.model!r}")
         if not serving:
             if self.first:
                 raise NotThere(f"no target serves {request.model!r}; name it under models of a [[targets]] row")

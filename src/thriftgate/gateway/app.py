@@ -16,22 +16,22 @@ from thriftgate.gateway.admin.routes import admin, is_admin_call
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
 from thriftgate.gateway.batches import batches, is_batch_call, open_clients
 from thriftgate.gateway.deferral import open_queue
+from thriftgate.gateway.faces import face_of
 from thriftgate.gateway.jobs import JOBS, job
 from thriftgate.gateway.logins import login, logout
-from thriftgate.gateway.messages import count, forward, messages
+from thriftgate.gateway.messages import count, messages
 from thriftgate.gateway.metrics import metrics
 from thriftgate.gateway.observing import Observer, standings_of
 from thriftgate.gateway.oidc import Oidc
 from thriftgate.gateway.oidc_logins import oidc_callback, oidc_login
+from thriftgate.gateway.openai_chat import chat
+from thriftgate.gateway.openai_models import MODELS, models
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms
 from thriftgate.gateway.sessions import Sessions
 from thriftgate.logs import log, where_raised
 from thriftgate.quality.proof import Proof
 from thriftgate.settings import Settings
-from thriftgate.wire import DIALECTS
-
-DIALECT = DIALECTS[0]
 
 
 class NotServed(ThriftgateError):
@@ -94,12 +94,14 @@ class Gateway:
                 # The server closes the connection of an answer that is not ended: an orderly end would say it was whole.
                 log.warning("stream broke off", call=error.call_id, error=str(error))
             else:
-                await send_error(send, error, DIALECT)
+                await send_error(send, error, face_of(scope))
         except Exception as error:  # noqa: BLE001  the last line of defence: an answer in words, whatever went wrong
             # Neither the error's words nor a traceback: both can hold prompts and keys.
             log.error("request failed", path=_served_path(scope), error=type(error).__name__, at=where_raised(error))
             if not started:  # else the server closes the connection: the answer is not ended
-                await send_error(send, ThriftgateError("thriftgate failed on this request; its log tells more"), DIALECT)
+                await send_error(
+                    send, ThriftgateError("thriftgate failed on this request; its log tells more"), face_of(scope)
+                )
 
     def stopping(self) -> None:
         """The server is about to end: connections that are held for a batch, or for their turn, would keep it waiting."""
@@ -198,7 +200,8 @@ async def _ready(rooms: Rooms, _scope: Scope, _receive: Receive, send: Send) -> 
 ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/messages"): messages,
     ("POST", "/v1/messages/count_tokens"): count,
-    ("GET", "/v1/models"): forward,
+    ("POST", "/v1/chat/completions"): chat,
+    ("GET", MODELS): models,
     ("HEAD", "/"): _alive,
     ("GET", "/"): _alive,
     ("GET", "/healthz"): _alive,
@@ -225,6 +228,6 @@ def _by_prefix(scope: Scope) -> Handler:
         return admin
     if is_batch_call(scope):
         return batches
-    if scope["method"] == "GET" and scope["path"].startswith("/v1/models/"):
-        return forward
+    if scope["method"] == "GET" and scope["path"].startswith(f"{MODELS}/"):
+        return models
     raise NotServed(f"thriftgate does not serve {scope['method']} {scope['path']}")

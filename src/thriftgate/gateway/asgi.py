@@ -94,7 +94,8 @@ async def send_error(send: Send, error: ThriftgateError, dialect: Dialect) -> No
     """One of our own errors; `thriftgate-error` tells that it is not the provider's."""
     headers: Headers = ((b"content-type", b"application/json"), (b"thriftgate-error", error.label.encode()), *error.headers)
     if error.call_id:
-        headers = (*headers, (b"thriftgate-request-id", error.call_id.encode()), (b"request-id", error.call_id.encode()))
+        names = (b"thriftgate-request-id", b"request-id", b"x-request-id")  # OpenAI's SDKs look for the last one
+        headers = (*headers, *((name, error.call_id.encode()) for name in names))
     if error.retry_after_s and not error.after_answer:
         headers = (*headers, (b"retry-after", b"%d" % max(1, round(error.retry_after_s))))
     elif error.status_hint < 500 or error.after_answer:

@@ -31,11 +31,13 @@ from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import Receive, Send, client_gone, send_json, send_whole
 from thriftgate.gateway.jobs import answer_headers, job_head
 from thriftgate.gateway.rooms import Rooms
+from thriftgate.gateway.telling import told_whole
 from thriftgate.ledger.jobs import QUEUE, Answer
 from thriftgate.logs import log
 from thriftgate.providers.transport import Headers, header
 from thriftgate.settings import DeferRule, Settings
-from thriftgate.wire.whole_stream import PING, error_event, stream_of
+from thriftgate.wire import DIALECTS
+from thriftgate.wire.whole_stream import PING
 
 HEARTBEAT_S = 15.0  # proxies and clients give up on connections that are silent for a minute or so
 _JSON: Headers = ((b"content-type", b"application/json"),)
@@ -105,9 +107,9 @@ def may_defer(call: Call, settings: Settings) -> bool:
     return bool(settings.batch.rules) or any(asked)
 
 
-async def deferred(rooms: Rooms, call: Call, receive: Receive, send: Send) -> Headers | None:
-    """Serve a call that may wait from the queue. None once it is answered; otherwise it is to be made now, and the headers
-    to be added say why (none: it may not wait)."""
+async def deferred(rooms: Rooms, call: Call, receive: Receive, send: Send, added: Headers = ()) -> Headers | None:
+    """Serve a call that may wait from the queue, with these headers besides. None once it is answered; otherwise it is to be
+    made now, and the headers to be added say why (none: it may not wait)."""
     engine, queue = rooms.engine, rooms.queue
     key = engine.payer_of(call)
     wish = wish_of(call, key, rooms.settings, engine.clock.now_s())
@@ -119,9 +121,9 @@ async def deferred(rooms: Rooms, call: Call, receive: Receive, send: Send) -> He
     if isinstance(taken, Now):
         return _at_once(taken.reason)
     if wish.wait:
-        await _Held(rooms, queue, taken, call, send).serve(receive)
+        await _Held(rooms, queue, taken, call, send, added=added).serve(receive)
     else:
-        await send_json(send, 202, ticket_document(taken), (_job(taken),))
+        await send_json(send, 202, ticket_document(taken), (_job(taken), *added))
     return None
 
 
@@ -138,13 +140,16 @@ class _Held:
     """A connection that is held until the answer is there: a stream gets pings, a whole answer blanks before its JSON, which
     JSON allows. A caller that leaves can still ask for the job."""
 
-    def __init__(self, rooms: Rooms, queue: Queue, ticket: Ticket, call: Call, send: Send) -> None:
+    def __init__(self, rooms: Rooms, queue: Queue, ticket: Ticket, call: Call, send: Send, *, added: Headers) -> None:
         self._rooms = rooms
         self._queue = queue
         self._ticket = ticket
         self._call = call
         self._send = send
+        self._added = added
         self._streams = call.dialect.parse(call.body).stream
+        teller = call.dialect.teller(0)
+        self._ping = PING if teller is None else teller.ping
         self._started = False
 
     async def serve(self, receive: Receive) -> None:
@@ -161,7 +166,7 @@ class _Held:
         except LetGo as error:
             if not self._started:
                 raise
-            await self._end(Answer(0, 0, error.status_hint, self._call.dialect.error(error)))
+            await self._end(Answer(0, 0, error.status_hint, DIALECTS[0].error(error)))
         finally:
             answering.cancel()
             leaving.cancel()
@@ -170,9 +175,9 @@ class _Held:
         """Show that the connection lives."""
         if not self._started:
             self._started = True
-            headers = [*(_STREAM if self._streams else _JSON), _job(self._ticket)]
+            headers = [*(_STREAM if self._streams else _JSON), _job(self._ticket), *self._added]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._send({"type": "http.response.body", "body": PING if self._streams else b" ", "more_body": True})
+        await self._send({"type": "http.response.body", "body": self._ping if self._streams else b" ", "more_body": True})
 
     async def _answer(self, told: Told) -> None:
         answer = told.answer
@@ -186,17 +191,17 @@ class _Held:
                 *await answer_headers(self._rooms.engine, told.job),
                 _job(self._ticket),
                 (b"x-should-retry", b"false"),
+                *self._added,
             )
-            await send_whole(self._send, answer.status, headers, stream_of(answer.body) if stream else answer.body)
+            status, body = told_whole(self._call.dialect, answer, streams=stream)
+            await send_whole(self._send, status, headers, body)
         self._queue.handed(told.job)
 
     async def _end(self, answer: Answer) -> None:
         """What comes after blanks or pings. An error cannot be told by its status any more: as JSON it is left without its
         end, so that nobody takes it for a message, and a client that sends the call again is told."""
         fine = answer.status == 200
-        body = answer.body
-        if self._streams:
-            body = stream_of(body) if fine else error_event(body)
+        _, body = told_whole(self._call.dialect, answer, streams=self._streams)
         await self._send({"type": "http.response.body", "body": body, "more_body": not fine and not self._streams})
 
 

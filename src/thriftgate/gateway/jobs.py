@@ -13,7 +13,9 @@ from thriftgate.core.money import usd_from_pico
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import Receive, Scope, Send, send_json
 from thriftgate.gateway.credentials import credential_of
+from thriftgate.gateway.faces import dialect_named
 from thriftgate.gateway.rooms import Rooms
+from thriftgate.gateway.telling import told_whole
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
 from thriftgate.ledger.jobs import Job
 from thriftgate.providers.transport import Headers
@@ -64,8 +66,9 @@ async def job_document(engine: Engine, told: Told) -> dict[str, Any]:
     if answer is None:
         return document
     document["answered"] = text_from_micros(answer.at_us)
-    document["http_status"] = answer.status
-    document["answer"] = msgspec.Raw(answer.body)
+    status, body = told_whole(dialect_named(told.dialect), answer, streams=False)
+    document["http_status"] = status
+    document["answer"] = msgspec.Raw(body)
     entry = await _entry(engine, row)
     if entry is not None:
         document["request_id"] = entry.id

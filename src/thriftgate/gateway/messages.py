@@ -18,22 +18,28 @@ from thriftgate.gateway.asgi import Receive, Scope, Send, client_gone, read_body
 from thriftgate.gateway.credentials import credential_of
 from thriftgate.gateway.deferral import deferred, may_defer
 from thriftgate.gateway.rooms import Rooms
+from thriftgate.gateway.telling import as_told
 from thriftgate.ledger.tenants import Scope as KeyScope
 from thriftgate.providers.transport import Headers, header
 from thriftgate.wire import DIALECTS
 
 
 async def messages(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
-    """One Messages call, JSON or stream; one that may wait goes into the queue instead."""
+    """One Messages call, JSON or stream."""
+    await answer(rooms, await _call(rooms, scope, receive, "call"), receive, send)
+
+
+async def answer(rooms: Rooms, call: Call, receive: Receive, send: Send, added: Headers = ()) -> None:
+    """Make a call and answer it in its client's words, with these headers besides; one that may wait goes into the queue
+    instead."""
     engine = rooms.engine
-    call = replace(await _call(rooms, scope, receive, "call"), left=partial(client_gone, receive))
-    added: Headers = ()
+    call = replace(call, left=partial(client_gone, receive))
     if may_defer(call, rooms.settings):
-        now = await deferred(rooms, call, receive, send)
+        now = await deferred(rooms, call, receive, send, added)
         if now is None:
             return
-        added = now
-    reply = await engine.messages(call)
+        added = (*added, *now)
+    reply = as_told(await engine.messages(call), call.dialect, engine.clock.now_s())
     if reply.body is not None:
         await send_whole(send, reply.status, (*reply.headers, *added), reply.body)
     else:
@@ -75,8 +81,13 @@ async def _stream(engine: Engine, reply: Reply, receive: Receive, send: Send, ad
 async def _call(rooms: Rooms, scope: Scope, receive: Receive, may: KeyScope) -> Call:
     call = await call_of(rooms, scope, may)
     call = replace(call, body=await read_body(scope, receive, rooms.settings.server.body_bytes_max))
-    rooms.access.check_models(call.key, lambda: _asked(call))
+    check_model(rooms, call)
     return call
+
+
+def check_model(rooms: Rooms, call: Call) -> None:
+    """Raises NotAllowed where the call's key may not ask for its model."""
+    rooms.access.check_models(call.key, lambda: _asked(call))
 
 
 def _asked(call: Call) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
 
 
 class Caller:
-    """A sender that calls. `worst_pico` tells the most that a call can cost, `seen` is told how many are through."""
+    """A sender that calls. `worst_pico` tells the most that a call can cost, `seen` is told how many are through; with a
+    `target` they all go there."""
 
     def __init__(
         self,
@@ -30,9 +31,10 @@ class Caller:
         parallel: int,
         worst_pico: Callable[[bytes], int],
         seen: Callable[[int, int], None] = lambda _done, _of: None,
+        target: str = "",
     ) -> None:
         self._engine = engine
-        self._ask = build.asking(engine, credential)
+        self._ask = build.asking(engine, credential, target)
         self._parallel = parallel
         self._worst_pico = worst_pico
         self._seen = seen

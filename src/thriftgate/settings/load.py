@@ -28,6 +28,7 @@ from thriftgate.settings.alerts import AlertSettings, check_alerts
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings
 from thriftgate.settings.governing import GovernorSettings
 from thriftgate.settings.limiting import LimitsSettings, caller_limits
+from thriftgate.settings.openai import OpenaiSettings
 from thriftgate.settings.serving import (
     BatchSettings,
     CacheSettings,
@@ -69,6 +70,7 @@ class Settings(Table):
     targets: tuple[TargetRow, ...] = Field(default=(), description="where else calls can go, beside [upstream]")
     failover: FailoverSettings = FailoverSettings()
     batch: BatchSettings = BatchSettings()
+    openai: OpenaiSettings = OpenaiSettings()
     routing: RoutingSettings = RoutingSettings()
     experiment: ExperimentSettings = ExperimentSettings()
     proof: ProofSettings = ProofSettings()

@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from thriftgate.wire.anthropic_messages import AnthropicMessages
 from thriftgate.wire.dialect import Dialect
+from thriftgate.wire.openai.chat import OpenaiChat
 
-DIALECTS: tuple[Dialect, ...] = (AnthropicMessages(),)
+DIALECTS: tuple[Dialect, ...] = (AnthropicMessages(), OpenaiChat())

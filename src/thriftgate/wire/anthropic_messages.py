@@ -8,6 +8,7 @@ import msgspec
 from thriftgate.core.errors import ThriftgateError
 from thriftgate.core.request import Request, parse_request
 from thriftgate.core.splice import Edit, apply
+from thriftgate.wire.dialect import Teller
 from thriftgate.wire.meter import Reading, StreamMeter, read_message
 
 # platform.claude.com/docs/en/build-with-claude/token-counting, 2026-08
@@ -34,6 +35,9 @@ class AnthropicMessages:
 
     def meter(self) -> StreamMeter:
         return StreamMeter()
+
+    def teller(self, created_s: int) -> Teller | None:
+        return None
 
     def error(self, error: ThriftgateError) -> bytes:
         """Anthropic's error shape, so that SDKs raise what their users catch

@@ -18,8 +18,31 @@ class Meter(Protocol):
     def reading(self) -> Reading: ...
 
 
+class Teller(Protocol):
+    """Puts one answer of the provider into its client's words: whole, or piece by piece, equal for any chunking. What it is
+    fed, it tells at once, except for what only the end of an answer decides. Garbage becomes an error, not an exception."""
+
+    @property
+    def ping(self) -> bytes:
+        """A sign of life within a stream, which clients pass over."""
+
+    def whole(self, status: int, body: bytes) -> tuple[int, bytes]:
+        """An answer or error that is complete, with the status that it is sent with."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """A piece of a stream."""
+
+    def end(self) -> bytes:
+        """The stream has ended; b"" where the answer was complete, and whenever it is asked again."""
+
+
 class Dialect(Protocol):
-    """One way to talk to a model. `cannot_carry` names what is lost in it, so that nothing is lost silently."""
+    """One way to talk to a model. `cannot_carry` names what is lost in it, so that nothing is lost silently.
+
+    It has two faces. The one towards the engine is Messages, whatever the client speaks: a request is translated before a
+    call is made of it, and `parse`, `render`, `read` and `meter` are about what the provider gets and answers. The one
+    towards the client is `teller` and `error`.
+    """
 
     @property
     def name(self) -> str: ...
@@ -38,6 +61,10 @@ class Dialect(Protocol):
 
     def meter(self) -> Meter:
         """Meter a stream."""
+
+    def teller(self, created_s: int) -> Teller | None:
+        """Tells one answer, made at that time (unix seconds); None where clients get what the provider says, byte for
+        byte."""
 
     def error(self, error: ThriftgateError) -> bytes:
         """One of our own errors in the shape this dialect's clients expect."""

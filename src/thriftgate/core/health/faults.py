@@ -33,6 +33,15 @@ _BY_STATUS: dict[int, Kind] = {
     429: "rate",
     **dict.fromkeys((500, 502, 503, 504, 529), "overload"),
 }
+_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    500: "api_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
 
 
 class Fault(Struct, frozen=True):
@@ -66,6 +75,19 @@ def fault_of(status: int, body: bytes, retry_after_s: float = 0.0) -> Fault | No
         return Fault("balance", shared=True)
     kind = _BY_STATUS.get(status)
     return Fault(kind, retry_after_s=retry_after_s if kind in ("rate", "overload") else 0.0) if kind is not None else None
+
+
+def fault_in_stream(opening: bytes) -> Fault | None:
+    """What a stream says whose first event is an error, by its first bytes; None where it begins with anything else."""
+    if not opening.startswith(b"event: error"):
+        return None
+    data = opening.partition(b"data:")[2].partition(b"\n")[0]
+    return _fault_by_type(error_in(data).type)
+
+
+def _fault_by_type(kind: str) -> Fault | None:
+    status = next((status for status, name in _TYPES.items() if name == kind), 0)
+    return Fault(_BY_STATUS[status]) if status else None
 
 
 def fault_in(error: UpstreamError) -> Fault | None:

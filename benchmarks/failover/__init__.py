@@ -1,0 +1,1 @@
+"""Failover under seeded faults; see `__main__`."""
