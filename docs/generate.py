@@ -45,7 +45,7 @@ from thriftgate.ledger.jobs import Fenced
 from thriftgate.pricing import overrides
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.settings import ENV_PREFIX, ENV_SEPARATOR, Settings
-from thriftgate.simulator import accuracy, control, instructions, longwinded, opinions, tasks
+from thriftgate.simulator import accuracy, clouds, control, instructions, longwinded, opinions, tasks
 from thriftgate.simulator.config import BatchRules
 from thriftgate.simulator.faults import Faults
 
@@ -309,6 +309,8 @@ def simulator_page() -> str:
                 "`thriftgate simulate` is a Claude API of its own, for trying and testing. Its answers are made up; its "
                 "bill follows the documentation. A rule that no page of it states is marked `assumed`."
             ),
+            "## Other ways to Claude",
+            prose(inspect.getdoc(clouds) or ""),
             "## Behind the curtain",
             "Endpoints that are no part of the imitated API:",
             fenced((inspect.getdoc(control) or "").partition("\n\n")[2]),

@@ -74,6 +74,8 @@ KEYS: dict[str, str] = {
     "route explain": "asked, served, task, kind, prompt_tokens, plan[{lever, decision, reason, forecast_usd}], asked_usd, "
     "forecast_usd",
     "route tasks": "tasks[{task, asked, served, calls, baseline_usd, paid_usd, output_tokens, latency_ms}]",
+    "reuse stats": "path, answers, bytes, oldest, newest",
+    "reuse clear": "cleared",
     "explain": "id, plan[{lever, decision, reason, forecast_usd}], forecast_usd, baseline_usd, cost_usd, "
     "saved_usd, usage{}, miss{}, postings[{account, amount_usd}], postings_sum_usd, lines[{kind, model, "
     "tokens, usd_per_mtok, usd}], lines_sum_usd, price_book, lines_price_book, remarks[], outcome, "
@@ -130,6 +132,9 @@ REQUEST_HEADERS = {
     "thriftgate-user": "The end user that this call is for, in a word of yours, in place of the key's own user. A virtual "
     "key needs the scope `act-as` for it.",
     "thriftgate-run": "A name for an agent's run: all its calls count together towards the ceilings of `[guard]`.",
+    "thriftgate-reuse": "`off`: this call is made, and its answer is not kept; `refresh`: it is made, and its answer takes "
+    "the place of one that is kept; `only-if-cached`: an earlier answer or none, a 504 that costs nothing. See "
+    "[reuse](../guides/reuse.md).",
     "thriftgate-route": "`off`: the model that this call names serves it, whatever the rules say.",
     "thriftgate-idempotency-key": "A name for a call with a deadline: the same call sent again under it is given the same "
     "job, and not made twice.",
@@ -160,6 +165,10 @@ REPLY_HEADERS = {
     "loop, an answer that breaks its schema.",
     "thriftgate-usage-source": "`exact` (the provider's final word), `estimated` (an answer that broke off) or `none` "
     "(nothing was used). Not on streams.",
+    "thriftgate-reused-call": "On an earlier answer that was given again: the call in the ledger that it was made for. "
+    "`age` tells how many seconds ago.",
+    "thriftgate-reused-usage": "On such an answer: the usage of that call, as JSON. The `usage` in the answer is that of "
+    "this call: nothing.",
     "thriftgate-job": "The job that was made of a call with a deadline: `GET /thriftgate/jobs/ID` tells what became of it.",
     "thriftgate-batch": "On the answer to a client's own `POST /v1/messages/batches`: the batch's id in the ledger.",
     "thriftgate-deferred": "On a call that could have waited and was made at once: `no;` and why.",

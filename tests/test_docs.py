@@ -31,6 +31,7 @@ from thriftgate.cli import VERBS, app
 from thriftgate.cli.demo import demo_document
 from thriftgate.core.levers import LEVERS
 from thriftgate.demo.workloads import WORKLOADS
+from thriftgate.engine.reusing.file import opened
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.settings import Settings
 
@@ -237,6 +238,7 @@ def test_the_keys_of_json_are_documented(
         **_eval_documents(run),
         "prune": _pruned(run),
         **_tenancy_documents(run),
+        **_reuse_documents(run),
     }
     assert documents.keys() == KEYS.keys()
     for verb, document in documents.items():
@@ -274,6 +276,12 @@ def test_the_keys_of_json_are_documented(
             value = document.get(name)
             if value and isinstance(value, list | dict) and "…" not in member(keys, name):
                 assert set(value[0] if isinstance(value, list) else value) == member(keys, name), (verb, name)
+
+
+def _reuse_documents(run: Run) -> dict[str, Any]:
+    """What the verb about earlier answers prints."""
+    opened("answers.db").close()
+    return {f"reuse {verb}": run("reuse", verb, "--path", "answers.db", "--json").json() for verb in ("stats", "clear")}
 
 
 def _tenancy_documents(run: Run) -> dict[str, Any]:

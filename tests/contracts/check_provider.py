@@ -1,8 +1,9 @@
 """What every provider must do: a pure `prepare` that keeps what is the client's and drops what is not the provider's.
 
 Each check is handed the provider's class. `CHECKS` are for all; `SAME_WIRE` for those that take the client's own path,
-headers and body; `CHAT_WIRE` for those that speak chat completions. What an endpoint of each needs beside its address stands
-in `NEEDS`.
+headers and body; `MESSAGES_WIRE` for those that are sent its body; `CHAT_WIRE` for those that speak chat completions;
+`FOREIGN` for those to whom the client's own credentials mean nothing. What an endpoint of each needs beside its address
+stands in `NEEDS`.
 """
 
 from __future__ import annotations
@@ -20,17 +21,27 @@ from thriftgate.core.errors import ConfigError
 from thriftgate.core.request import parse_request
 from thriftgate.providers import PROVIDERS
 from thriftgate.providers.endpoint import Endpoint
-from thriftgate.providers.provider import Provider, objection_of
+from thriftgate.providers.provider import BETAS_DROPPED, Provider, objection, objection_of
 from thriftgate.providers.transport import FileBody, Headers, Outgoing
 from thriftgate.wire.openai_out.servers import SERVERS
 
-NEEDS: dict[str, dict[str, Any]] = {"anthropic": {}, **{server.name: {} for server in SERVERS}}
+NEEDS: dict[str, dict[str, Any]] = {
+    "anthropic": {},
+    "aws_platform": {"region": "us-east-1", "workspace": "wrkspc_1"},
+    "bedrock": {"region": "us-east-1"},
+    "bedrock_legacy": {"region": "us-east-1"},
+    **{server.name: {} for server in SERVERS},
+}
 """By provider: what its endpoints need beside an address and a key."""
 
 Check = Callable[[type[Provider]], None]
 URL = "https://provider.example"
 BODY = b'{"model":"m","x-unknown":[1,2]}'
 MESSAGES = b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hello"}],"x-unknown":null}'
+WHOLE_BODY = (
+    b'{"model":"claude-opus-5-5","max_tokens":10,"temperature":1.0e0,"x-unknown":[1, 2],'
+    b'"messages":[{"role":"user","content":"\\u00e4"}]}'
+)
 CLIENT: Headers = (
     (b"anthropic-version", b"2023-06-01"),
     (b"anthropic-beta", b"one-2026-01-01,two-2026-02-02"),
@@ -159,6 +170,45 @@ def a_key_that_cannot_be_a_header_is_refused(kind: type[Provider]) -> None:
     assert "sk-secret" not in str(caught.value)
 
 
+def what_is_asked_for_is_carried_or_objected_to(kind: type[Provider]) -> None:
+    """A beta is in the request that is sent, or is dropped by the declared table, or the call is not taken."""
+    provider = kind(endpoint_of(kind))
+    request = parse_request(WHOLE_BODY)
+    unknown = (
+        "nobody-knows-2030-01-01",
+        "computer-use-2025-11-24",
+        "files-api-2025-04-14",
+        "interleaved-thinking-2025-05-14",
+    )
+    for beta in (*BETAS_DROPPED, *unknown):
+        headers = ((b"anthropic-beta", beta.encode()),)
+        outgoing = prepared(provider, headers=headers, body=WHOLE_BODY)
+        carried = beta.encode() in b"".join((*values(outgoing, b"anthropic-beta"), outgoing.body))  # type: ignore[arg-type]
+        declared = beta in BETAS_DROPPED or beta in provider.traits.betas_needless
+        assert carried or objection(request, headers, provider.traits) or declared, beta
+
+
+def what_the_client_wrote_stands_in_the_body(kind: type[Provider]) -> None:
+    """Unknown members, spellings of numbers and the order of the rest are the client's."""
+    body = prepared(kind(endpoint_of(kind)), body=WHOLE_BODY).body
+    assert isinstance(body, bytes)
+    assert WHOLE_BODY[WHOLE_BODY.index(b'"max_tokens"') : -1] in body
+
+
+def secrets_are_not_shown(kind: type[Provider]) -> None:
+    whole = replace(
+        endpoint_of(kind, URL, ""), access_key_id="AKIA", secret_access_key="hush", session_token="hush", credentials="hush"
+    )
+    assert "hush" not in repr(kind(whole).prepare("POST", "/v1/messages", "", CLIENT, BODY))
+    assert "hush" not in repr(whole)
+
+
+def the_clients_credentials_stay_here(kind: type[Provider]) -> None:
+    for theirs in ((b"x-api-key", b"sk-client"), (b"authorization", b"Bearer sk-client")):
+        outgoing = prepared(kind(endpoint_of(kind, URL, "")), headers=(*CLIENT, theirs))
+        assert not [value for _, value in outgoing.headers if b"sk-client" in value]
+
+
 CHECKS: tuple[Check, ...] = (
     it_has_a_name_that_a_ledger_can_keep,
     it_says_where_its_traits_are_documented,
@@ -170,7 +220,11 @@ CHECKS: tuple[Check, ...] = (
     own_credentials_replace_the_clients,
     what_is_no_origin_is_refused,
     a_key_that_cannot_be_a_header_is_refused,
+    what_is_asked_for_is_carried_or_objected_to,
+    secrets_are_not_shown,
 )
+MESSAGES_WIRE: tuple[Check, ...] = (what_the_client_wrote_stands_in_the_body,)
+FOREIGN: tuple[Check, ...] = (the_clients_credentials_stay_here,)
 SAME_WIRE: tuple[Check, ...] = (
     the_body_is_the_same_object,
     a_file_is_passed_on_unread,
@@ -213,8 +267,8 @@ def what_cannot_be_carried_is_an_objection(kind: type[Provider]) -> None:
     assert objection_of(provider, plain, ()) == ""
     document = MESSAGES.replace(b'"hello"', b'[{"type":"document","source":{"type":"text","data":"x"}}]')
     assert "document" in objection_of(provider, parse_request(document), ())
-    assert "computer-use" in objection_of(provider, plain, ((b"anthropic-beta", b"prompt-caching-1,computer-use-1"),))
-    assert objection_of(provider, plain, ((b"anthropic-beta", b"prompt-caching-2024-07-31"),)) == ""
+    for beta, is_lost in ((b"computer-use-2025-11-24", True), (b"claude-code-20250219", False)):
+        assert bool(objection_of(provider, plain, ((b"anthropic-beta", beta),))) is is_lost
 
 
 CHAT_WIRE: tuple[Check, ...] = (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from thriftgate.core.errors import ConfigError
-from thriftgate.providers.envelope import CREDENTIALS, checked_key, checked_origin, passed_on, renamed
+from thriftgate.providers.envelope import CREDENTIALS, checked_key, checked_origin, passed_on, renamed, renamed_by
 from thriftgate.providers.transport import FileBody
 
 BODY = b'{ "max_tokens": 1, "model" : "claude-opus-5-5", "messages": [] , "x": 1.50 }'
@@ -44,3 +44,8 @@ def test_origins_and_keys_that_cannot_be_used_are_refused() -> None:
         with pytest.raises(ConfigError) as caught:
             checked_key(key)
         assert key not in str(caught.value)
+
+
+def test_a_rule_names_models_too() -> None:
+    assert renamed_by(BODY, lambda model: f"there.{model}") == BODY.replace(b'"claude', b'"there.claude')
+    assert renamed_by(BODY, lambda model: "") is BODY

@@ -28,6 +28,9 @@ def test_request() -> None:
     assert found.query == {"beta": "true", "limit": "3"}
     assert found.betas == {"a-1", "b-2", "c-3"}
     assert found.headers["x"] == "y"
+    assert (found.raw_path, found.raw_query) == ("/x", "beta=true&limit=3")
+    raw = Request.of(SCOPE | {"path": "/a:b", "raw_path": b"/a%3Ab"}, found.receive)
+    assert (raw.path, raw.raw_path) == ("/a:b", "/a%3Ab")
 
 
 async def test_body_in_parts_and_its_limit() -> None:

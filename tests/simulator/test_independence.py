@@ -20,13 +20,13 @@ def imports(path: Path) -> set[str]:
 
 
 def test_nothing_of_thriftgate_outside_the_room_is_imported() -> None:
-    for path in ROOM.glob("*.py"):
+    for path in ROOM.rglob("*.py"):
         ours = {name for name in imports(path) if name.split(".")[0] == "thriftgate"}
         assert all(name.startswith("thriftgate.simulator") for name in ours), path
 
 
 def test_every_source_file_has_its_tests() -> None:
-    tests = {path.name for path in Path(__file__).parent.glob("test_*.py")}
-    for path in ROOM.glob("*.py"):
+    tests = {path.name for path in Path(__file__).parent.rglob("test_*.py")}
+    for path in ROOM.rglob("*.py"):
         if path.name != "__init__.py":
             assert f"test_{path.name}" in tests

@@ -37,6 +37,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("teams", "Who they are: organisations, teams and users."),
     ("budget", "What may be spent, by whom, and how much of it is."),
     ("limits", "How much callers may ask for in a short time, or at once."),
+    ("reuse", "Earlier answers that are kept to be given again: how many, and away with them."),
     ("cache", "The prompt cache: what was missed and why, what breaks it."),
     ("warm", "Write prefixes into the provider's cache before they are needed."),
     ("alerts", "What people are told of: list, acknowledge, silence, test."),

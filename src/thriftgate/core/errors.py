@@ -9,7 +9,8 @@
     │   └── ModelNotFound    no such model, and none that it is mapped to   404
     ├── PolicyRefusal        a rule of the operator or caller said no       400
     │   ├── BudgetExceeded   a budget has no room for the call              402 or 429
-    │   └── LimitExceeded    a limit has no room for the call now, or ever  429 or 400
+    │   ├── LimitExceeded    a limit has no room for the call now, or ever  429 or 400
+    │   └── NothingKept      an earlier answer was wanted, and none is kept 504
     ├── UpstreamError        the provider could not be reached or made sense of
     │   ├── Unreachable      nothing was sent: surely not billed            502
     │   ├── UpstreamTimeout  sent, no answer in time: may be billed         504
@@ -132,6 +133,16 @@ class LimitExceeded(PolicyRefusal):
         if never:
             self.status_hint, self.error_type, self.label = 400, "invalid_request_error", "limit_never"
             self.retry_after_s = 0.0
+
+
+class NothingKept(PolicyRefusal):
+    """The caller wanted an earlier answer or none, and none is kept; nothing was sent. 504, as caches answer
+    `only-if-cached` (RFC 9111 section 5.2.1.7). SDKs must not try again: that is for the caller to decide."""
+
+    status_hint = 504
+    error_type = "not_found_error"
+    label = "nothing_kept"
+    headers = ((b"x-should-retry", b"false"),)
 
 
 class UpstreamError(ThriftgateError):

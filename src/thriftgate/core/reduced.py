@@ -14,8 +14,8 @@ from thriftgate.core.state import State
 from thriftgate.core.usage import Tokens, Usage
 
 
-class _Told:
-    """A lever whose work was done before."""
+class Told:
+    """A lever whose work was done before, or that found nothing to do."""
 
     id: ClassVar[str]
     safe = False
@@ -26,8 +26,11 @@ class _Told:
             return Skip("nothing in this call needs it")
         return Proposal(change.reason, draft) if change.applied else Skip(change.reason)
 
+    def undo(self, usage: Usage, terms: Terms, without: Without = NOTHING_ELSE) -> tuple[Usage, Terms]:
+        return usage, terms
 
-class Shortened(_Told):
+
+class Shortened(Told):
     """A lever that takes something out of the prompt."""
 
     def undo(self, usage: Usage, terms: Terms, without: Without = NOTHING_ELSE) -> tuple[Usage, Terms]:
@@ -37,7 +40,7 @@ class Shortened(_Told):
         return replace(usage, total=replace(prompt, output=usage.total.output, thinking=usage.total.thinking)), terms
 
 
-class Shaped(_Told):
+class Shaped(Told):
     """A lever that has the model say less. What it would have said is told by answers that nothing shortened."""
 
     def undo(self, usage: Usage, terms: Terms, without: Without = NOTHING_ELSE) -> tuple[Usage, Terms]:

@@ -32,6 +32,7 @@ from thriftgate.wire.prefilled import with_beginning
 CAP, SCHEMA = OutputCap.id, OutputSchema.id
 ENDPOINT = "again"
 BAD_REQUEST = 400
+SCHEMA_BROKEN = "breaks its schema"  # of an answer, in its thriftgate-warning
 
 
 class Looked(NamedTuple):
@@ -98,9 +99,9 @@ class Again:
         body = await self._repaired(call, prepared, answer, problem)
         repaired = read_answer(body) if body else None
         if repaired is None:
-            return replace(reply, headers=_warned(reply.headers, "the answer breaks its schema, and could not be repaired"))
+            return replace(reply, headers=_warned(reply.headers, f"the answer {SCHEMA_BROKEN}, and could not be repaired"))
         left = check(text_in(repaired.content, fences=shaped.fences), shaped.schema)
-        told = "the repaired answer breaks its schema as well" if left else ""
+        told = f"the repaired answer {SCHEMA_BROKEN} as well" if left else ""
         body = _bare(body) if shaped.fences and not left else body
         return WholeReply(reply.status, _warned(reply.headers, told) if told else reply.headers, body)
 

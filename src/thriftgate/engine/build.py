@@ -22,6 +22,7 @@ from thriftgate.engine.limiting import LimitsTable
 from thriftgate.engine.limits import Limits
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
+from thriftgate.engine.reuse_table import add_reuse
 from thriftgate.engine.routing_table import routing_table
 from thriftgate.engine.shorter_tables import check_summarisers, guard_limits, history_policy, output_table, recipe_of
 from thriftgate.engine.snapshot import Knowledge
@@ -114,6 +115,7 @@ async def build_engine(
     )
     if settings.ledger.keep_days and not beside:
         ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)
+    await add_reuse(engine, settings, key_salt, output=output, routing=routing)
     await engine.recover()
     return engine
 

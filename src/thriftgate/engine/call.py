@@ -32,7 +32,8 @@ class Call(Struct, frozen=True):
     answer is not looked at before the client gets it; `begun`: its conversation is taken to have begun with what is
     asked now; `refused` is the rule with which the provider has refused it; `cut` what came of it under a cap; `waited`
     where it is made at once though it could have waited; `parent` the call on whose behalf it is made; `admission` what
-    it has taken of its limits, where there are any."""
+    it has taken of its limits, where there are any; `unreused`
+    why no earlier answer serves it, by lever."""
 
     method: str
     path: str
@@ -58,6 +59,7 @@ class Call(Struct, frozen=True):
     parent: str = ""
     waited: bool = False
     admission: Admission | None = None
+    unreused: tuple[tuple[str, str], ...] = ()
 
 
 class Reply(Protocol):

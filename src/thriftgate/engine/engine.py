@@ -41,6 +41,7 @@ from thriftgate.engine.provider_side import ProviderSide, with_betas
 from thriftgate.engine.reducing import Reducer
 from thriftgate.engine.reply import forwarded
 from thriftgate.engine.retry import attempts_allowed
+from thriftgate.engine.reusing.room import Reusing
 from thriftgate.engine.routes import NO_ROUTING, RoutingTable
 from thriftgate.engine.routing import Router
 from thriftgate.engine.runs import KEPT_S, Runs
@@ -107,7 +108,7 @@ class Engine:
         self.provider, self.own_key, self.transport = pool.default, own_key, transport
         self.ledger, self.knowledge = ledger, knowledge
         self.policy, self.limits, self.clock = policy, limits, clock
-        self.tasks = Tasks()
+        self.tasks, self.reusing = Tasks(), Reusing()
         self.sweeper = Sweeper(ledger, liveness, self._books, clock=clock, tasks=self.tasks)
         self.budgeting = Budgeting(budgets, clock, self.tasks)
         self.limiting = Limiting(callers, clock, self.tasks)
@@ -122,8 +123,7 @@ class Engine:
         self.toucher = self._made_toucher(new_id)
         self._sender = Sender(transport, clock, limits.timeouts, limits.retry, draw)
         self._keepalive = self._made_keepalive(limits.keepalive)
-        self._liveness = liveness
-        self._keeps = keeps
+        self._liveness, self._keeps = liveness, keeps
         self.new_id = new_id
         self._key_salt = key_salt
         self._keys: Generations[str, str] = Generations(10_000)
@@ -252,7 +252,7 @@ class Engine:
         Raises PolicyRefusal, UnknownPrice (nothing sent, booked as refused), UpstreamError (booked as such) and
         LedgerError (nothing sent, or the answer is withheld because it could not be booked).
         """
-        return await self.limiting.within(call, self._answered)
+        return await self.limiting.within(call, self.reusing.around(self._answered))
 
     async def _answered(self, call: Call) -> Reply:
         attempt = await self._prepared(call)
@@ -326,6 +326,7 @@ class Engine:
         if self._keeps:
             await self._keeper.keep()
         await self.transport.close()
+        await self.reusing.close()
         await self.ledger.close()
         if self._liveness is not None:
             self._liveness.close()

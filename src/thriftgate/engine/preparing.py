@@ -18,6 +18,7 @@ from thriftgate.core.levers.agent_guard import AgentGuard
 from thriftgate.core.levers.count_guard import CountGuard
 from thriftgate.core.levers.route_rules import RouteRules
 from thriftgate.core.plan import Plan, Policy
+from thriftgate.core.reduction.change import Change
 from thriftgate.core.request import Request, parse_request
 from thriftgate.core.rewrite import Rewritten, prepare, with_savings
 from thriftgate.core.splice import Edit, apply
@@ -119,7 +120,11 @@ class Preparer:
             rewritten = rooms.router.route(rewritten, call, opened.key, policy, now_s, first=squeeze.rule)
             home = call
             call, rewritten = moved(rooms.upstreams, call, rewritten, opened.key)
-            rewritten = replace(rewritten, guard=guarded.guard if guarded is not None else None)
+            rewritten = replace(
+                rewritten,
+                guard=guarded.guard if guarded is not None else None,
+                changes={**rewritten.changes, **{lever: Change(False, why) for lever, why in call.unreused}},
+            )
             unshaped = rewritten
             rewritten, wanted = rooms.shaper.shape(unshaped, call, opened.key, policy, now_s)
             rewritten, added = rooms.provider_side.asked(rewritten, call, opened.key, policy, now_s)

@@ -58,6 +58,7 @@ class Vault:
         self._sealer = sealer
         self._pepper = pepper
         self.session_key = sealer.derived("sessions")
+        self.answers_key = sealer.derived("answers")
 
     def digest(self, secret: str) -> bytes:
         """What a secret is known by in the books."""

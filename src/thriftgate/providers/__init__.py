@@ -6,11 +6,17 @@ Adding a provider: one file here, one line in `PROVIDERS`. Start reading at `tra
 from __future__ import annotations
 
 from thriftgate.providers.anthropic import Anthropic
+from thriftgate.providers.aws_platform import AwsPlatform
+from thriftgate.providers.bedrock import Bedrock
+from thriftgate.providers.bedrock_legacy import BedrockLegacy
 from thriftgate.providers.openai_compatible import spoken_by
 from thriftgate.providers.provider import Provider
 from thriftgate.wire.openai_out.servers import SERVERS
 
 PROVIDERS: dict[str, type[Provider]] = {
     "anthropic": Anthropic,
+    "aws_platform": AwsPlatform,
+    "bedrock": Bedrock,
+    "bedrock_legacy": BedrockLegacy,
     **{server.name: spoken_by(server) for server in SERVERS},
 }

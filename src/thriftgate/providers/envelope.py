@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from urllib.parse import urlsplit
 
 import msgspec
@@ -33,11 +33,16 @@ def passed_on(headers: Headers, dropped: Set[bytes] = frozenset()) -> Headers:
 
 def renamed(body: bytes | FileBody, models: Mapping[str, str]) -> bytes | FileBody:
     """The body with the model as the provider calls it; as it is where it names none of these."""
+    return renamed_by(body, lambda model: models.get(model, model))
+
+
+def renamed_by(body: bytes | FileBody, name: Callable[[str], str]) -> bytes | FileBody:
+    """The same by a rule, which answers "" for what it has no name for."""
     if isinstance(body, FileBody) or not body:
         return body
     try:
         model = parse_request(body, needs_max_tokens=False).model
-        there = models.get(model, model)
+        there = name(model) or model
         return apply(body, [Edit(("model",), msgspec.json.encode(there))]) if there != model else body
     except InputError:
         return body

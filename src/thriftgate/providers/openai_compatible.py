@@ -82,6 +82,6 @@ def spoken_by(server: Server) -> type[Provider]:
         ttls=("5m", "1h") if server.marks else (),
         counts=False,
         betas=False,
-        needless_betas=NEEDLESS_BETAS,
+        betas_needless=NEEDLESS_BETAS,
     )
     return type(server.name, (OpenAICompatible,), {"server": server, "name": server.name, "traits": traits})

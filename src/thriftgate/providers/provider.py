@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
 from typing import Protocol, runtime_checkable
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from thriftgate.core.models import NEVER_CACHED, Capabilities
@@ -13,6 +15,43 @@ from thriftgate.providers.endpoint import Endpoint
 from thriftgate.providers.transport import FileBody, Headers, Outgoing
 
 MIB = 1024 * 1024
+NULL = b"null"
+
+BETAS_DROPPED = frozenset(
+    {
+        # In every API by now, with or without the header (platform.claude.com/docs/en/release-notes/overview, 2026-11).
+        "prompt-caching-2024-07-31",
+        "message-batches-2024-09-24",
+        "token-counting-2024-11-01",
+        "pdfs-2024-09-25",
+        "extended-cache-ttl-2025-04-11",
+        "effort-2025-11-24",
+        "adaptive-thinking-2026-01-28",
+        "structured-outputs-2025-11-13",
+        "web-search-2025-03-05",
+        "model-context-window-exceeded-2025-08-26",
+        # Say who calls, or how finely a stream or a cache is cut: the answer is the same without.
+        "claude-code-20250219",
+        "oauth-2025-04-20",
+        "fine-grained-tool-streaming-2025-05-14",
+        "token-efficient-tools-2025-02-19",
+        "prompt-caching-scope-2026-01-05",
+        # Switch nothing on by themselves: what they allow is a member of the body, which `refuses` or `fast` speaks of.
+        "fast-mode-2026-02-01",
+        "mcp-client-2025-04-04",
+        "mcp-client-2025-11-20",
+        "skills-2025-10-02",
+        "cache-diagnosis-2026-04-07",
+    }
+)
+"""Values of `anthropic-beta` that are left out, with no loss, for providers that do not hear them."""
+
+
+class _Tool(Struct):
+    type: str = ""
+
+
+_TOOLS = msgspec.json.Decoder(list[_Tool])
 
 
 class Traits(Struct, frozen=True):
@@ -20,9 +59,11 @@ class Traits(Struct, frozen=True):
 
     `claude`: it serves Claude by the names that Anthropic gives; any other serves what its endpoint's `models` name.
     `marks`: `cache_control` on blocks counts there, `automatic`: so does the one at the top, `ttls`: the lives that can be
-    asked for. `batches`, `counts`: it has Message Batches, and counts tokens for free. `betas`: the `anthropic-beta` header
-    is heard; where it is not, nothing is lost with those that begin as `needless_betas` do. `fast`, `geo`: `speed` and
-    `inference_geo` are heard. `body_bytes_max` is its longest request.
+    asked for. `batches`, `counts`: it has Message Batches, and counts tokens for free. `betas`: whatever stands in
+    `anthropic-beta` is heard; where not, `betas_heard` are, and those of `BETAS_DROPPED` are left out, as are
+    `betas_needless`, which mean nothing to its models. `fast`, `geo`: `speed` and `inference_geo` are. `refuses` are other
+    members of a body that it does not take, `tools_refused` beginnings of the types of tools that it does not have.
+    `body_bytes_max` is its longest request.
     """
 
     source: str
@@ -33,9 +74,12 @@ class Traits(Struct, frozen=True):
     batches: bool = False
     counts: bool = True
     betas: bool = True
-    needless_betas: tuple[str, ...] = ()
+    betas_heard: Set[str] = frozenset()
+    betas_needless: Set[str] = frozenset()
     fast: bool = False
     geo: bool = False
+    refuses: tuple[str, ...] = ()
+    tools_refused: tuple[str, ...] = ()
     body_bytes_max: int = 32 * MIB
 
 
@@ -99,21 +143,49 @@ def objection_of(provider: Provider, request: Request, headers: Headers) -> str:
 
 def objection(request: Request, headers: Headers, traits: Traits) -> str:
     """Why a provider cannot take a call as it is, by its traits; "" where it can. `headers` are the client's."""
+    return next(_objections(request, headers, traits), "")
+
+
+def _objections(request: Request, headers: Headers, traits: Traits) -> Iterator[str]:
     if request.mode == "fast" and not traits.fast:
-        return "it has no fast mode (speed)"
+        yield "it has no fast mode (speed)"
     if request.geo and not traits.geo:
-        return "it takes no inference_geo"
+        yield "it takes no inference_geo"
     if request.automatic is not None and not traits.automatic:
-        return "it takes no cache_control at the top of a request"
-    if not traits.betas and (beta := _needed_beta(headers, traits)):
-        return f"it does not hear anthropic-beta: {beta}"
+        yield "it takes no cache_control at the top of a request"
+    for beta in betas_of(headers):
+        if not _is_heard(beta, traits) and beta not in BETAS_DROPPED and beta not in traits.betas_needless:
+            yield f"it does not hear the beta {beta}"
+    for name in traits.refuses:
+        if request.raw(name) not in (b"", NULL):
+            yield f"it takes no {name}"
+    if traits.tools_refused and (tool := _refused_tool(request.raw("tools"), traits.tools_refused)):
+        yield f"it has no tool {tool}"
     if len(request.body) > traits.body_bytes_max:
-        return f"it takes no more than {traits.body_bytes_max // MIB} MiB"
-    return ""
+        yield f"it takes no more than {traits.body_bytes_max // MIB} MiB"
 
 
-def _needed_beta(headers: Headers, traits: Traits) -> str:
-    """The first beta that the client asks for and that a provider would have to hear; "" for none."""
-    values = [value.decode("latin-1") for name, value in headers if name == b"anthropic-beta"]
-    asked = [one.strip() for value in values for one in value.split(",")]
-    return next((one for one in asked if one and not one.startswith(traits.needless_betas)), "")
+def betas_of(headers: Headers) -> tuple[str, ...]:
+    """What a client asks for in `anthropic-beta`, each once, in its order."""
+    told = b",".join(value for name, value in headers if name == b"anthropic-beta").decode("latin-1")
+    return tuple(dict.fromkeys(one for part in told.split(",") if (one := part.strip())))
+
+
+def betas_heard(headers: Headers, traits: Traits) -> tuple[str, ...]:
+    """Of these what a provider hears."""
+    return tuple(beta for beta in betas_of(headers) if _is_heard(beta, traits))
+
+
+def _is_heard(beta: str, traits: Traits) -> bool:
+    return traits.betas or beta in traits.betas_heard
+
+
+def _refused_tool(tools: bytes, refused: tuple[str, ...]) -> str:
+    """The type of the first tool that begins with one of these; "" for none."""
+    if b'"type"' not in tools:
+        return ""
+    try:
+        found = _TOOLS.decode(Raw(tools))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    return next((tool.type for tool in found if tool.type.startswith(refused)), "")

@@ -29,6 +29,7 @@ from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, Rout
 from thriftgate.settings.governing import GovernorSettings
 from thriftgate.settings.limiting import LimitsSettings, caller_limits
 from thriftgate.settings.openai import OpenaiSettings
+from thriftgate.settings.reuse import ReuseSettings
 from thriftgate.settings.serving import (
     BatchSettings,
     CacheSettings,
@@ -74,6 +75,7 @@ class Settings(Table):
     routing: RoutingSettings = RoutingSettings()
     experiment: ExperimentSettings = ExperimentSettings()
     proof: ProofSettings = ProofSettings()
+    reuse: ReuseSettings = ReuseSettings()
     limits: LimitsSettings = LimitsSettings()
     alerts: AlertSettings = AlertSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

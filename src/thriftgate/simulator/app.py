@@ -18,6 +18,7 @@ from thriftgate.simulator.bill import Bill
 from thriftgate.simulator.catalog import get_model, list_models
 from thriftgate.simulator.chat.server import ChatServers
 from thriftgate.simulator.clock import SimClock
+from thriftgate.simulator.clouds import CLOUDS
 from thriftgate.simulator.config import SimulatorConfig
 from thriftgate.simulator.control import PREFIX, control
 from thriftgate.simulator.delivery import Delivery
@@ -128,12 +129,15 @@ class Simulator:
             await delivery.json({"simulated": True} if method == "GET" else None)
             return
         self.batches.run_due(self.now())
+        if (serve := CLOUDS.get(path.split("/")[1])) is not None:
+            await serve(self, request, delivery)
+            return
         delivery.caller = caller = authenticate(request.headers)
         version = check_version(request.headers)
         if path == "/v1/messages" and method == "POST":
             await delivery.message(caller, version)
         elif path == "/v1/messages/count_tokens" and method == "POST":
-            await self._count(request, delivery, caller, version)
+            await self.count(request, delivery, caller, version)
         elif path == "/v1/models" and method == "GET":
             await delivery.json(list_models(self.models, self.now(), request.query))
         elif path.startswith("/v1/models/") and method == "GET":
@@ -145,7 +149,7 @@ class Simulator:
         else:
             raise not_found("Not Found")
 
-    async def _count(self, request: Request, delivery: Delivery, caller: Caller, version: str) -> None:
+    async def count(self, request: Request, delivery: Delivery, caller: Caller, version: str) -> None:
         """build-with-claude/token-counting, 2026-08: free, same validation, own limit."""
         raw = await request.body(self.config.max_body_bytes)
         self.limiter.admit_simple(caller, "count", self.now())

@@ -1,7 +1,8 @@
 """The ground truth: what every call cost, exactly, by the simulator's own price table.
 
 Prices and modifiers: platform.claude.com/docs/en/about-claude/pricing, 2026-10. Batch halves every token price, US geography
-multiplies it by 1.1, fast mode replaces the base price; web search costs 0.01 USD each and takes no modifier. Nothing
+multiplies it by 1.1, so does a regional or multi-region endpoint of Bedrock or Google Cloud for models from the 4.5
+generation on, fast mode replaces the base price; web search costs 0.01 USD each and takes no modifier. Nothing
 is rounded (the documentation names no rounding of a single call). A model's length step is judged per iteration (assumed).
 """
 
@@ -19,6 +20,7 @@ from thriftgate.simulator.usage import Step, Usage
 MILLION = Decimal(1_000_000)
 BATCH = Decimal("0.5")
 US = Decimal("1.1")
+REGIONAL = Decimal("1.1")
 SEARCH_USD = Decimal("0.01")
 DAY_S = 86_400
 KEPT = 10_000
@@ -32,10 +34,11 @@ class Modifiers:
     batch: bool = False
     fast: bool = False
     us: bool = False
+    regional: bool = False
 
     def names(self) -> list[str]:
         """The ones in force."""
-        return [name for name in ("batch", "fast", "us") if getattr(self, name)]
+        return [name for name in ("batch", "fast", "us", "regional") if getattr(self, name)]
 
 
 def cost_usd(model: Model, when: float, usage: Usage, modifiers: Modifiers = Modifiers()) -> Decimal:
@@ -51,6 +54,8 @@ def cost_usd(model: Model, when: float, usage: Usage, modifiers: Modifiers = Mod
         factor *= BATCH
     if modifiers.us:
         factor *= US
+    if modifiers.regional and model.regional_costs_more:
+        factor *= REGIONAL
     tokens = (
         usage.input * prices.input
         + usage.write_5m * prices.write_5m

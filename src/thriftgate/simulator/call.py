@@ -49,7 +49,7 @@ class Call:
     @property
     def modifiers(self) -> Modifiers:
         """What changes its price."""
-        return Modifiers(self.batch, self.passed.fast, self.passed.geo == "us")
+        return Modifiers(self.batch, self.passed.fast, self.passed.geo == "us", self.caller.regional)
 
     @property
     def envelope(self) -> Envelope:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 
@@ -32,6 +32,9 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str]
     receive: Receive
+    raw_path: str = ""
+    raw_query: str = ""
+    """as they came, percent signs and all"""
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive) -> Request:
@@ -40,8 +43,10 @@ class Request:
         for name, value in scope["headers"]:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
             headers[key] = f"{headers[key]},{text}" if key in headers else text
-        query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
-        return cls(scope["method"], scope["path"], query, headers, receive)
+        raw_query = scope.get("query_string", b"").decode("latin-1")
+        raw_path = scope.get("raw_path") or quote(scope["path"]).encode()
+        query = dict(parse_qsl(raw_query))
+        return cls(scope["method"], scope["path"], query, headers, receive, raw_path.decode("latin-1"), raw_query)
 
     async def body(self, limit: int) -> bytes:
         """The whole body; TooLong beyond `limit` bytes, ConnectionResetError if the client left."""

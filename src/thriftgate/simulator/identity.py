@@ -25,6 +25,8 @@ class Caller:
     organization: str
     workspace: str
     key: str
+    regional: bool = False
+    """whether the call came to an endpoint of one region or geography, which costs more"""
 
     @property
     def organization_header(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from thriftgate.simulator.errors import not_found
 
+SINCE_4_5 = dt.date(2025, 9, 29)
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
@@ -101,6 +102,12 @@ class Model:
     def new_tokenizer(self) -> bool:
         """Whether the model counts with the tokenizer introduced by Opus 4.7 (about +30 % tokens)."""
         return self.tokenizer != "3.0"
+
+    @property
+    def regional_costs_more(self) -> bool:
+        """Whether a regional endpoint of a cloud asks a surcharge: from the 4.5 generation on, which began with Sonnet 4.5
+        (about-claude/pricing, 2026-08)."""
+        return self.launched >= SINCE_4_5
 
     def prices_at(self, moment: float, total_input: int) -> Prices:
         """The prices of one call with `total_input` tokens at `moment` (Unix seconds), before modifiers."""

@@ -25,6 +25,7 @@ from thriftgate.core.output.rules import OutputRule
 from thriftgate.core.placement import CacheMode
 from thriftgate.core.plan import Policy
 from thriftgate.core.planner import make_plan
+from thriftgate.core.reduction.change import Change
 from thriftgate.core.reduction.further import Further
 from thriftgate.core.reduction.recipe import HistoryPolicy, Recipe
 from thriftgate.core.reduction.recognition import ends_of
@@ -91,6 +92,7 @@ class Known(Struct, frozen=True, forbid_unknown_fields=True):
     shared: SharedUpTo | None = None
     route: Route | None = None
     guard: Guard | None = None
+    changes: dict[str, Change] = {}
     step: Step | None = None
     """What was left out of the conversation before."""
 
@@ -103,6 +105,7 @@ class Known(Struct, frozen=True, forbid_unknown_fields=True):
             shared=None if shared is None else Shared(shared.block, shared.ttl, shared.reason),
             route=self.route,
             guard=self.guard,
+            changes=self.changes,
         )
 
 

@@ -26,12 +26,14 @@ from thriftgate.core.levers.output_effort import OutputEffort
 from thriftgate.core.levers.output_prefill import OutputPrefill
 from thriftgate.core.levers.output_schema import OutputSchema
 from thriftgate.core.levers.output_stop import OutputStop
+from thriftgate.core.levers.reuse_exact import ReuseExact
 from thriftgate.core.levers.route_cascade import RouteCascade
 from thriftgate.core.levers.route_learned import RouteLearned
 from thriftgate.core.levers.route_rules import RouteRules
 from thriftgate.core.plan import Lever
 
 LEVERS: tuple[Lever, ...] = (
+    ReuseExact(),
     RouteRules(),
     RouteLearned(),
     RouteCascade(),

@@ -25,20 +25,8 @@ OTHERWISE = {
 
 NEEDLESS = frozenset({"metadata", "service_tier", "diagnostics"})
 """Members of a request that change no answer: left out."""
-NEEDLESS_BETAS = (
-    "prompt-caching-",
-    "extended-cache-ttl-",
-    "prompt-caching-scope-",
-    "fine-grained-tool-streaming-",
-    "claude-code-",
-    "interleaved-thinking-",
-    "token-efficient-tools-",
-    "output-128k-",
-    "cache-diagnosis-",
-    "redact-thinking-",
-)
-"""Beginnings of `anthropic-beta` values without which nothing of a call is lost at other servers: what they switch on is a
-member of the body, which is judged by itself, or concerns Claude's own prompt."""
+NEEDLESS_BETAS = frozenset({"interleaved-thinking-2025-05-14", "output-128k-2025-02-19", "redact-thinking-2026-02-12"})
+"""Values of `anthropic-beta` that Claude's own API alone needs: servers think, and write, as they do."""
 OURS = "thriftgate:"
 """How the signature of a thinking block begins that holds another model's thoughts: no Claude model takes it."""
 
