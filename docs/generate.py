@@ -34,7 +34,9 @@ from thriftgate.batch.queue import LetGo
 from thriftgate.batch.sink import OutputError
 from thriftgate.cli import VERBS, app
 from thriftgate.core import errors
+from thriftgate.core.foreign import is_foreign
 from thriftgate.core.levers import LEVERS
+from thriftgate.core.models import NEVER_CACHED
 from thriftgate.core.money import usd_from_pico
 from thriftgate.core.prices import FOREVER_DAY, iso_from_day
 from thriftgate.gateway.access import NoProviderKey, Slowed
@@ -187,9 +189,9 @@ def models_page() -> str:
             f"`{row.id}`" + "".join(f"<br>`{alias}`" for alias in row.aliases),
             f"{row.context_tokens:,}",
             f"{row.output_tokens_max:,}",
-            f"{row.cache_min_tokens:,}",
+            f"{row.cache_min_tokens:,}" if row.cache_min_tokens < NEVER_CACHED else "unmarked",
             f"{row.long_context_above_tokens:,}" if row.long_context_above_tokens else "-",
-            row.tokenizer,
+            row.tokenizer if not is_foreign(row.id) else "its own",
             yes(row.prefix_bound_thinking),
             yes(book.knows(row.id)),
             row.launched or "-",
@@ -205,9 +207,9 @@ def models_page() -> str:
         [
             "# Models",
             (
-                "The capability table, `src/thriftgate/core/models.toml`, in tokens and UTC days; each row there names "
-                "its source. A model that is not listed is treated by the most cautious row: the largest smallest prefix, "
-                "every gate closed."
+                "The capability tables, `src/thriftgate/core/models.toml` and `foreign.toml`, in tokens and UTC days; each "
+                "row there names its source. A model that is not listed is treated by the most cautious row: the largest "
+                "smallest prefix, every gate closed."
             ),
             table(heads, rows),
         ]
