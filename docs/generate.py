@@ -129,6 +129,9 @@ def settings_page() -> str:
                 table(("Key", "Type", "Default", "Meaning", "Variable"), rows),
                 *inner_tables(name, kind),
             ]
+        elif (item := item_of(kind)) is not None:
+            told = f"{prose(inspect.getdoc(item) or '')} In the file only, not by variable."
+            parts += [f"## [{name}]", told, item_table(item)]
         else:
             title, _, rest = prose(inspect.getdoc(overrides) or "").partition("\n\n")
             example, _, after = rest.rpartition("\n\n")
@@ -148,18 +151,23 @@ def inner_tables(name: str, kind: type[BaseModel]) -> list[str]:
         one = table_of(field.annotation)
         item = one or item_of(field.annotation)
         if item is not None:
-            rows = [
-                (
-                    f"`{inner_key}`",
-                    type_text(inner.annotation),
-                    "needed" if inner.is_required() else default_text(inner.default),
-                    inner.description or "",
-                )
-                for inner_key, inner in item.model_fields.items()
-            ]
             heading = f"### [{name}.{key}]" if one is not None else f"### [[{name}.{key}]]"
-            parts += [heading, table(("Key", "Type", "Default", "Meaning"), rows)]
+            parts += [heading, item_table(item)]
     return parts
+
+
+def item_table(item: type[BaseModel]) -> str:
+    """The keys of a table that stands in another one, or in a list."""
+    rows = [
+        (
+            f"`{key}`",
+            type_text(inner.annotation),
+            "needed" if inner.is_required() else default_text(inner.get_default(call_default_factory=True)),
+            inner.description or "",
+        )
+        for key, inner in item.model_fields.items()
+    ]
+    return table(("Key", "Type", "Default", "Meaning"), rows)
 
 
 def levers_page() -> str:

@@ -31,6 +31,10 @@ _USER_KEYS = "id, name, org, team, email, role, created, removed"
 KEYS: dict[str, str] = {
     **dict.fromkeys(("keys create", "keys rotate"), f"{_KEY_KEYS}, secret"),
     **dict.fromkeys(("keys revoke", "keys expire"), _KEY_KEYS),
+    "providers": "targets[{name, provider, url, order, weight, place, models[{model, there, input_usd, write_5m_usd, "
+    "write_1h_usd, read_usd, output_usd (per million tokens) or unpriced}], health{ok, latency_ms, asked, status, kind, "
+    "detail} with --live}], providers[{name, source, claude, marks, automatic, ttls[], batches, counts, betas, "
+    "betas_heard[], fast, fast_models[], geo, refuses[], tools_refused[], body_bytes_max}]",
     "keys list": f"keys[{{{_KEY_KEYS}}}]",
     "keys show": f"{_KEY_KEYS}, history[{{id, at, who, via, action, subject, detail}}]",
     "keys audit": "audit[{id, at, who, via, action, subject, detail}]",

@@ -6,6 +6,7 @@ from docs.markdown import joined, table
 
 from thriftgate.wire.openai.chat_losses import ANSWER_ROWS, CHAT_ROWS
 from thriftgate.wire.openai.losses import Row
+from thriftgate.wire.openai.responses_losses import RESPONSE_ANSWER_ROWS, RESPONSE_ROWS
 
 _FATES = {
     "carried": "carried",
@@ -31,6 +32,10 @@ def openai_page() -> str:
             _rows(CHAT_ROWS),
             "## `POST /v1/chat/completions`: the answer",
             _rows(ANSWER_ROWS),
+            "## `POST /v1/responses`: the request",
+            _rows(RESPONSE_ROWS),
+            "## `POST /v1/responses`: the answer",
+            _rows(RESPONSE_ANSWER_ROWS),
         ]
     )
 

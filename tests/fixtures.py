@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from thriftgate.clock import Clock
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.call import Call, Reply
 from thriftgate.engine.engine import Engine
-from thriftgate.ledger.entries import Entry
+from thriftgate.ledger.entries import UPSTREAM, Entry
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.providers.transport import Headers, Transport
@@ -145,6 +146,13 @@ async def assert_sound(ledger: Any) -> None:
     for entry in await ledger.entries(limit=100_000):
         assert entry.balance() == 0
         assert entry.resolution == ("void" if entry.usage_source == "none" else entry.resolution)
+
+
+async def assert_books_are_the_bill(engine: Engine, app: Simulator) -> None:
+    """The books are sound, and say what the simulator bills, to the last digit."""
+    await assert_sound(engine.ledger)
+    booked = sum(-entry.posted(UPSTREAM) for entry in await engine.ledger.entries(limit=100_000))
+    assert Fraction(booked, 10**12) == Fraction(app.bill.total)
 
 
 @contextlib.asynccontextmanager

@@ -206,6 +206,14 @@ def member(keys: str, name: str) -> set[str]:
 _BODY = b'{"model": "claude-opus-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}'
 
 
+LISTED = (
+    "lines", "plan", "postings", "checks", "workloads", "proof", "by_model", "apps", "policies", "sources", "rows",
+    "estimate", "batches", "results", "arms", "judging", "quality", "cost", "latency_ms", "tasks", "promise",
+    "saving", "evidence", "families", "alarm", "cases", "removed", "providers",
+)  # fmt: skip
+"""Members of documents whose own keys are documented."""
+
+
 def test_the_keys_of_json_are_documented(
     run: Run, books: Books, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +241,7 @@ def test_the_keys_of_json_are_documented(
         **{f"alerts {verb}": asked("alerts", verb, "--ledger", books.path) for verb in ("list", "rules")},
         "alerts test": asked("alerts", "test"),
         "doctor": asked("doctor", "--ledger", books.path),
+        "providers": asked("providers"),
         "demo": demo_document(demo_done()),
         **_batch_documents(run),
         **_eval_documents(run),
@@ -244,35 +253,7 @@ def test_the_keys_of_json_are_documented(
     for verb, document in documents.items():
         keys = KEYS[verb]
         assert set(document) == names(keys), verb
-        for name in (
-            "lines",
-            "plan",
-            "postings",
-            "checks",
-            "workloads",
-            "proof",
-            "by_model",
-            "apps",
-            "policies",
-            "sources",
-            "rows",
-            "estimate",
-            "batches",
-            "results",
-            "arms",
-            "judging",
-            "quality",
-            "cost",
-            "latency_ms",
-            "tasks",
-            "promise",
-            "saving",
-            "evidence",
-            "families",
-            "alarm",
-            "cases",
-            "removed",
-        ):
+        for name in LISTED:
             value = document.get(name)
             if value and isinstance(value, list | dict) and "…" not in member(keys, name):
                 assert set(value[0] if isinstance(value, list) else value) == member(keys, name), (verb, name)

@@ -141,6 +141,10 @@ class Observed:
         usages = [call["usage"] for call in self.bill()["calls"]]
         return {kind.removesuffix("_tokens"): sum(usage[kind] for usage in usages) for kind in kinds}
 
+    def left(self) -> list[Exchange]:
+        """All calls as the provider got them, in their order."""
+        return [one for one in self._provider.exchanges if one.is_call]
+
     def passed(self) -> list[Passed]:
         """All calls in the order they were made; the two sides of one bear the same id of the provider."""
         sides = [[one for one in side.exchanges if one.is_call] for side in (self._face, self._provider)]

@@ -1,9 +1,9 @@
 """What every provider must do: a pure `prepare` that keeps what is the client's and drops what is not the provider's.
 
 Each check is handed the provider's class. `CHECKS` are for all; `SAME_WIRE` for those that take the client's own path,
-headers and body; `MESSAGES_WIRE` for those that are sent its body; `CHAT_WIRE` for those that speak chat completions;
-`FOREIGN` for those to whom the client's own credentials mean nothing. What an endpoint of each needs beside its address
-stands in `NEEDS`.
+headers and body; `CLIENTS_OWN` for those that clients' own credentials are for, `FOREIGN` for those to whom they mean
+nothing; `MESSAGES_WIRE` for those that are sent Messages, `CHAT_WIRE` for those that speak chat completions. What an
+endpoint of each needs beside its address stands in `NEEDS`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ NEEDS: dict[str, dict[str, Any]] = {
     "aws_platform": {"region": "us-east-1", "workspace": "wrkspc_1"},
     "bedrock": {"region": "us-east-1"},
     "bedrock_legacy": {"region": "us-east-1"},
+    "vertex": {"project": "p-1"},
+    "google_cloud": {"project": "p-1", "workspace": "wrkspc_1"},
+    "foundry": {"project": "resource", "tenant": "t.example", "client_id": "app", "client_secret": "app-secret"},
     **{server.name: {} for server in SERVERS},
 }
 """By provider: what its endpoints need beside an address and a key."""
@@ -197,7 +200,11 @@ def what_the_client_wrote_stands_in_the_body(kind: type[Provider]) -> None:
 
 def secrets_are_not_shown(kind: type[Provider]) -> None:
     whole = replace(
-        endpoint_of(kind, URL, ""), access_key_id="AKIA", secret_access_key="hush", session_token="hush", credentials="hush"
+        endpoint_of(kind, URL, ""),
+        access_key_id="AKIA",
+        secret_access_key="hush",
+        session_token="hush",
+        client_secret="hush",
     )
     assert "hush" not in repr(kind(whole).prepare("POST", "/v1/messages", "", CLIENT, BODY))
     assert "hush" not in repr(whole)
@@ -230,8 +237,8 @@ SAME_WIRE: tuple[Check, ...] = (
     a_file_is_passed_on_unread,
     unknown_headers_pass_in_order,
     the_query_and_a_path_prefix_are_kept,
-    without_own_credentials_the_clients_pass,
 )
+CLIENTS_OWN: tuple[Check, ...] = (without_own_credentials_the_clients_pass,)
 
 
 def a_call_is_told_in_chat_completions(kind: type[Provider]) -> None:

@@ -12,7 +12,7 @@ from tests.contracts import check_dialect
 from tests.contracts.check_dialect import CHECKS, Check, Fixtures
 from tests.laws.traffic import Traffic
 from tests.wire import streams
-from tests.wire.openai import completions
+from tests.wire.openai import completions, responses_asked
 from thriftgate.core.errors import InputError, ThriftgateError
 from thriftgate.core.request import Request
 from thriftgate.wire import DIALECTS
@@ -29,6 +29,17 @@ CONVERSATIONS = (
         completions.result("a", "rain"), tools=[completions.WEATHER], stream=True,
     ),
 )  # fmt: skip
+
+
+RESPONSES: tuple[dict[str, Any], ...] = (
+    {},
+    {"input": [{"role": "user", "content": "?"}, responses_asked.call(1), responses_asked.output(1)], "stream": True},
+)
+
+
+def _without_nulls(response: dict[str, Any]) -> dict[str, Any]:
+    """Every response has an `error`, which is null where there is none."""
+    return {name: value for name, value in response.items() if value is not None}
 
 
 def _uncounted(completion: dict[str, Any]) -> dict[str, Any]:
@@ -72,6 +83,13 @@ FIXTURES = {
         answers=ANSWERS,
         seen=lambda whole: _uncounted(completions.seen(whole)),
         heard=lambda stream: _uncounted(completions.heard(stream)),
+    ),
+    "openai.responses": Fixtures(
+        requests=tuple(responses_asked.taken(**asked).body for asked in RESPONSES),
+        unreadable=UNREADABLE,
+        answers=ANSWERS,
+        seen=lambda whole: _without_nulls(msgspec.json.decode(whole)),
+        heard=lambda stream: _without_nulls(responses_asked.heard(stream)),
     ),
 }
 """What the clients of each dialect send and get; a dialect without an entry fails."""

@@ -17,7 +17,7 @@ from tests.fixtures import (
     HEADERS,
     MODEL,
     TestClock,
-    assert_sound,
+    assert_books_are_the_bill,
     call_of,
     engine_on,
     message,
@@ -67,12 +67,6 @@ async def asked(engine: Engine, body: dict[str, Any], headers: dict[str, str] | 
     answer = await read_all(reply)
     assert reply.status == 200, answer
     return msgspec.json.decode(answer), await entry_of(engine, reply)
-
-
-async def assert_books_are_the_bill(engine: Engine, app: Simulator) -> None:
-    await assert_sound(engine.ledger)
-    booked = sum(-entry.posted(UPSTREAM) for entry in await engine.ledger.entries(limit=1_000))
-    assert Fraction(booked, 10**12) == Fraction(app.bill.total)
 
 
 @EVERY

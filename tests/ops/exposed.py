@@ -27,6 +27,7 @@ def exposed() -> Mapping[str, Set[str]]:
         queue=lambda: QueueStanding(1, 1),
         budgets=lambda: [BudgetStanding("shop", ("team",), 1, 1, 9)],
         governor=lambda: (GOVERNOR, 0),
+        targets=lambda: {"overload": 1},
         alerts=lambda: {"forecast": 1},
         quality=lambda: {"tickets": Verdicts(1, 1, 1, 1)},
         dropped=lambda: {"calls": 1},

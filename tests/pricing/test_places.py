@@ -41,7 +41,8 @@ def test_a_model_without_a_regional_surcharge_pays_the_factor_alone() -> None:
     book = with_places(BOOK, {"there": ("regional", Fraction("1.5"))})
     old = Terms("claude-3-haiku-20240307", day_from_iso("2025-06-01"))
     with pytest.raises(UnknownPrice):
-        BOOK.rates(Terms(old.model, old.day, geo="regional"), 10)
+        BOOK.rates(Terms(old.model, old.day, geo="us"), 10)
+    assert BOOK.rates(Terms(old.model, old.day, geo="regional"), 10) == BOOK.rates(old, 10)
     priced = book.rates(Terms(old.model, old.day, geo=place_named("there")), 10)
     assert priced.input == BOOK.rates(old, 10).input * 3 // 2
 

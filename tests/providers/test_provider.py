@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tests.contracts.check_provider import (
     CHAT_WIRE,
     CHECKS,
+    CLIENTS_OWN,
     FOREIGN,
     MESSAGES_WIRE,
     NEEDS,
@@ -24,9 +25,10 @@ from thriftgate.providers.transport import Headers
 from thriftgate.wire.openai_out.servers import SERVERS
 
 WHOLE = Traits("x", batches=True, fast=True, geo=True)
-SAME_WIRE_PROVIDERS = ("anthropic",)
 CHATS = [server.name for server in SERVERS]
-FOREIGN_PROVIDERS = ("aws_platform", "bedrock", "bedrock_legacy", *CHATS)
+SAME_WIRE_PROVIDERS = ("anthropic", "google_cloud")
+FOR_CLIENTS_KEYS = ("anthropic",)
+FOREIGN_PROVIDERS = ("aws_platform", "bedrock", "bedrock_legacy", "vertex", "google_cloud", "foundry", *CHATS)
 DEAF = replace(WHOLE, betas=False)
 
 
@@ -54,6 +56,12 @@ def test_contract_of_those_that_speak_chat_completions(name: str, check: Check) 
     check(PROVIDERS[name])
 
 
+@pytest.mark.parametrize("check", CLIENTS_OWN, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", FOR_CLIENTS_KEYS)
+def test_contract_of_those_that_clients_keys_are_for(name: str, check: Check) -> None:
+    check(PROVIDERS[name])
+
+
 @pytest.mark.parametrize("check", FOREIGN, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", FOREIGN_PROVIDERS)
 def test_contract_of_those_with_credentials_of_their_own(name: str, check: Check) -> None:
@@ -71,6 +79,7 @@ def test_a_model_can_do_at_a_provider_what_both_can() -> None:
     assert fitted(model, replace(WHOLE, batches=False, fast=False, geo=False)) == replace(
         model, batch=False, fast=False, geo=False
     )
+    assert not fitted(model, replace(WHOLE, fast_models=("claude-fable-5-2",))).fast
     assert fitted(model, replace(WHOLE, marks=False)).cache_min_tokens == NEVER_CACHED
     assert not fitted(Capabilities(id="m", source="s", checked="2026-11-01"), WHOLE).batch
 
@@ -80,6 +89,7 @@ def test_a_model_can_do_at_a_provider_what_both_can() -> None:
     [
         ("", (), WHOLE, ""),
         (',"speed":"fast"', (), replace(WHOLE, fast=False), "fast mode"),
+        (',"speed":"fast"', (), replace(WHOLE, fast_models=("other",)), "fast mode (speed) for m"),
         (',"inference_geo":"us"', (), replace(WHOLE, geo=False), "inference_geo"),
         (',"cache_control":{"type":"ephemeral"}', (), replace(WHOLE, automatic=False), "cache_control"),
         ("", ((b"anthropic-beta", b"one"),), DEAF, "the beta one"),
@@ -100,6 +110,7 @@ def test_what_a_provider_cannot_take_is_said(members: str, headers: Headers, tra
     [
         ("", ((b"anthropic-beta", b"claude-code-20250219,pdfs-2024-09-25"),), DEAF),
         ("", ((b"anthropic-beta", b"one"), (b"anthropic-beta", b" one,")), replace(DEAF, betas_heard={"one"})),
+        (',"speed":"fast"', (), replace(WHOLE, fast_models=("m",))),
         (',"container":null', (), replace(WHOLE, refuses=("container",))),
         (',"tools":[{"name":"a","input_schema":{"type":"object"}}]', (), replace(WHOLE, tools_refused=("web_",))),
         (',"tools":{"type":1}', (), replace(WHOLE, tools_refused=("web_",))),

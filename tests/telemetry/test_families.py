@@ -63,6 +63,7 @@ def test_how_things_stand() -> None:
             BudgetStanding("key_0123456789ab", ("key",), 9 * 10**12, 0, 10 * 10**12),
             BudgetStanding("none left", ("tag", "task"), 0, 0, 0),
         ],
+        targets=lambda: {"overload": 3},
         alerts=lambda: {"forecast": 2},
         quality=lambda: {"tickets": Verdicts(90, 5, 2, 3)},
         dropped=lambda: {"calls": 4},
@@ -81,6 +82,7 @@ def test_how_things_stand() -> None:
     assert value(found, "budgets", scope="key") == 1
     assert "key_" not in page, "a budget on a key is counted, not named"
     assert value(found, "alerts_firing", rule="forecast") == 2
+    assert value(found, "targets_left_alone", why="overload") == 3
     assert value(found, "task_audits_total", task="tickets", verdict="strong_better") == 3
     assert value(found, "telemetry_dropped_total", signal="calls") == 4
 

@@ -17,11 +17,13 @@ class Now(NamedTuple):
 
 
 class Worth(NamedTuple):
-    """A call that a batch is worth waiting for: its model, what it is expected to cost there, what that saves (pico-USD)."""
+    """A call that a batch is worth waiting for: its model, what it is expected to cost there, what that saves, and the most
+    that it can cost, in a batch or by itself (pico-USD)."""
 
     model: str
     forecast_pico: int
     saved_pico: int
+    worst_pico: int
 
 
 def judge(
@@ -42,7 +44,7 @@ def judge(
         return Now("its cost is limited: it is judged as a call")
     if alone.forecast.pico <= batch.forecast.pico:
         return Now("a call now is cheaper: it reads its prompt from the cache")
-    return Worth(drafted.request.model, batch.forecast.pico, alone.forecast.pico - batch.forecast.pico)
+    return Worth(drafted.request.model, batch.forecast.pico, alone.forecast.pico - batch.forecast.pico, worst_pico)
 
 
 def _priced(planner: Planner, drafted: Drafted, choice: Choice) -> tuple[Plan, Plan]:

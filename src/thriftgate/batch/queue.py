@@ -28,6 +28,7 @@ from thriftgate.core.deadline import Window, choose
 from thriftgate.core.errors import InputError, ThriftgateError
 from thriftgate.core.request import Request
 from thriftgate.core.splice import Edit, apply
+from thriftgate.engine import purse
 from thriftgate.engine.call import Call
 from thriftgate.engine.engine import Engine
 from thriftgate.ledger.jobs import QUEUE, Answer, Body, Bound, Fenced, Job, Run
@@ -117,6 +118,10 @@ class Queue:
             self._engine.tasks.spawn(self._repeat(self._webhooks.send_due, self._wake_teller)),
         ]
 
+    def serves(self, call: Call) -> bool:
+        """Whether the key that batches are sent with pays for the call."""
+        return bool(self._engine.own_key) or call.credential == self._credential
+
     @property
     def open_jobs(self) -> int:
         """Jobs that are not answered yet."""
@@ -129,7 +134,8 @@ class Queue:
 
     async def offer(self, call: Call, deadline_s: float, webhook: str = "") -> Ticket | Now:
         """Take a call, or say why it is better made now. `deadline_s` is in unix seconds. Raises InputError for a webhook
-        that is not allowed, LedgerError where the queue cannot be written. A call with a `parent` is one of our own."""
+        that is not allowed, BudgetExceeded where a purse has no room, LedgerError where the queue cannot be written. A call
+        with a `parent` is one of our own."""
         work = self._work
         if work is None:
             return Now("the queue is not ready")
@@ -156,7 +162,12 @@ class Queue:
         job = Job(QUEUE, 0, name, "waiting", model=worth.model, deadline_us=due_us)
         bounds = self._bounds(work, body.body, now_s)
         self._gather(work, now_s, choice.rescue_at_s)  # first: once it is in the book it might leave alone
-        job = await self._book.enqueue(work.lease, work.now_us(), job, body, bounds)
+        purse.take(call.purses, name, worth.worst_pico)
+        try:
+            job = await self._book.enqueue(work.lease, work.now_us(), job, body, bounds)
+        except ThriftgateError:
+            purse.drop(call.purses, name)
+            raise
         work.progress.jobs += 1
         self._wake.set()
         return Ticket(job, choice.reason, worth.forecast_pico, worth.saved_pico)

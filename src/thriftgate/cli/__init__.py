@@ -33,6 +33,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("dashboard", "Look at a ledger in a browser."),
     ("calibrate", "Which calls a cheaper model may serve, with a guarantee, from graded examples."),
     ("route", "Which model serves which calls, and why."),
+    ("providers", "Where calls can go: what each provider can do, and the targets that are set."),
     ("keys", "Who may call: virtual keys, and the provider's own."),
     ("teams", "Who they are: organisations, teams and users."),
     ("budget", "What may be spent, by whom, and how much of it is."),

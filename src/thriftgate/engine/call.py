@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from thriftgate.core.control.whose import NOBODY, Whose
 from thriftgate.engine.admission import Admission
+from thriftgate.engine.purse import Purse
 from thriftgate.providers.transport import Headers
 from thriftgate.wire.dialect import Dialect
 
@@ -32,8 +33,8 @@ class Call(Struct, frozen=True):
     answer is not looked at before the client gets it; `begun`: its conversation is taken to have begun with what is
     asked now; `refused` is the rule with which the provider has refused it; `cut` what came of it under a cap; `waited`
     where it is made at once though it could have waited; `parent` the call on whose behalf it is made; `admission` what
-    it has taken of its limits, where there are any; `unreused`
-    why no earlier answer serves it, by lever."""
+    it has taken of its limits, where there are any; `unreused` why no earlier answer serves it, by lever; `purses` are
+    what the blocks of a program that it is made in may spend."""
 
     method: str
     path: str
@@ -59,6 +60,7 @@ class Call(Struct, frozen=True):
     parent: str = ""
     waited: bool = False
     admission: Admission | None = None
+    purses: tuple[Purse, ...] = ()
     unreused: tuple[tuple[str, str], ...] = ()
 
 

@@ -16,6 +16,7 @@ from thriftgate.engine.failover import Failover
 from thriftgate.engine.fanout import Fanout, Flight
 from thriftgate.engine.guarding import Guarding
 from thriftgate.engine.history import Historian
+from thriftgate.engine.holding import give_back, held
 from thriftgate.engine.keepalive import KeepAlive, Watched
 from thriftgate.engine.provider_side import ProviderSide
 from thriftgate.engine.reply import Drain, StreamReply, reply_headers
@@ -25,7 +26,6 @@ from thriftgate.engine.settle import (
     Ending,
     Prepared,
     entry_for,
-    hold_of,
     learn_residency,
     milliseconds,
     outcome_of,
@@ -114,7 +114,7 @@ class Carrier:
         early = early_end(prepared)
         try:
             provider = self._upstreams.provider(prepared.upstream)
-            standings = await self._ledger.hold(hold_of(prepared, provider.name))
+            standings = await held(self._ledger, prepared, provider.name)
             body = prepared.plan.body if early is None or prepared.request.stream else as_stream(prepared.plan.body)
             headers = traced(call.headers, prepared.id, self._clock, started)
             outgoing = provider.prepare(call.method, call.path, call.query, headers, body)
@@ -231,6 +231,7 @@ class Carrier:
         provider = self._upstreams.provider(prepared.upstream)
         entry = entry_for(prepared, ending, provider.name, int(self._clock.now_s() * 1e6), self._knowledge)
         self.guarding.settled(entry, self._clock.now_s())
+        give_back(prepared, entry)
         if prepared.admission is not None:
             prepared.admission.settled(entry)
         if self._turns is not None:

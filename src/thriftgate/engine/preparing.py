@@ -252,6 +252,7 @@ class Preparer:
             call.whose,
             call.upstream,
             admission=call.admission,
+            purses=call.purses,
             failed=call.failed,
         )
         return prepared, rooms.fanout.depart(snapshot.state, plan)

@@ -27,6 +27,7 @@ from thriftgate.core.routing.choice import Route
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.engine.admission import Admission
 from thriftgate.engine.call import Cut
+from thriftgate.engine.purse import Purse
 from thriftgate.engine.shaping import Wanted
 from thriftgate.engine.snapshot import Knowledge, Snapshot
 from thriftgate.engine.talks import Talking
@@ -59,7 +60,8 @@ class Prepared(Struct, frozen=True):
     was taken out of it; `wanted` what is asked of the answer; `cut` what came of the call under a cap; `talking` its
     place in its conversation, where that is kept account of; `added` what goes with a parameter that we have added;
     `whose` who it is for; `upstream` the name of the target that is to serve it; `standings` how its budgets stood
-    with its hold; `admission` what it has taken of its limits; `failed` the targets at which it was tried in vain."""
+    with its hold; `admission` what it has taken of its limits; `failed` the targets at which it was tried in vain;
+    `purses` what it is taken from."""
 
     id: str
     opened_us: int
@@ -79,6 +81,7 @@ class Prepared(Struct, frozen=True):
     upstream: str = ""
     standings: tuple[Standing, ...] = ()
     admission: Admission | None = None
+    purses: tuple[Purse, ...] = ()
     failed: tuple[str, ...] = ()
 
 

@@ -19,12 +19,12 @@ from thriftgate.core.planner import make_plan
 from thriftgate.core.usage import Tokens
 from thriftgate.engine.call import Call
 from thriftgate.engine.failover import Failover
+from thriftgate.engine.holding import give_back, held
 from thriftgate.engine.settle import (
     UNSENT,
     Ending,
     Prepared,
     entry_for,
-    hold_of,
     learn_residency,
     milliseconds,
     outcome_of,
@@ -120,6 +120,7 @@ class Toucher:
             call.parent,
             whose=call.whose,
             upstream=upstream,
+            purses=call.purses,
         )
 
     async def send(self, call: Call, prepared: Prepared, purpose: Purpose, *, stands_back: bool = False) -> Touched:
@@ -148,7 +149,7 @@ class Toucher:
     async def _exchanged(self, call: Call, prepared: Prepared, turn: Turn | None) -> Exchange:
         provider = self._upstreams.provider(prepared.upstream)
         asked_s = self._clock.monotonic_s()
-        standings = await self._ledger.hold(hold_of(prepared, provider.name))
+        standings = await held(self._ledger, prepared, provider.name)
         started = self._clock.monotonic_s()
         ending = Ending("answered")
         headers: Headers = ()
@@ -195,6 +196,7 @@ class Toucher:
     async def book(self, prepared: Prepared, ending: Ending, purpose: Purpose | None) -> Entry:
         """Settle it: as a cost of ours, or, without a purpose, as the client's own call. Raises LedgerError."""
         entry = self._entry(prepared, ending, purpose)
+        give_back(prepared, entry)
         if prepared.admission is not None:
             prepared.admission.settled(entry)
         if self._turns is not None:

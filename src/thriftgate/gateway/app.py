@@ -25,9 +25,11 @@ from thriftgate.gateway.observing import Observer, standings_of
 from thriftgate.gateway.oidc import Oidc
 from thriftgate.gateway.oidc_logins import oidc_callback, oidc_login
 from thriftgate.gateway.openai_chat import chat
+from thriftgate.gateway.openai_kept import open_kept
 from thriftgate.gateway.openai_models import MODELS, models
+from thriftgate.gateway.openai_responses import KEPT, kept_response, response_tokens, responses
 from thriftgate.gateway.proving import open_proof
-from thriftgate.gateway.rooms import Handler, Rooms
+from thriftgate.gateway.rooms import Handler, Rooms, Within
 from thriftgate.gateway.sessions import Sessions
 from thriftgate.logs import log, where_raised
 from thriftgate.quality.proof import Proof
@@ -44,12 +46,12 @@ class NotServed(ThriftgateError):
 
 class Gateway:
     """An ASGI application. Its engine is built at lifespan start-up, inside the loop it will live in, or handed in.
-    `failure` is why that did not work."""
+    `failure` is why that did not work; `within` is told of one that has no socket."""
 
-    def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
+    def __init__(self, settings: Settings, engine: Engine | None = None, within: Within | None = None) -> None:
         self.settings = settings
         self.failure: ThriftgateError | None = None
-        self._engine = engine
+        self._engine, self._within = engine, within
         self._queue: Queue | None = None
         self._clients: ClientBatches | None = None
         self._alerts: Alerting | None = None
@@ -58,6 +60,7 @@ class Gateway:
         self._access: Access | None = None
         self._sessions: Sessions | None = None
         self._oidc: Oidc | None = None
+        self._kept = open_kept(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -143,6 +146,8 @@ class Gateway:
             self._queue,
             self._oidc,
             self._alerts.desk if self._alerts is not None else None,
+            self._within,
+            self._kept,
         )
 
     def _ready_access(self) -> Access:
@@ -158,10 +163,11 @@ class Gateway:
             await self._ready_access().start(self.settings.server.host)
             if self.settings.access.oidc.issuer:
                 self._oidc = Oidc(self.settings.access.oidc, self._engine.transport, self._engine.clock)
-            self._queue = await open_queue(self._engine, self.settings)
-            self._proof = await open_proof(self._engine, self.settings, self._queue)
-            await self.rooms.clients.start()
-            self._alerts = await open_alerts(self._engine, self.settings)
+            if self._within is None or not self._within.beside:
+                self._queue = await open_queue(self._engine, self.settings, self._within)
+                self._proof = await open_proof(self._engine, self.settings, self._queue)
+                await self.rooms.clients.start()
+                self._alerts = await open_alerts(self._engine, self.settings)
         except ThriftgateError as error:
             self.failure = error
             if self._engine is not None:
@@ -201,6 +207,8 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/messages"): messages,
     ("POST", "/v1/messages/count_tokens"): count,
     ("POST", "/v1/chat/completions"): chat,
+    ("POST", "/v1/responses"): responses,
+    ("POST", "/v1/responses/input_tokens"): response_tokens,
     ("GET", MODELS): models,
     ("HEAD", "/"): _alive,
     ("GET", "/"): _alive,
@@ -226,6 +234,8 @@ def _by_prefix(scope: Scope) -> Handler:
         return job
     if is_admin_call(scope):
         return admin
+    if scope["path"].startswith(KEPT):
+        return kept_response
     if is_batch_call(scope):
         return batches
     if scope["method"] == "GET" and scope["path"].startswith(f"{MODELS}/"):

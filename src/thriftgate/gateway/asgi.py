@@ -10,7 +10,7 @@ import msgspec
 
 from thriftgate.core.errors import InputError, ThriftgateError, TooLarge
 from thriftgate.providers.transport import Headers
-from thriftgate.wire.dialect import Dialect
+from thriftgate.wire.dialect import Dialect, error_headers
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -91,13 +91,5 @@ async def send_json(send: Send, status: int, document: object, headers: Headers 
 
 
 async def send_error(send: Send, error: ThriftgateError, dialect: Dialect) -> None:
-    """One of our own errors; `thriftgate-error` tells that it is not the provider's."""
-    headers: Headers = ((b"content-type", b"application/json"), (b"thriftgate-error", error.label.encode()), *error.headers)
-    if error.call_id:
-        names = (b"thriftgate-request-id", b"request-id", b"x-request-id")  # OpenAI's SDKs look for the last one
-        headers = (*headers, *((name, error.call_id.encode()) for name in names))
-    if error.retry_after_s and not error.after_answer:
-        headers = (*headers, (b"retry-after", b"%d" % max(1, round(error.retry_after_s))))
-    elif error.status_hint < 500 or error.after_answer:
-        headers = (*headers, (b"x-should-retry", b"false"))
-    await send_whole(send, error.status_hint, headers, dialect.error(error))
+    """One of our own errors."""
+    await send_whole(send, error.status_hint, error_headers(error), dialect.error(error))

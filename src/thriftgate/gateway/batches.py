@@ -13,7 +13,9 @@ from msgspec.structs import replace
 from thriftgate.batch.client_batches import ClientBatches
 from thriftgate.batch.client_intake import Draft, Intake
 from thriftgate.batch.spool import Spool, clear
-from thriftgate.core.errors import ThriftgateError
+from thriftgate.core.errors import LedgerError, ThriftgateError, Unreachable
+from thriftgate.engine import purse
+from thriftgate.engine.again import BAD_REQUEST
 from thriftgate.engine.call import Call, Reply, WholeReply
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import Receive, Scope, Send, body_pieces, client_gone, read_body, send_whole
@@ -63,7 +65,8 @@ async def _create(rooms: Rooms, call: Call, scope: Scope, receive: Receive) -> W
     end all the same, so that the client hears why."""
     engine, settings = rooms.engine, rooms.settings
     intake = Intake(engine.knowledge, engine.policy, engine.payer_of(call), engine.clock.now_s(), call.cost_limit_pico)
-    spool = Spool(_folder(settings), engine.new_id())
+    name = engine.new_id()
+    spool = Spool(_folder(settings), name)
     refusal: ThriftgateError | None = None
     drafts: Sequence[Draft] = ()
     try:
@@ -76,6 +79,7 @@ async def _create(rooms: Rooms, call: Call, scope: Scope, receive: Receive) -> W
                     refusal = error
                     spool.drop()
         drafts = intake.close() if refusal is None else ()
+        purse.take(call.purses, name, sum(draft.worst_pico for draft in drafts))
         rooms.access.check_models(call.key, lambda: {draft.model for draft in drafts})
     except ThriftgateError as error:
         refusal = error
@@ -83,7 +87,14 @@ async def _create(rooms: Rooms, call: Call, scope: Scope, receive: Receive) -> W
         spool.drop()
         raise
     if refusal is None:
-        return await rooms.clients.create(call, spool, drafts)
+        try:
+            made = await rooms.clients.create(call, spool, drafts)
+        except (Unreachable, LedgerError):
+            purse.drop(call.purses, name)
+            raise
+        if made.status >= BAD_REQUEST:  # else its requests may cost that, whenever it ends
+            purse.drop(call.purses, name)
+        return made
     spool.drop()
     await rooms.clients.refuse(call, intake.model, refusal)
     raise refusal

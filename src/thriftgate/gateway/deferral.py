@@ -23,15 +23,17 @@ from thriftgate.batch.settling import FINAL
 from thriftgate.batch.webhooks import secret_of
 from thriftgate.batch.work import Options
 from thriftgate.core.deadline import FARTHEST_S, Reserve, Window, parse_duration, words
-from thriftgate.core.errors import InputError
+from thriftgate.core.errors import BudgetExceeded, InputError
 from thriftgate.core.levers.batch_defer import BatchDefer
 from thriftgate.core.money import usd_from_pico
+from thriftgate.engine import purse
 from thriftgate.engine.call import Call
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import Receive, Send, client_gone, send_json, send_whole
 from thriftgate.gateway.jobs import answer_headers, job_head
-from thriftgate.gateway.rooms import Rooms
+from thriftgate.gateway.rooms import Rooms, Within
 from thriftgate.gateway.telling import told_whole
+from thriftgate.ledger.entries import UPSTREAM
 from thriftgate.ledger.jobs import QUEUE, Answer
 from thriftgate.logs import log
 from thriftgate.providers.transport import Headers, header
@@ -52,13 +54,13 @@ class Wish(NamedTuple):
     webhook: str
 
 
-async def open_queue(engine: Engine, settings: Settings) -> Queue | None:
+async def open_queue(engine: Engine, settings: Settings, within: Within | None = None) -> Queue | None:
     """The queue of a gateway; None where it can have none. Raises LedgerError and ConfigError."""
-    credential = engine.own_key
+    credential = engine.own_key or (within.credential if within is not None else "")
     if not credential or BatchDefer.id not in settings.policy.levers:
         left = sum(one.jobs for one in await job_book(engine).tally(QUEUE) if one.state not in FINAL)
         if left:
-            log.warning("calls wait that this gateway cannot serve", jobs=left, why=_why_no_queue(settings))
+            log.warning("calls wait that this gateway cannot serve", jobs=left, why=_why_no_queue(settings, within))
         return None
     table = settings.batch
     options = QueueOptions(
@@ -116,8 +118,13 @@ async def deferred(rooms: Rooms, call: Call, receive: Receive, send: Send, added
     if wish is None:
         return ()
     if queue is None:
-        return _at_once(_why_no_queue(rooms.settings))
-    taken = await queue.offer(call, wish.deadline_s, wish.webhook)
+        return _at_once(_why_no_queue(rooms.settings, rooms.within))
+    if not queue.serves(call):
+        return _at_once("batches are sent with another key")
+    try:
+        taken = await queue.offer(call, wish.deadline_s, wish.webhook)
+    except BudgetExceeded:
+        return _at_once("its cost is limited: it is judged as a call")
     if isinstance(taken, Now):
         return _at_once(taken.reason)
     if wish.wait:
@@ -151,6 +158,7 @@ class _Held:
         teller = call.dialect.teller(0)
         self._ping = PING if teller is None else teller.ping
         self._started = False
+        self._beat_s = HEARTBEAT_S if rooms.within is None else None  # nothing stands between that could give up
 
     async def serve(self, receive: Receive) -> None:
         """Until the answer is sent, or the caller is gone. Raises LetGo where the gateway stops before anything was sent."""
@@ -158,10 +166,11 @@ class _Held:
         leaving = asyncio.ensure_future(client_gone(receive))
         try:
             while not answering.done() and not leaving.done():
-                await asyncio.wait([answering, leaving], timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([answering, leaving], timeout=self._beat_s, return_when=asyncio.FIRST_COMPLETED)
                 if not answering.done() and not leaving.done():
                     await self._beat()
             if answering.done():
+                await self._pay(answering.result())
                 await self._answer(answering.result())
         except LetGo as error:
             if not self._started:
@@ -170,6 +179,12 @@ class _Held:
         finally:
             answering.cancel()
             leaving.cancel()
+
+    async def _pay(self, told: Told) -> None:
+        if self._call.purses:
+            entry = await self._rooms.engine.ledger.entry(told.job.entry)
+            paid_pico = -entry.posted(UPSTREAM) if entry is not None else 0
+            purse.settle(self._call.purses, told.job.name, paid_pico)
 
     async def _beat(self) -> None:
         """Show that the connection lives."""
@@ -210,9 +225,11 @@ def _at_once(reason: str) -> Headers:
     return ((b"thriftgate-deferred", f"no; {text}".encode()),)
 
 
-def _why_no_queue(settings: Settings) -> str:
+def _why_no_queue(settings: Settings, within: Within | None) -> str:
     if BatchDefer.id not in settings.policy.levers:
         return f"{BatchDefer.id} is off"
+    if within is not None:
+        return "another process has the queue" if within.beside else "there is no lasting key to send batches with"
     return "the gateway has no key of the provider's to send batches with (upstream.api_key)"
 
 

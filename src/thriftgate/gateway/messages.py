@@ -23,6 +23,8 @@ from thriftgate.ledger.tenants import Scope as KeyScope
 from thriftgate.providers.transport import Headers, header
 from thriftgate.wire import DIALECTS
 
+PURSES = "thriftgate.purses"  # what a scope may hold besides, of a program that makes its calls within its own process
+
 
 async def messages(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
     """One Messages call, JSON or stream."""
@@ -117,6 +119,7 @@ async def call_of(rooms: Rooms, scope: Scope, may: KeyScope) -> Call:
         dialect=DIALECTS[0],
         credential=credential_of(headers),
         cost_limit_pico=limit_pico,
+        purses=scope.get(PURSES, ()),
     )
     return rooms.access.admitted(call, caller)
 

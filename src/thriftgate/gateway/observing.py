@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from msgspec.structs import astuple
 from thriftgate.batch.queue import Queue
 from thriftgate.core.control.budgets import Standing
 from thriftgate.core.errors import ConfigError
+from thriftgate.core.health.faults import KINDS
 from thriftgate.engine.engine import Engine
 from thriftgate.engine.governing import GovernorView
 from thriftgate.engine.tracing import TRACE
@@ -99,7 +101,10 @@ def standings_of(engine: Engine, queue: Queue | None, proof: Proof | None) -> St
             return None
         return engine.governor.view(), len([one for one in engine.upstreams.left_alone() if one.kind == "spend"])
 
-    return Standings(queue=waiting, quality=audited, budgets=budgets, governor=governor)
+    def targets() -> Mapping[str, int]:
+        return dict.fromkeys(KINDS, 0) | Counter(one.kind for one in engine.upstreams.left_alone())
+
+    return Standings(queue=waiting, quality=audited, budgets=budgets, governor=governor, targets=targets)
 
 
 def _budget(one: Standing) -> BudgetStanding:

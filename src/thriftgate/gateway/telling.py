@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from thriftgate.core.errors import UpstreamError
 from thriftgate.engine.call import Reply, WholeReply
 from thriftgate.ledger.jobs import Answer
+from thriftgate.logs import log
 from thriftgate.providers.transport import Headers, header
 from thriftgate.wire.dialect import Dialect, Teller
 from thriftgate.wire.whole_stream import error_event, stream_of
@@ -53,7 +55,11 @@ class ToldStream:
 
     async def read(self) -> bytes:
         while True:
-            chunk = await self._reply.read()
+            try:
+                chunk = await self._reply.read()
+            except UpstreamError as error:  # settled; told within the stream, as the client is used to
+                log.warning("stream broke off", call=error.call_id, error=str(error))
+                return self._teller.end()
             told = self._teller.feed(chunk) if chunk else self._teller.end()
             if told or not chunk or self._reply.ended:
                 return told

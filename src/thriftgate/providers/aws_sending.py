@@ -16,7 +16,17 @@ from thriftgate.clock import Clock
 from thriftgate.core.errors import BrokenReply, Unreachable
 from thriftgate.providers.aws_credentials import Bearer, Keyring
 from thriftgate.providers.sigv4 import Scope, signed
-from thriftgate.providers.transport import FileBody, Headers, Incoming, Outgoing, Timeouts, Transport, header, laid_over
+from thriftgate.providers.transport import (
+    FileBody,
+    Headers,
+    Incoming,
+    Outgoing,
+    Timeouts,
+    Transport,
+    WholeAnswer,
+    header,
+    laid_over,
+)
 from thriftgate.wire.aws_answers import MessagesStream, translated
 
 EVENT_STREAM = "application/vnd.amazon.eventstream"
@@ -49,7 +59,7 @@ class AwsFinish(Struct, frozen=True):
         status, told = translated(
             incoming.status, header(headers, b"x-amzn-errortype"), body, header(headers, b"request-id")
         )
-        return _Whole(status, _as_json(headers), told)
+        return WholeAnswer(status, _as_json(headers), told)
 
     async def _headers(self, outgoing: Outgoing, clock: Clock) -> Headers:
         if self.keys is None:
@@ -69,7 +79,7 @@ class AwsFinish(Struct, frozen=True):
         finally:
             incoming.close()
         try:
-            return _Whole(incoming.status, _as_json(headers), self.retold(body))
+            return WholeAnswer(incoming.status, _as_json(headers), self.retold(body))
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise BrokenReply("AWS answered with something that is no count of tokens") from None
 
@@ -122,27 +132,6 @@ class _Told(_Passed):
 
     async def read(self) -> bytes:
         return b"".join([chunk async for chunk in self.chunks()])
-
-
-class _Whole:
-    """An answer that was read."""
-
-    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self._body = body
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self._body
-
-    async def read(self) -> bytes:
-        return self._body
-
-    def at_end(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        """It was read to its end, and closed."""
 
 
 def _identified(headers: Headers) -> Headers:

@@ -11,8 +11,9 @@ class Endpoint(Struct, frozen=True):
     """One address of a provider with its credentials; each provider says which fields it needs.
 
     `url` is an origin, with or without a path prefix; "" is the provider's own. `key` is an API key or a bearer token; the
-    other credentials are AWS's and Google's (`credentials` is the JSON of a service account's key, or the path of a file
-    with it, `profile` a name in AWS's shared files). `models` are ids at the provider by the names that callers use.
+    other credentials are AWS's, Google's (`credentials` is the JSON of a service account's key, or the path of a file
+    with it, `profile` a name in AWS's shared files) and Azure's (an application of the Entra `tenant`, whose tokens come
+    from `authority`). `models` are ids at the provider by the names that callers use.
     Never printed: it holds secrets.
     """
 
@@ -26,6 +27,10 @@ class Endpoint(Struct, frozen=True):
     secret_access_key: str = ""
     session_token: str = ""
     credentials: str = ""
+    tenant: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    authority: str = ""
     models: Mapping[str, str] = {}
 
     def __repr__(self) -> str:

@@ -48,10 +48,10 @@ def renamed_by(body: bytes | FileBody, name: Callable[[str], str]) -> bytes | Fi
         return body
 
 
-def checked_origin(url: str) -> str:
-    """The address without a slash at its end. Raises ConfigError for what is no http(s) origin."""
+def checked_origin(url: str, where: str = "upstream.url") -> str:
+    """The address without a slash at its end; `where` it was set. Raises ConfigError for what is no http(s) origin."""
     if not _is_origin(url):
-        raise ConfigError(f"upstream.url: {url!r} is not an http:// or https:// URL")
+        raise ConfigError(f"{where}: {url!r} is not an http:// or https:// URL")
     return url.rstrip("/")
 
 

@@ -21,6 +21,7 @@ BETAS_DROPPED = frozenset(
     {
         # In every API by now, with or without the header (platform.claude.com/docs/en/release-notes/overview, 2026-11).
         "prompt-caching-2024-07-31",
+        "context-1m-2025-08-07",  # or, for models before 4.6, in none
         "message-batches-2024-09-24",
         "token-counting-2024-11-01",
         "pdfs-2024-09-25",
@@ -61,8 +62,9 @@ class Traits(Struct, frozen=True):
     `marks`: `cache_control` on blocks counts there, `automatic`: so does the one at the top, `ttls`: the lives that can be
     asked for. `batches`, `counts`: it has Message Batches, and counts tokens for free. `betas`: whatever stands in
     `anthropic-beta` is heard; where not, `betas_heard` are, and those of `BETAS_DROPPED` are left out, as are
-    `betas_needless`, which mean nothing to its models. `fast`, `geo`: `speed` and `inference_geo` are. `refuses` are other
-    members of a body that it does not take, `tools_refused` beginnings of the types of tools that it does not have.
+    `betas_needless`, which mean nothing to its models. `fast`, `geo`: `speed` and `inference_geo` are; `fast_models`:
+    `speed` for these only, empty is for all that have it. `refuses` are other members of a body that it does not take,
+    `tools_refused` beginnings of the types of tools that it does not have.
     `body_bytes_max` is its longest request.
     """
 
@@ -77,10 +79,15 @@ class Traits(Struct, frozen=True):
     betas_heard: Set[str] = frozenset()
     betas_needless: Set[str] = frozenset()
     fast: bool = False
+    fast_models: tuple[str, ...] = ()
     geo: bool = False
     refuses: tuple[str, ...] = ()
     tools_refused: tuple[str, ...] = ()
     body_bytes_max: int = 32 * MIB
+
+    def is_fast(self, model: str) -> bool:
+        """Whether `speed` is heard for that model."""
+        return self.fast and (not self.fast_models or model in self.fast_models)
 
 
 class Provider(Protocol):
@@ -130,7 +137,7 @@ def fitted(capability: Capabilities, traits: Traits) -> Capabilities:
         capability,
         batch=capability.batch and traits.batches,
         geo=capability.geo and traits.geo,
-        fast=capability.fast and traits.fast,
+        fast=capability.fast and traits.is_fast(capability.id),
         cache_min_tokens=capability.cache_min_tokens if traits.marks else NEVER_CACHED,
     )
 
@@ -147,8 +154,8 @@ def objection(request: Request, headers: Headers, traits: Traits) -> str:
 
 
 def _objections(request: Request, headers: Headers, traits: Traits) -> Iterator[str]:
-    if request.mode == "fast" and not traits.fast:
-        yield "it has no fast mode (speed)"
+    if request.mode == "fast" and not traits.is_fast(request.model):
+        yield "it has no fast mode (speed)" + (f" for {request.model}" if traits.fast else "")
     if request.geo and not traits.geo:
         yield "it takes no inference_geo"
     if request.automatic is not None and not traits.automatic:
@@ -174,6 +181,13 @@ def betas_of(headers: Headers) -> tuple[str, ...]:
 def betas_heard(headers: Headers, traits: Traits) -> tuple[str, ...]:
     """Of these what a provider hears."""
     return tuple(beta for beta in betas_of(headers) if _is_heard(beta, traits))
+
+
+def with_betas(headers: Headers, traits: Traits) -> Headers:
+    """The headers with those of the client's betas that the provider hears."""
+    heard = ",".join(betas_heard(headers, traits)).encode()
+    kept = tuple(one for one in headers if one[0] != b"anthropic-beta")
+    return (*kept, (b"anthropic-beta", heard)) if heard else kept
 
 
 def _is_heard(beta: str, traits: Traits) -> bool:

@@ -63,6 +63,26 @@ class Incoming(Protocol):
     def close(self) -> None: ...
 
 
+class WholeAnswer(Struct, frozen=True):
+    """An answer that has been read to its end: see `Incoming`."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield self.body
+
+    async def read(self) -> bytes:
+        return self.body
+
+    def at_end(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
 class Transport(Protocol):
     """Sends a request and returns when the head of the answer is there.
 

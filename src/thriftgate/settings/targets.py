@@ -22,9 +22,9 @@ class TargetRow(Table):
     provider: str = Field(description="whose wire format and envelope: one of those that `thriftgate providers` lists")
     url: str = Field(default="", description="its address; empty is the provider's own")
     key: SecretStr = Field(default=SecretStr(""), description="API key or bearer token")
-    region: str = Field(default="", description="region of AWS or Google")
+    region: str = Field(default="", description='region of AWS or Google; "us" for US Data Zone deployments of Foundry')
     project: str = Field(default="", description="Google's project, or Azure's resource")
-    workspace: str = Field(default="", description="workspace of Claude Platform on AWS")
+    workspace: str = Field(default="", description="workspace of Claude Platform on AWS, or of Anthropic's on Google Cloud")
     profile: str = Field(default="", description="profile in AWS's shared files")
     access_key_id: str = Field(default="", description="AWS access key")
     secret_access_key: SecretStr = Field(default=SecretStr(""), description="AWS secret key")
@@ -34,6 +34,10 @@ class TargetRow(Table):
     credentials: SecretStr = Field(
         default=SecretStr(""), description="Google service account's key: JSON, or the path of a file with it"
     )
+    tenant: str = Field(default="", description="Entra tenant of the application that calls Foundry")
+    client_id: str = Field(default="", description="that application's id")
+    client_secret: SecretStr = Field(default=SecretStr(""), description="that application's secret")
+    authority: str = Field(default="", description="where Entra gives tokens; empty is login.microsoftonline.com")
     models: dict[str, str] = Field(
         default_factory=dict, description="what models are called there, by the name that callers use"
     )
@@ -58,6 +62,10 @@ class TargetRow(Table):
             secret_access_key=self.secret_access_key.get_secret_value(),
             session_token=self.session_token.get_secret_value(),
             credentials=self.credentials.get_secret_value(),
+            tenant=self.tenant,
+            client_id=self.client_id,
+            client_secret=self.client_secret.get_secret_value(),
+            authority=self.authority,
             models=self.models,
         )
 

@@ -19,6 +19,8 @@ from thriftgate.simulator.catalog import get_model, list_models
 from thriftgate.simulator.chat.server import ChatServers
 from thriftgate.simulator.clock import SimClock
 from thriftgate.simulator.clouds import CLOUDS
+from thriftgate.simulator.clouds.azure import Azure
+from thriftgate.simulator.clouds.google import Google
 from thriftgate.simulator.config import SimulatorConfig
 from thriftgate.simulator.control import PREFIX, control
 from thriftgate.simulator.delivery import Delivery
@@ -51,6 +53,8 @@ class Simulator:
         )
         self.service = MessageService(self.config, self.models, self.ids, self.accuracy)
         self.batches = Batches(self.config, self.service, self.bill, self.ids, lambda: self.faults)
+        self.google = Google(self)
+        self.azure = Azure(self)
         self.chat = ChatServers(self)
         self.requests = 0
         self.messages = 0
@@ -112,14 +116,15 @@ class Simulator:
             return
         delivery = Delivery(self, request, send, self.ids.make("req"))
         try:
-            await self._route(request, delivery)
+            await self.route(request, delivery)
         except ApiError as problem:
             await delivery.error(problem)
         except http.TooLong:
             # Sent by the edge before the API (api/errors, 2026-08).
             await delivery.error(ApiError("request_too_large", "Request exceeds the maximum size"))
 
-    async def _route(self, request: Request, delivery: Delivery) -> None:
+    async def route(self, request: Request, delivery: Delivery) -> None:
+        """Answers a request. Raises ApiError for the error that it deserves."""
         path, method = request.path.rstrip("/") or "/", request.method
         if request.path.startswith(PREFIX):
             raw = await request.body(self.config.max_body_bytes)

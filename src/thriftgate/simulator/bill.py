@@ -1,9 +1,10 @@
 """The ground truth: what every call cost, exactly, by the simulator's own price table.
 
 Prices and modifiers: platform.claude.com/docs/en/about-claude/pricing, 2026-10. Batch halves every token price, US geography
-multiplies it by 1.1, so does a regional or multi-region endpoint of Bedrock or Google Cloud for models from the 4.5
-generation on, fast mode replaces the base price; web search costs 0.01 USD each and takes no modifier. Nothing
-is rounded (the documentation names no rounding of a single call). A model's length step is judged per iteration (assumed).
+multiplies it by 1.1, so does a regional or multi-region endpoint of Bedrock or Google Cloud, or a US Data Zone deployment of
+Foundry, for models from the 4.5 generation on, fast mode replaces the base price; web search costs 0.01 USD each and takes
+no modifier. Nothing is rounded (the documentation names no rounding of a single call). A model's length step is judged per
+iteration (assumed).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Caller:
     workspace: str
     key: str
     regional: bool = False
-    """whether the call came to an endpoint of one region or geography, which costs more"""
+    """whether the call came to an endpoint or deployment of one region or geography, which costs more"""
 
     @property
     def organization_header(self) -> str:

@@ -122,6 +122,8 @@ def standing(asked: Standings, *, open_holds: int, places: int) -> Iterator[Metr
     governor = asked.governor()
     if governor is not None:
         yield from governor_families(*governor)
+    left = "Targets, or models of one, that are left alone because they fail, by why."
+    yield _gauge("targets_left_alone", left, ("why",), _by(asked.targets()))
     yield from _budgets(asked.budgets(), places)
     firing = {label_text(rule): count for rule, count in sorted(asked.alerts().items())[:places]}
     yield _gauge("alerts_firing", "Alerts that stand, by rule.", ("rule",), _by(firing))

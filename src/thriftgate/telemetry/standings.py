@@ -47,11 +47,12 @@ class Verdicts(NamedTuple):
 
 class Standings(NamedTuple):
     """Who is asked. What is not there has no lines on the page. `governor` also tells how many of the provider's keys have
-    no money left."""
+    no money left; `targets` how many targets, or models of one, are left alone, by why."""
 
     queue: Callable[[], QueueStanding | None] = lambda: None
     budgets: Callable[[], Sequence[BudgetStanding]] = tuple
     governor: Callable[[], tuple[GovernorView, int] | None] = lambda: None
+    targets: Callable[[], Mapping[str, int]] = dict
     alerts: Callable[[], Mapping[str, int]] = dict
     quality: Callable[[], Mapping[str, Verdicts]] = dict
     dropped: Callable[[], Mapping[str, int]] = dict

@@ -8,5 +8,6 @@ from __future__ import annotations
 from thriftgate.wire.anthropic_messages import AnthropicMessages
 from thriftgate.wire.dialect import Dialect
 from thriftgate.wire.openai.chat import OpenaiChat
+from thriftgate.wire.openai.responses import OpenaiResponses
 
-DIALECTS: tuple[Dialect, ...] = (AnthropicMessages(), OpenaiChat())
+DIALECTS: tuple[Dialect, ...] = (AnthropicMessages(), OpenaiChat(), OpenaiResponses())

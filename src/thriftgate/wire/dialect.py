@@ -68,3 +68,17 @@ class Dialect(Protocol):
 
     def error(self, error: ThriftgateError) -> bytes:
         """One of our own errors in the shape this dialect's clients expect."""
+
+
+def error_headers(error: ThriftgateError) -> tuple[tuple[bytes, bytes], ...]:
+    """What goes with one of our own errors; `thriftgate-error` tells that it is not the provider's, `x-should-retry` what
+    SDKs are to do (anthropic-sdk-python v0.121.0, `_base_client.py`)."""
+    headers = ((b"content-type", b"application/json"), (b"thriftgate-error", error.label.encode()), *error.headers)
+    if error.call_id:
+        names = (b"thriftgate-request-id", b"request-id", b"x-request-id")  # OpenAI's SDKs look for the last one
+        headers = (*headers, *((name, error.call_id.encode()) for name in names))
+    if error.retry_after_s and not error.after_answer:
+        return (*headers, (b"retry-after", b"%d" % max(1, round(error.retry_after_s))))
+    if error.status_hint < 500 or error.after_answer:
+        return (*headers, (b"x-should-retry", b"false"))
+    return headers

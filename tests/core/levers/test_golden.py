@@ -164,7 +164,7 @@ def reduced(request: Request, policy: Policy) -> Rewritten:
         knowledge,
         Conversations(),
         historian=Historian(knowledge, NOBODY, NOBODY, NOBODY),
-        doubts=Doubts(NOBODY, ""),
+        doubts=Doubts(NOBODY, lambda _: ""),
         provider_side=ProviderSide(knowledge),
         shaper=Shaper(OutputTable(), Manners(), Router(NO_ROUTING, knowledge, b""), knowledge),
     )
@@ -181,7 +181,7 @@ def gone_on(request: Request, policy: Policy, step: Step | None) -> Rewritten:
         knowledge,
         conversations,
         historian=Historian(knowledge, NOBODY, Talks(), Further()),
-        doubts=Doubts(NOBODY, ""),
+        doubts=Doubts(NOBODY, lambda _: ""),
         provider_side=ProviderSide(knowledge),
         shaper=Shaper(OutputTable(), Manners(), Router(NO_ROUTING, knowledge, b""), knowledge),
     )

@@ -25,7 +25,7 @@ def told(turns: str, *, takes_system: bool = True) -> tuple[list[str], list[tupl
             conversation.instruct([block(f"{who}{at}")])
         else:
             conversation.say("user" if who == "u" else "assistant", [block(f"{who}{at}")])
-    conversation.end()
+    conversation.end({})
     messages: list[tuple[str, list[str]]] = []
     for message in conversation.messages:
         content = message["content"]

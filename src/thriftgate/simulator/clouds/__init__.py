@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from thriftgate.simulator.clouds.aws import bedrock_mantle, bedrock_runtime, claude_platform
+from thriftgate.simulator.clouds.azure import azure
+from thriftgate.simulator.clouds.google import google
 from thriftgate.simulator.delivery import Delivery
 from thriftgate.simulator.http import Request
 
@@ -17,4 +19,9 @@ CLOUDS: dict[str, Callable[[Any, Request, Delivery], Awaitable[None]]] = {
     "aws-external-anthropic": claude_platform,
     "bedrock-mantle": bedrock_mantle,
     "bedrock-runtime": bedrock_runtime,
+    "aiplatform": google,
+    "claude.googleapis": google,
+    "oauth2.googleapis": google,
+    "login.microsoftonline": azure,
+    "services.ai.azure": azure,
 }

@@ -24,7 +24,7 @@ from thriftgate.wire.openai.members import Members
 from thriftgate.wire.openai.models import claude_model
 from thriftgate.wire.openai.reasoning import thought_of
 from thriftgate.wire.openai.sampling import sampling_of, stops_of
-from thriftgate.wire.openai.tools import AUTO, NONE, REQUIRED, Tools, choice_of, schema_of
+from thriftgate.wire.openai.tools import AUTO, REQUIRED, Tools, add_tools, schema_of
 
 _JUDGED = tuple(row for row in CHAT_ROWS if row.fate in ("reported", "refused") and row.field.isidentifier())
 _NEEDLESS = tuple(row.field for row in CHAT_ROWS if row.fate == "needless" and row.field.isidentifier())
@@ -58,7 +58,7 @@ def take(body: bytes, terms: Terms) -> Taken:
     capability = terms.models[model]
     made: dict[str, Any] = {"model": model, "max_tokens": max_tokens_of(top, terms, capability, report)}
     include_usage = _streaming(top, made, report)
-    _served(top, made, capability, terms.day, report)
+    served(top, made, capability, terms.day, report)
     thought = thought_of(
         top.text("reasoning_effort"),
         top.raw("thinking"),
@@ -89,11 +89,16 @@ def take(body: bytes, terms: Terms) -> Taken:
 
 
 def max_tokens_of(top: Members, terms: Terms, capability: Capabilities, report: Report) -> int:
-    """How long the answer may become. Raises InputError."""
+    """How long the answer may become, by either of two fields. Raises InputError."""
     field, wanted = "max_completion_tokens", top.whole("max_completion_tokens")
     older = top.whole("max_tokens")
     if wanted is None:
         field, wanted = "max_tokens", older
+    return length_of(field, wanted, terms, capability, report)
+
+
+def length_of(field: str, wanted: int | None, terms: Terms, capability: Capabilities, report: Report) -> int:
+    """How long the answer may become, where a field asks for so much (None: for nothing). Raises InputError."""
     most = capability.output_tokens_max
     if wanted is None:
         return min(terms.max_tokens, most) or most
@@ -116,7 +121,7 @@ def _streaming(top: Members, made: dict[str, Any], report: Report) -> bool:
     return bool(wanted)
 
 
-def _served(top: Members, made: dict[str, Any], capability: Capabilities, day: int, report: Report) -> None:
+def served(top: Members, made: dict[str, Any], capability: Capabilities, day: int, report: Report) -> None:
     """For whom the call is, and how fast it is to be served. Raises InputError."""
     user, identifier = top.text("user"), top.text("safety_identifier")
     if identifier or user:
@@ -165,29 +170,11 @@ def _tools(top: Members, made: dict[str, Any], capability: Capabilities, report:
             raise InputError(f"{tool.at('type')}: custom tools have no counterpart in Messages; use a function")
         tools.add(function)
         tool.lose_rest(report)
-    parallel = top.flag("parallel_tool_calls")
-    wanted, named = _choice(top, report)
-    if not tools.made:
-        if named or wanted == REQUIRED:
-            raise InputError("tool_choice: a call is asked for, and there are no tools")
-        return
-    choice = choice_of(wanted, named=named, parallel=parallel, capability=capability, report=report)
-    if choice is not None:
-        made["tool_choice"] = choice
-    made["tools"] = tools.made
+    add_tools(top, made, tools, _chosen, report)
 
 
-def _choice(top: Members, report: Report) -> tuple[str, bool]:
-    """What `tool_choice` asks for, and whether that is the name of a tool. Raises InputError."""
-    if "tool_choice" not in top:
-        return AUTO, False
-    if top.is_text("tool_choice"):
-        word = top.needed("tool_choice")
-        if word not in (AUTO, NONE, REQUIRED):
-            raise InputError(f"tool_choice: {word[:40]!r} is none of auto, none, required")
-        return word, False
-    choice = top.inner("tool_choice")
-    assert choice is not None
+def _chosen(choice: Members, report: Report) -> tuple[str, bool]:
+    """A function by its name, or one of those that are allowed. Raises InputError."""
     kind, function, allowed = choice.needed("type"), choice.inner("function"), choice.inner("allowed_tools")
     choice.lose_rest(report)
     if kind == "function" and function is not None:
@@ -206,8 +193,4 @@ def _turns(top: Members, made: dict[str, Any], form: Form, capability: Capabilit
     )
     for message in top.each("messages"):
         tell(message, conversation, report)
-    conversation.end()
-    system = conversation.system + ([{"type": "text", "text": form.words}] if form.words else [])
-    if system:
-        made["system"] = system
-    made["messages"] = conversation.messages
+    conversation.end(made, form.words)

@@ -8,7 +8,7 @@ mid-conversation-system-messages, 2026-10), else as text of the user, marked as 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from thriftgate.core.errors import InputError
 from thriftgate.wire.openai.losses import Report
@@ -47,13 +47,27 @@ class Conversation:
             self._add("user", [{"type": "text", "text": OPENING}])
         self._add(side, blocks)
 
-    def end(self) -> None:
-        """Nothing more comes. Raises InputError where nothing was said."""
+    def answer(self, results: list[Block]) -> None:
+        """Results of calls. They stand before whatever was said since, for Messages takes them only at the beginning of a
+        turn."""
+        if self._role != "user":
+            self._add("user", results)
+            return
+        at = next((at for at, one in enumerate(self._said) if one.get("type") != "tool_result"), len(self._said))
+        self._said[at:at] = results
+
+    def end(self, made: dict[str, Any], words: str = "") -> None:
+        """Nothing more comes: the body's `system`, with `words` at its end, and `messages`. Raises InputError where nothing
+        was said."""
         self._settle(before="assistant")
         if not self.messages:
             if not self.system:
                 raise InputError("messages: there is no text, image, file or tool result in them")
             self._add("user", [{"type": "text", "text": OPENING}])
+        system = self.system + ([{"type": "text", "text": words}] if words else [])
+        if system:
+            made["system"] = system
+        made["messages"] = self.messages
 
     def _settle(self, before: Side) -> None:
         """Write down the instructions that wait for who speaks next."""

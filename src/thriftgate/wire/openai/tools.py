@@ -6,6 +6,7 @@ openai-python v3.54 `types/shared_params/function_definition.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ from thriftgate.core.splice import Edit, apply
 from thriftgate.wire.openai.losses import Report
 from thriftgate.wire.openai.members import Members
 
+Chosen = Callable[[Members, Report], tuple[str, bool]]
+"""A `tool_choice` that is an object → auto or required, or the name of a tool, and whether it is one. Raises InputError."""
 AUTO, NONE, REQUIRED = "auto", "none", "required"
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _NO_PARAMETERS = b'{"type":"object","properties":{}}'
@@ -29,7 +32,7 @@ class Tools:
 
     def __init__(self, capability: Capabilities, report: Report) -> None:
         self.made: list[dict[str, Any]] = []
-        self._capability = capability
+        self.capability = capability
         self._report = report
         self._weight = Weight()
         self._strict = 0
@@ -53,8 +56,8 @@ class Tools:
 
     def _not_strict(self, schema: bytes) -> str:
         """Why the provider does not hold this tool to its schema; "" where it does, and then its weight is taken."""
-        if not holds_to_schema(self._capability):
-            return f"not taken by {self._capability.id}"
+        if not holds_to_schema(self.capability):
+            return f"not taken by {self.capability.id}"
         if self._strict == STRICT_TOOLS_MAX:
             return f"{STRICT_TOOLS_MAX} tools at most can be strict"
         weight = self._weight.plus(weigh(schema))
@@ -73,6 +76,26 @@ def schema_of(members: Members, name: str) -> bytes:
     except _UNREADABLE:
         raise InputError(f"{members.at(name)}: Input should be a JSON schema") from None
     return raw if "type" in fields else apply(raw, [Edit(("type",), b'"object"')])
+
+
+def add_tools(top: Members, made: dict[str, Any], tools: Tools, named: Chosen, report: Report) -> None:
+    """`tools` and `tool_choice` of the Messages body; `named` reads a choice that is no plain word. Raises InputError."""
+    parallel = top.flag("parallel_tool_calls")
+    wanted, is_name = AUTO, False
+    if top.is_text("tool_choice"):
+        wanted = top.needed("tool_choice")
+        if wanted not in (AUTO, NONE, REQUIRED):
+            raise InputError(f"tool_choice: {wanted[:40]!r} is none of auto, none, required")
+    elif (choice := top.inner("tool_choice")) is not None:
+        wanted, is_name = named(choice, report)
+    if not tools.made:
+        if is_name or wanted == REQUIRED:
+            raise InputError("tool_choice: a call is asked for, and there are no tools")
+        return
+    chosen = choice_of(wanted, named=is_name, parallel=parallel, capability=tools.capability, report=report)
+    if chosen is not None:
+        made["tool_choice"] = chosen
+    made["tools"] = tools.made
 
 
 def choice_of(

@@ -1,4 +1,4 @@
-"""The SDK face: calls that can wait, through a gateway, without a change to the program that makes them.
+"""Calls that can wait, through a gateway, without a change to the program that makes them.
 
     from anthropic import AsyncAnthropic
     from thriftgate.client import Deferring
@@ -19,10 +19,15 @@ from typing import Any, TypeVar
 import anyio
 import httpx2
 import msgspec
-from anthropic import APIConnectionError
-from anthropic._middleware import AsyncCallNext, CallNext, Middleware
-from anthropic._request import APIRequest
-from anthropic._response import APIResponse, AsyncAPIResponse, BaseAPIResponse
+from anthropic import (
+    APIConnectionError,
+    APIRequest,
+    APIResponse,
+    AsyncAPIResponse,
+    AsyncCallNext,
+    CallNext,
+    Middleware,
+)
 
 from thriftgate.core.deadline import parse_duration
 from thriftgate.wire.whole_stream import stream_of
@@ -32,7 +37,7 @@ _GROWTH, _LONGEST_S = 1.5, 30.0  # from one look at a ticket to the next
 _PATIENCE_S = 600.0  # with a gateway that cannot be asked: it may be starting anew
 _AGAIN = frozenset({408, 425, 429})
 
-_Response = TypeVar("_Response", bound=BaseAPIResponse[Any])
+_Response = TypeVar("_Response", APIResponse[Any], AsyncAPIResponse[Any])
 
 
 class _Told(msgspec.Struct):
@@ -149,7 +154,7 @@ def _may_wait(request: APIRequest) -> bool:
     return request.method.upper() == "POST" and request.url.partition("?")[0] == MESSAGES
 
 
-def _ticket(response: BaseAPIResponse[Any]) -> str:
+def _ticket(response: APIResponse[Any] | AsyncAPIResponse[Any]) -> str:
     """The job that the gateway has made of the call, "" where it answered it."""
     return response.headers.get("thriftgate-job", "") if response.status_code == 202 else ""
 
