@@ -212,9 +212,8 @@ def models_page() -> str:
         [
             "# Models",
             (
-                "The capability tables, `src/thriftgate/core/models.toml` and `foreign.toml`, in tokens and UTC days; each "
-                "row there names its source. A model that is not listed is treated by the most cautious row: the largest "
-                "smallest prefix, every gate closed."
+                "The capability tables (`core/models.toml`, `core/foreign.toml`), in tokens and UTC days; each row names its "
+                "source. A model that is not listed is treated by the most cautious row: every gate closed."
             ),
             table(heads, rows),
         ]

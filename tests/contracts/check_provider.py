@@ -2,7 +2,7 @@
 
 Each check is handed the provider's class. `CHECKS` are for all; `SAME_WIRE` for those that take the client's own path,
 headers and body; `CLIENTS_OWN` for those that clients' own credentials are for, `FOREIGN` for those to whom they mean
-nothing; `MESSAGES_WIRE` for those that are sent its body; `CHAT_WIRE` for those that speak chat completions. What an
+nothing; `MESSAGES_WIRE` for those that are sent Messages, `CHAT_WIRE` for those that speak chat completions. What an
 endpoint of each needs beside its address stands in `NEEDS`.
 """
 

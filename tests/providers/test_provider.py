@@ -25,9 +25,9 @@ from thriftgate.providers.transport import Headers
 from thriftgate.wire.openai_out.servers import SERVERS
 
 WHOLE = Traits("x", batches=True, fast=True, geo=True)
+CHATS = [server.name for server in SERVERS]
 SAME_WIRE_PROVIDERS = ("anthropic", "google_cloud")
 FOR_CLIENTS_KEYS = ("anthropic",)
-CHATS = [server.name for server in SERVERS]
 FOREIGN_PROVIDERS = ("aws_platform", "bedrock", "bedrock_legacy", "vertex", "google_cloud", "foundry", *CHATS)
 DEAF = replace(WHOLE, betas=False)
 
@@ -50,15 +50,15 @@ def test_contract_of_those_that_take_calls_as_they_are(name: str, check: Check) 
     check(PROVIDERS[name])
 
 
-@pytest.mark.parametrize("check", CLIENTS_OWN, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", FOR_CLIENTS_KEYS)
-def test_contract_of_those_that_clients_keys_are_for(name: str, check: Check) -> None:
-    check(PROVIDERS[name])
-
-
 @pytest.mark.parametrize("check", CHAT_WIRE, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", CHATS)
 def test_contract_of_those_that_speak_chat_completions(name: str, check: Check) -> None:
+    check(PROVIDERS[name])
+
+
+@pytest.mark.parametrize("check", CLIENTS_OWN, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", FOR_CLIENTS_KEYS)
+def test_contract_of_those_that_clients_keys_are_for(name: str, check: Check) -> None:
     check(PROVIDERS[name])
 
 
