@@ -7,11 +7,8 @@ What code cannot know (what a header means) stands in `docs/meanings.py`; a head
 
 from __future__ import annotations
 
-import ast
-import dataclasses
 import inspect
 import io
-import itertools
 import re
 import subprocess
 import sys
@@ -24,9 +21,9 @@ from typing import Any
 
 from cyclopts import App
 from docs.markdown import anchor, fenced, joined, prose, table
-from docs.meanings import KEYS, REPLY_HEADERS, REQUEST_HEADERS, SIZES, UNFORESEEN
+from docs.meanings import KEYS, REPLY_HEADERS, REQUEST_HEADERS, UNFORESEEN
 from docs.openai_page import openai_page
-from docs.types_told import default_text, item_of, table_of, type_text
+from docs.types_told import default_text, field_rows, item_of, table_of, type_text
 from pydantic import BaseModel
 from rich.console import Console
 
@@ -34,7 +31,9 @@ from thriftgate.batch.queue import LetGo
 from thriftgate.batch.sink import OutputError
 from thriftgate.cli import VERBS, app
 from thriftgate.core import errors
+from thriftgate.core.foreign import is_foreign
 from thriftgate.core.levers import LEVERS
+from thriftgate.core.models import NEVER_CACHED
 from thriftgate.core.money import usd_from_pico
 from thriftgate.core.prices import FOREVER_DAY, iso_from_day
 from thriftgate.gateway.access import NoProviderKey, Slowed
@@ -195,9 +194,9 @@ def models_page() -> str:
             f"`{row.id}`" + "".join(f"<br>`{alias}`" for alias in row.aliases),
             f"{row.context_tokens:,}",
             f"{row.output_tokens_max:,}",
-            f"{row.cache_min_tokens:,}",
+            f"{row.cache_min_tokens:,}" if row.cache_min_tokens < NEVER_CACHED else "unmarked",
             f"{row.long_context_above_tokens:,}" if row.long_context_above_tokens else "-",
-            row.tokenizer,
+            row.tokenizer if not is_foreign(row.id) else "its own",
             yes(row.prefix_bound_thinking),
             yes(book.knows(row.id)),
             row.launched or "-",
@@ -213,9 +212,8 @@ def models_page() -> str:
         [
             "# Models",
             (
-                "The capability table, `src/thriftgate/core/models.toml`, in tokens and UTC days; each row there names "
-                "its source. A model that is not listed is treated by the most cautious row: the largest smallest prefix, "
-                "every gate closed."
+                "The capability tables (`core/models.toml`, `core/foreign.toml`), in tokens and UTC days; each row names its "
+                "source. A model that is not listed is treated by the most cautious row: every gate closed."
             ),
             table(heads, rows),
         ]
@@ -362,27 +360,6 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 # --- pieces ------------------------------------------------------------------------------------------------------------
-
-
-def field_rows(kind: type[Any]) -> list[tuple[str, str, str]]:
-    """The fields of a dataclass: name, default, and the docstring behind each, or what the table here says."""
-    (tree,) = ast.parse(inspect.getsource(kind)).body
-    assert isinstance(tree, ast.ClassDef)
-    told = dict(SIZES)
-    for one, after in itertools.pairwise(tree.body):
-        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and isinstance(after, ast.Expr):
-            told[one.target.id] = " ".join(ast.literal_eval(after.value).split())
-    defaults = kind()
-    return [
-        (f"`{field.name}`", f"`{_plain(getattr(defaults, field.name))}`", told[field.name])
-        for field in dataclasses.fields(kind)
-    ]
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_plain, value))}]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def error_kinds() -> list[type[errors.ThriftgateError]]:

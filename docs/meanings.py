@@ -34,7 +34,7 @@ KEYS: dict[str, str] = {
     "providers": "targets[{name, provider, url, order, weight, place, models[{model, there, input_usd, write_5m_usd, "
     "write_1h_usd, read_usd, output_usd (per million tokens) or unpriced}], health{ok, latency_ms, asked, status, kind, "
     "detail} with --live}], providers[{name, source, claude, marks, automatic, ttls[], batches, counts, betas, "
-    "betas_heard[], fast, fast_models[], geo, refuses[], tools_refused[], body_bytes_max}]",
+    "betas_heard[], betas_needless[], fast, fast_models[], geo, refuses[], tools_refused[], body_bytes_max}]",
     "keys list": f"keys[{{{_KEY_KEYS}}}]",
     "keys show": f"{_KEY_KEYS}, history[{{id, at, who, via, action, subject, detail}}]",
     "keys audit": "audit[{id, at, who, via, action, subject, detail}]",

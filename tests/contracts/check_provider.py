@@ -2,7 +2,8 @@
 
 Each check is handed the provider's class. `CHECKS` are for all; `SAME_WIRE` for those that take the client's own path,
 headers and body; `CLIENTS_OWN` for those that clients' own credentials are for, `FOREIGN` for those to whom they mean
-nothing. What an endpoint of each needs beside its address stands in `NEEDS`.
+nothing; `MESSAGES_WIRE` for those that are sent Messages, `CHAT_WIRE` for those that speak chat completions. What an
+endpoint of each needs beside its address stands in `NEEDS`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -19,8 +21,9 @@ from thriftgate.core.errors import ConfigError
 from thriftgate.core.request import parse_request
 from thriftgate.providers import PROVIDERS
 from thriftgate.providers.endpoint import Endpoint
-from thriftgate.providers.provider import BETAS_DROPPED, Provider, objection
+from thriftgate.providers.provider import BETAS_DROPPED, Provider, objection, objection_of
 from thriftgate.providers.transport import FileBody, Headers, Outgoing
+from thriftgate.wire.openai_out.servers import SERVERS
 
 NEEDS: dict[str, dict[str, Any]] = {
     "anthropic": {},
@@ -30,12 +33,14 @@ NEEDS: dict[str, dict[str, Any]] = {
     "vertex": {"project": "p-1"},
     "google_cloud": {"project": "p-1", "workspace": "wrkspc_1"},
     "foundry": {"project": "resource", "tenant": "t.example", "client_id": "app", "client_secret": "app-secret"},
+    **{server.name: {} for server in SERVERS},
 }
 """By provider: what its endpoints need beside an address and a key."""
 
 Check = Callable[[type[Provider]], None]
 URL = "https://provider.example"
 BODY = b'{"model":"m","x-unknown":[1,2]}'
+MESSAGES = b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hello"}],"x-unknown":null}'
 WHOLE_BODY = (
     b'{"model":"claude-opus-5-5","max_tokens":10,"temperature":1.0e0,"x-unknown":[1, 2],'
     b'"messages":[{"role":"user","content":"\\u00e4"}]}'
@@ -182,7 +187,8 @@ def what_is_asked_for_is_carried_or_objected_to(kind: type[Provider]) -> None:
         headers = ((b"anthropic-beta", beta.encode()),)
         outgoing = prepared(provider, headers=headers, body=WHOLE_BODY)
         carried = beta.encode() in b"".join((*values(outgoing, b"anthropic-beta"), outgoing.body))  # type: ignore[arg-type]
-        assert carried or objection(request, headers, provider.traits) or beta in BETAS_DROPPED, beta
+        declared = beta in BETAS_DROPPED or beta in provider.traits.betas_needless
+        assert carried or objection(request, headers, provider.traits) or declared, beta
 
 
 def what_the_client_wrote_stands_in_the_body(kind: type[Provider]) -> None:
@@ -222,9 +228,9 @@ CHECKS: tuple[Check, ...] = (
     what_is_no_origin_is_refused,
     a_key_that_cannot_be_a_header_is_refused,
     what_is_asked_for_is_carried_or_objected_to,
-    what_the_client_wrote_stands_in_the_body,
     secrets_are_not_shown,
 )
+MESSAGES_WIRE: tuple[Check, ...] = (what_the_client_wrote_stands_in_the_body,)
 FOREIGN: tuple[Check, ...] = (the_clients_credentials_stay_here,)
 SAME_WIRE: tuple[Check, ...] = (
     the_body_is_the_same_object,
@@ -233,3 +239,48 @@ SAME_WIRE: tuple[Check, ...] = (
     the_query_and_a_path_prefix_are_kept,
 )
 CLIENTS_OWN: tuple[Check, ...] = (without_own_credentials_the_clients_pass,)
+
+
+def a_call_is_told_in_chat_completions(kind: type[Provider]) -> None:
+    provider = kind(replace(endpoint_of(kind), models={"m": "theirs"}))
+    outgoing = provider.prepare("POST", "/v1/messages", "beta=true", CLIENT, MESSAGES)
+    assert isinstance(outgoing.body, bytes)
+    assert outgoing.url == f"{URL}/v1/chat/completions"
+    assert msgspec.json.decode(outgoing.body)["model"] == "theirs"
+    assert msgspec.json.decode(outgoing.body)["messages"] == [{"role": "user", "content": "hello"}]
+    assert outgoing.finish is not None
+    assert not outgoing.body.count(b"x-unknown")
+
+
+def the_base_may_hold_the_version(kind: type[Provider]) -> None:
+    provider = kind(endpoint_of(kind, f"{URL}/compatible/v1/"))
+    assert provider.prepare("POST", "/v1/messages", "", (), MESSAGES).url == f"{URL}/compatible/v1/chat/completions"
+    assert provider.prepare("GET", "/v1/models", "x=1", (), b"").url == f"{URL}/compatible/v1/models?x=1"
+
+
+def nothing_of_the_clients_for_claude_leaves(kind: type[Provider]) -> None:
+    theirs = ((b"x-api-key", b"sk-client"), (b"authorization", b"Bearer sk-client"), (b"cookie", b"secret"))
+    for key in ("", "sk-own"):
+        provider = kind(endpoint_of(kind, URL, key))
+        names = {name for name, _ in provider.prepare("POST", "/v1/messages", "", (*CLIENT, *theirs), MESSAGES).headers}
+        assert not [name for name in names if name.startswith((b"anthropic-", b"x-stainless")) or name == b"cookie"]
+        sent = provider.prepare("POST", "/v1/messages", "", (*CLIENT, *theirs), MESSAGES)
+        assert not [value for _, value in sent.headers if b"sk-client" in value]
+
+
+def what_cannot_be_carried_is_an_objection(kind: type[Provider]) -> None:
+    provider = kind(endpoint_of(kind))
+    plain = parse_request(MESSAGES)
+    assert objection_of(provider, plain, ()) == ""
+    document = MESSAGES.replace(b'"hello"', b'[{"type":"document","source":{"type":"text","data":"x"}}]')
+    assert "document" in objection_of(provider, parse_request(document), ())
+    for beta, is_lost in ((b"computer-use-2025-11-24", True), (b"claude-code-20250219", False)):
+        assert bool(objection_of(provider, plain, ((b"anthropic-beta", beta),))) is is_lost
+
+
+CHAT_WIRE: tuple[Check, ...] = (
+    a_call_is_told_in_chat_completions,
+    the_base_may_hold_the_version,
+    nothing_of_the_clients_for_claude_leaves,
+    what_cannot_be_carried_is_an_objection,
+)

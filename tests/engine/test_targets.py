@@ -73,6 +73,14 @@ def test_what_only_another_provider_has_is_not_asked_for_at_claudes() -> None:
     assert [target.name for target in pool.serving("claude-haiku-5-5")] == ["one"]
 
 
+def test_models_of_others_are_asked_for_where_they_are_named() -> None:
+    theirs = Anthropic(Endpoint(url="http://z", key="k", models={"v/deep": "deep-1"}))
+    pool = Pool([ONE, Target("theirs", theirs), Target("kept", make("3"), serves=("v/other",))], ONE.provider)
+    assert [target.name for target in pool.serving("v/deep")] == ["theirs"]
+    assert [target.name for target in pool.serving("v/other")] == ["kept"]
+    assert pool.serving("v/nobody") == ()
+
+
 def test_planning_is_told_what_models_can_do_there() -> None:
     sites = Pool([ONE, replace(TWO, name="theirs", provider=other(), place="regional")], ONE.provider).sites()
     assert set(sites) == {"", "one", "theirs"}

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from thriftgate.core.errors import ConfigError
 from thriftgate.core.models import Capabilities
 from thriftgate.core.prices import FOREVER_DAY, PriceRow, Rates, day_from_iso
-from thriftgate.pricing.library import read_library
+from thriftgate.pricing.library import read_foreign, read_library
 
 MODEL = Capabilities(id="m-1", source="s", checked="2026-11-20", aliases=("m-latest",))
 STANDARD = Rates(2 * 10**12, 25 * 10**11, 4 * 10**12, 2 * 10**11, 10**13)
@@ -128,3 +128,31 @@ def test_models_known_to_one_side_only_are_named() -> None:
     other = ModelInfo("other", ClauseStartsWith("x"), prices=price())
     read = read_library([MODEL, replace(MODEL, id="new", aliases=())], provider(price(), None, other))
     assert (read.unclaimed, read.missing) == (("other",), ("new",))
+
+
+def test_what_others_do_not_sell_apart_is_input() -> None:
+    none: dict[str, Decimal | TieredPrices | None] = {
+        "cache_write_mtok": None,
+        "cache_write_1h_mtok": None,
+        "cache_read_mtok": None,
+    }
+    known = [provider(price(changes=none))]
+    assert read_foreign({"v/x": ("anthropic", "m")}, known) == (
+        PriceRow("v/x", Rates(2 * 10**12, 2 * 10**12, 2 * 10**12, 2 * 10**12, 10**13), "genai-prices"),
+    )
+    written = read_foreign({"v/x": ("anthropic", "m")}, [provider(price(changes={"cache_write_1h_mtok": None}))])
+    assert written[0].rates.write_1h == written[0].rates.write_5m == 25 * 10**11
+
+
+def test_ways_of_serving_that_nothing_asks_for_are_passed_over() -> None:
+    quick = PriceVariant({"service_tier": "priority"}, price("2"), None)
+    assert len(read_foreign({"v/x": ("anthropic", "m")}, [provider(price(), [quick])])) == 1
+
+
+def test_a_price_by_the_hour_is_refused() -> None:
+    peak = ConditionalPrice(TimeOfDateConstraint(time(1), time(4)), prices=price("2"))
+    by_hour = [ConditionalPrice(prices=price()), peak]
+    with pytest.raises(ConfigError, match="which thriftgate does not know"):
+        read_foreign({"v/x": ("anthropic", "m")}, [provider(by_hour)])
+    with pytest.raises(ConfigError, match="has no n of anthropic"):
+        read_foreign({"v/x": ("anthropic", "n")}, [provider(price())])

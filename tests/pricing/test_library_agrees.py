@@ -10,11 +10,14 @@ from genai_prices import Usage as LibraryUsage
 from genai_prices import calc_price
 
 from thriftgate.core.cost import price_usage
+from thriftgate.core.foreign import is_foreign
 from thriftgate.core.money import PICO_PER_USD
 from thriftgate.core.prices import Mode, Terms, day_from_iso
 from thriftgate.core.usage import Tokens, Usage
+from thriftgate.pricing.compile import OVERLAY
 from thriftgate.pricing.library import CONTEXTS
 from thriftgate.pricing.load import load_book
+from thriftgate.pricing.overlay import foreign_names, parse_overlay
 
 BOOK = load_book()
 OURS_ALONE = {"claude-mythos-5", "claude-mythos-5-1"}
@@ -67,7 +70,10 @@ def _by_library(model: str, mode: Mode, day: str, usage: Usage) -> Fraction:
     return Fraction(price.total_price) * PICO_PER_USD
 
 
-@pytest.mark.parametrize("model", sorted({row.model for row in BOOK.rows} - OURS_ALONE))
+CLAUDE = {row.model for row in BOOK.rows if not is_foreign(row.model)}
+
+
+@pytest.mark.parametrize("model", sorted(CLAUDE - OURS_ALONE))
 def test_same_bill(model: str) -> None:
     compared = 0
     for mode in CONTEXTS:
@@ -82,3 +88,21 @@ def test_same_bill(model: str) -> None:
                     assert ours == _by_library(model, mode, day, usage), (mode, day, usage)
                     compared += 1
     assert compared >= 35
+
+
+OTHERS = foreign_names(parse_overlay(OVERLAY.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("model", sorted(OTHERS))
+def test_models_of_others_are_billed_as_the_library_bills_them(model: str) -> None:
+    provider, name = OTHERS[model]
+    for day in ("2026-10-18", "2026-10-19", "2026-10-25", "2026-11-20"):
+        for tokens in (Tokens(1_000, read=5_000, output=700), Tokens(250_000, read=30_000, output=9)):
+            theirs = calc_price(
+                LibraryUsage(input_tokens=tokens.prompt, cache_read_tokens=tokens.read, output_tokens=tokens.output),
+                name,
+                provider_id=provider,
+                genai_request_timestamp=datetime.fromisoformat(day).replace(hour=12, tzinfo=UTC),
+            )
+            ours = price_usage(Usage(tokens), Terms(model, day_from_iso(day)), BOOK).pico
+            assert ours == Fraction(theirs.total_price) * PICO_PER_USD, (day, tokens)

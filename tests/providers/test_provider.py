@@ -5,18 +5,30 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tests.contracts.check_provider import CHECKS, CLIENTS_OWN, FOREIGN, NEEDS, SAME_WIRE, Check, endpoint_of
-from thriftgate.core.models import Capabilities
+from tests.contracts.check_provider import (
+    CHAT_WIRE,
+    CHECKS,
+    CLIENTS_OWN,
+    FOREIGN,
+    MESSAGES_WIRE,
+    NEEDS,
+    SAME_WIRE,
+    Check,
+    endpoint_of,
+)
+from thriftgate.core.models import NEVER_CACHED, Capabilities
 from thriftgate.core.request import parse_request
 from thriftgate.pricing.load import load_models
 from thriftgate.providers import PROVIDERS
-from thriftgate.providers.provider import NEVER_CACHED, Provider, Traits, betas_heard, fitted, objection
+from thriftgate.providers.provider import Provider, Traits, betas_heard, fitted, objection
 from thriftgate.providers.transport import Headers
+from thriftgate.wire.openai_out.servers import SERVERS
 
 WHOLE = Traits("x", batches=True, fast=True, geo=True)
+CHATS = [server.name for server in SERVERS]
 SAME_WIRE_PROVIDERS = ("anthropic", "google_cloud")
 FOR_CLIENTS_KEYS = ("anthropic",)
-FOREIGN_PROVIDERS = ("aws_platform", "bedrock", "bedrock_legacy", "vertex", "google_cloud", "foundry")
+FOREIGN_PROVIDERS = ("aws_platform", "bedrock", "bedrock_legacy", "vertex", "google_cloud", "foundry", *CHATS)
 DEAF = replace(WHOLE, betas=False)
 
 
@@ -26,9 +38,21 @@ def test_contract(kind: type[Provider], check: Check) -> None:
     check(kind)
 
 
+@pytest.mark.parametrize("check", MESSAGES_WIRE, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", [name for name in PROVIDERS if name not in CHATS])
+def test_contract_of_those_that_are_sent_messages(name: str, check: Check) -> None:
+    check(PROVIDERS[name])
+
+
 @pytest.mark.parametrize("check", SAME_WIRE, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", SAME_WIRE_PROVIDERS)
 def test_contract_of_those_that_take_calls_as_they_are(name: str, check: Check) -> None:
+    check(PROVIDERS[name])
+
+
+@pytest.mark.parametrize("check", CHAT_WIRE, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", CHATS)
+def test_contract_of_those_that_speak_chat_completions(name: str, check: Check) -> None:
     check(PROVIDERS[name])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thriftgate.core import cache
 from thriftgate.core.cost import pico_at
+from thriftgate.core.foreign import is_foreign
 from thriftgate.core.money import price_tokens
 from thriftgate.core.plan import Draft, Forecast
 from thriftgate.core.routing.choice import scaled
@@ -46,5 +47,6 @@ def worst_case(draft: Draft, state: State) -> int:
     upper = window if state.in_thread else min(state.upper[-1], window) if state.upper else 0
     rates = state.book.rates(draft.terms, upper)
     ttls = {mark.ttl for mark in draft.breakpoints}
-    prompt_rate = rates.write_1h if "1h" in ttls else rates.write_5m if ttls else rates.input
+    unasked = is_foreign(draft.terms.model)  # others cache prefixes by themselves, and may ask a price for writing them
+    prompt_rate = rates.write_1h if "1h" in ttls else rates.write_5m if ttls or unasked else rates.input
     return price_tokens(upper, max(prompt_rate, rates.input)) + price_tokens(draft.max_tokens, rates.output)

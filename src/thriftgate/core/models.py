@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,7 @@ from thriftgate.core.prices import day_from_iso
 Effort = Literal["low", "medium", "high", "xhigh", "max"]
 Thinking = Literal["enabled", "adaptive", "disabled", "between_tools"]
 TokenizerFamily = Literal["claude3", "claude47"]
+_Row = TypeVar("_Row", bound=Struct)
 
 
 class Capabilities(Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,6 +97,8 @@ class Capabilities(Struct, frozen=True, forbid_unknown_fields=True):
         return self.fast and (not self.fast_until or day < day_from_iso(self.fast_until))
 
 
+NEVER_CACHED = 2**31
+"""As a minimum prefix: no prompt is that long, so that no breakpoint counts."""
 UNKNOWN = Capabilities(id="", source="conservative defaults", checked="", known=False)
 
 
@@ -126,17 +129,22 @@ class ModelTable:
 
 def parse_models(text: str) -> ModelTable:
     """Read a table of `[[model]]` rows. Raises ConfigError naming the row and key that is wrong."""
+    return ModelTable(tuple(rows_of(text, Capabilities)))
+
+
+def rows_of(text: str, kind: type[_Row]) -> list[_Row]:
+    """The `[[model]]` rows of a table. Raises ConfigError naming the row and key that is wrong."""
     try:
         document: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"model table: {error}") from None
-    rows: list[Capabilities] = []
+    rows: list[_Row] = []
     for raw in document.get("model", []):
         try:
-            rows.append(msgspec.convert(raw, Capabilities))
+            rows.append(msgspec.convert(raw, kind))
         except msgspec.ValidationError as error:
             raise ConfigError(f"model table, row {raw.get('id', len(rows) + 1)!r}: {error}") from None
-    return ModelTable(tuple(rows))
+    return rows
 
 
 def _check(row: Capabilities) -> None:

@@ -15,6 +15,7 @@ from thriftgate.core.cost import day_of
 from thriftgate.core.errors import InputError
 from thriftgate.core.forecast import forecast
 from thriftgate.core.levers import LEVERS
+from thriftgate.core.models import NEVER_CACHED
 from thriftgate.core.plan import Decision, Draft, Forecast, Lever, Plan, Policy, Proposal, Refuse, Skip
 from thriftgate.core.prices import Terms
 from thriftgate.core.request import Request
@@ -94,7 +95,8 @@ def _as_sent(request: Request, state: State) -> Draft:
     choice = state.route.choice if state.route is not None else None
     model = choice.asked if choice is not None else request.model
     terms = Terms(model, day_of(state.now_s), request.mode, request.geo or state.place or "global")
-    return Draft(terms, request.max_tokens, client_breakpoints(request, state.prefix))
+    heard = state.capability.cache_min_tokens < NEVER_CACHED  # else marks mean nothing there
+    return Draft(terms, request.max_tokens, client_breakpoints(request, state.prefix) if heard else ())
 
 
 def _ask(

@@ -67,7 +67,7 @@ async def build_engine(
     upstream = settings.upstream
     knowledge = Knowledge(
         load_book(settings.prices),
-        load_models(),
+        load_models(settings.prices),
         upstream.provider,
         cache_mode=settings.cache.mode,
         trails=settings.ledger.trails,

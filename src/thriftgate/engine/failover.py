@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.errors import UpstreamError
+from thriftgate.core.foreign import is_foreign
 from thriftgate.core.health.faults import Fault, fault_in, fault_in_stream, fault_of
 from thriftgate.engine.call import Call, Reply
 from thriftgate.engine.reply import StreamReply
@@ -66,7 +67,9 @@ class Failover:
         if reply.body is None or reply.status < 400:
             return None
         fault = fault_of(reply.status, reply.body)
-        return self._next(call, prepared, fault) if fault is not None else None
+        if fault is None:  # what another vendor's model does not take, Claude may
+            return self._unrouted(call, prepared)
+        return self._next(call, prepared, fault)
 
     def after(self, call: Call, prepared: Prepared, error: UpstreamError) -> Call | None:
         """The call to be made in the place of one that brought no answer; None where there is none."""
@@ -75,7 +78,7 @@ class Failover:
 
     def copy_of(self, call: Call, prepared: Prepared) -> Call | None:
         """The same call for another target; None where there is none."""
-        return self._next(call, prepared)
+        return self._elsewhere(call, prepared)
 
     async def opened(self, call: Call, prepared: Prepared, reply: StreamReply) -> Call | None:
         """The call to be made in the place of a stream that begins with an error, or ends before it has begun: nothing of it
@@ -97,6 +100,10 @@ class Failover:
         return other
 
     def _next(self, call: Call, prepared: Prepared, fault: Fault | None = None) -> Call | None:
+        """The call for another target, or for the model that the client named."""
+        return self._elsewhere(call, prepared, fault) or self._unrouted(call, prepared)
+
+    def _elsewhere(self, call: Call, prepared: Prepared, fault: Fault | None = None) -> Call | None:
         if not self._rules.on or not prepared.upstream:
             return None
         first_us = call.first_us or prepared.opened_us
@@ -108,6 +115,14 @@ class Failover:
         if not within and not (fault is not None and fault.kind in ("spend", "balance", "auth")):
             return None
         return other if self._upstreams.may_go_elsewhere(other, prepared.request) else None
+
+    def _unrouted(self, call: Call, prepared: Prepared) -> Call | None:
+        """The call for the model that the client named, where another vendor's had been put in its place."""
+        if prepared.asked is None or call.unrouted or not self._rules.on or not is_foreign(prepared.request.model):
+            return None
+        why = f"{prepared.request.model} failed at {prepared.upstream}: {prepared.id}"
+        first_us = call.first_us or prepared.opened_us
+        return replace(call, upstream="", first_us=first_us, unrouted=why)
 
 
 def _retry_after_s(headers: Headers) -> float:

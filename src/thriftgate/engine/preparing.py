@@ -30,6 +30,7 @@ from thriftgate.engine.fanout import Fanout, Flight
 from thriftgate.engine.guarding import Guarding
 from thriftgate.engine.keepalive import KeepAlive
 from thriftgate.engine.limiting import Limiting
+from thriftgate.engine.moving import moved
 from thriftgate.engine.provider_side import ProviderSide
 from thriftgate.engine.reducing import Reducer
 from thriftgate.engine.routing import TASK_HEADER, Router
@@ -117,8 +118,8 @@ class Preparer:
             guarded = rooms.guarding.look(call, request, opened.key, policy, now_s)
             rewritten, talking = await rooms.reducer.reduce(rewritten, call, opened.key, policy, now_s)
             rewritten = rooms.router.route(rewritten, call, opened.key, policy, now_s, first=squeeze.rule)
-            if rewritten.request.model != model:
-                call = rooms.upstreams.chosen(call, rewritten.request, opened.key)
+            home = call
+            call, rewritten = moved(rooms.upstreams, call, rewritten, opened.key)
             rewritten = replace(
                 rewritten,
                 guard=guarded.guard if guarded is not None else None,
@@ -129,7 +130,7 @@ class Preparer:
             rewritten, added = rooms.provider_side.asked(rewritten, call, opened.key, policy, now_s)
             snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)
             if plan.refusal is not None and rewritten.asked is not None:  # no lever shall forbid a call
-                unshaped = unshaped.unrouted("it would take this call over its limit")
+                call, unshaped = home, unshaped.unrouted("it would take this call over its limit")
                 rewritten, wanted = rooms.shaper.shape(unshaped, call, opened.key, policy, now_s)
                 rewritten, added = rooms.provider_side.asked(rewritten, call, opened.key, policy, now_s)
                 snapshot, plan = await self._permitted(call, rewritten, opened.key, policy)

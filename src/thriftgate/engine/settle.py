@@ -15,6 +15,7 @@ from thriftgate.core.control.budgets import Standing
 from thriftgate.core.control.whose import NOBODY, Whose
 from thriftgate.core.cost import refusal_is_billed
 from thriftgate.core.errors import ClientLeft, Crowded, SpendCapped, UnknownPrice, Unreachable, UpstreamTimeout
+from thriftgate.core.foreign import is_foreign
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.levers.cache_breakpoints import CacheBreakpoints
 from thriftgate.core.looks import Sent
@@ -151,7 +152,7 @@ def entry_for(prepared: Prepared, ending: Ending, provider: str, settled_us: int
     as_sent: Tokens | None = None
     if reading is None and not 200 <= ending.status < 300:  # no answer began, and nothing was cached
         knowledge.looks.add(_sent(prepared), settled_us / 1e6, failed=True)
-    if reading is not None and reading.complete and told is not None:
+    if reading is not None and reading.complete and told is not None and not _is_guess(reading):
         usage, source = told, "exact"
         as_sent = _learn(prepared, usage, ending, reading, knowledge)
     elif _was_not_served(ending):
@@ -246,7 +247,7 @@ def _sent(prepared: Prepared) -> Sent:
 def _missed(prepared: Prepared, ending: Ending, usage: Usage, terms: Terms, knowledge: Knowledge) -> Miss | None:
     """What the cache did not serve, and why. Whatever goes wrong in explaining a call, the call is booked."""
     reading = ending.reading
-    if reading is None or _tells_nothing(prepared, usage, reading) or _is_free(ending, usage, terms.day):
+    if reading is None or _tells_nothing(prepared, usage, reading) or _is_free(ending, usage, terms):
         return None
     state, looks, used = prepared.snapshot.state, knowledge.looks, usage.total
     sent = replace(_sent(prepared), seen_at=state.outlook.seen_at, seen_s=state.outlook.seen_s)
@@ -290,7 +291,7 @@ def _priced(
     prepared: Prepared, ending: Ending, usage: Usage, as_sent: Tokens | None, knowledge: Knowledge
 ) -> tuple[tuple[Posting, ...], str, Terms]:
     terms = _billed_terms(prepared, ending.reading)
-    if _is_free(ending, usage, terms.day):
+    if _is_free(ending, usage, terms):
         return balanced(0, 0, {}), ending.note, terms
     note = ending.note
     if as_sent is None and prepared.plan.client:  # not to be told apart: then nothing was saved
@@ -360,15 +361,21 @@ def _served_model(prepared: Prepared, reading: Reading) -> str:
     return reading.model if reading.model and (known.knows(reading.model) or not prepared.upstream) else planned
 
 
-def _is_free(ending: Ending, usage: Usage, day: int) -> bool:
+def _is_free(ending: Ending, usage: Usage, terms: Terms) -> bool:
     reading = ending.reading
     if _was_not_served(ending):
         return True
     return (
         reading is not None
         and reading.stop_reason == "refusal"
-        and not refusal_is_billed(reading.stop_category, output_tokens=usage.total.output, day=day)
+        and not is_foreign(terms.model)
+        and not refusal_is_billed(reading.stop_category, output_tokens=usage.total.output, day=terms.day)
     )
+
+
+def _is_guess(reading: Reading) -> bool:
+    """Whether the provider told no usage, and what stands there is an estimate by the length of the answer."""
+    return reading.usage is not None and reading.usage.estimated is True
 
 
 def _estimated(prepared: Prepared, reading: Reading | None) -> Usage:
@@ -381,7 +388,7 @@ def _estimated(prepared: Prepared, reading: Reading | None) -> Usage:
     if reading is None:
         return Usage(expected)
     told = told_usage(reading)
-    seen = told.total if told is not None else expected
+    seen = told.total if told is not None and not _is_guess(reading) else expected
     output = reading.received_tokens if reading.stopped_early else reading.output_bytes // BYTES_PER_OUTPUT_TOKEN
     output = max(output, told.total.output if told is not None else 0)
     output = min(output, max(prepared.request.max_tokens, 1))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from thriftgate.core.errors import ConfigError
+from thriftgate.core.foreign import is_foreign
 from thriftgate.core.models import Capabilities
 from thriftgate.providers.keys import ProviderKey
 from thriftgate.providers.provider import Provider, fitted
@@ -31,8 +32,11 @@ class Target(Struct, frozen=True):
     place: str = ""
 
     def has(self, model: str) -> bool:
-        """Whether it is used for that model."""
-        return (not self.serves or model in self.serves) and bool(self.provider.model_id(model))
+        """Whether it is used for that model. Claude's own names go where Claude is; others where they are named."""
+        there = self.provider.model_id(model)
+        if is_foreign(model) and there == model and model not in self.serves:
+            return False
+        return (not self.serves or model in self.serves) and bool(there)
 
 
 class Site(NamedTuple):

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from thriftgate.clock import Clock
 from thriftgate.core.errors import InputError, NotThere, SpendCapped
+from thriftgate.core.foreign import is_foreign
 from thriftgate.core.governing.gate import Need
 from thriftgate.core.governing.groups import counted_input
 from thriftgate.core.governing.homes import Homes
@@ -29,7 +30,7 @@ from thriftgate.engine.health import Health, Left
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.targets import Pool, Target
 from thriftgate.pricing.places import PREFIX
-from thriftgate.providers.provider import Provider, objection
+from thriftgate.providers.provider import Provider, objection_of
 
 NOTHING = Need(0.0, 0.0)
 NEAR_SHARE = 0.1  # of a limit: while more is left, it is not asked whether another key would be quicker
@@ -95,6 +96,11 @@ class Upstreams:
             chosen = self._soonest(able, model)
         self.health.goes(chosen, model)
         return replace(call, upstream=chosen)
+
+    def has(self, name: str, model: str) -> bool:
+        """Whether a call for that model can stay at the target; with the client's own key it goes where Claude is."""
+        target = self.pool.by_name.get(name)
+        return target in self.pool.serving(model) if target is not None else not is_foreign(model)
 
     def count_path(self, call: Call) -> str:
         """Where the tokens of a call can be counted for free; "" where they cannot."""
@@ -223,7 +229,7 @@ def _objection(target: Target, request: Request, call: Call) -> str:
     """Why a target cannot take a call as it is; "" where it can."""
     if request.geo and target.place.startswith(PREFIX):
         return "inference_geo has no price beside the target's own price_factor"
-    return objection(request, call.headers, target.provider.traits)
+    return objection_of(target.provider, request, call.headers)
 
 
 def _root(name: str, targets: Sequence[Target]) -> str:

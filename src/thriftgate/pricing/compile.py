@@ -12,19 +12,20 @@ from pathlib import Path
 
 from thriftgate.core.errors import ConfigError, ThriftgateError
 from thriftgate.core.models import ModelTable
-from thriftgate.core.prices import PriceBook
+from thriftgate.core.prices import PriceBook, PriceRow
 from thriftgate.pricing.book import BookFile, encode_file, file_from_book
-from thriftgate.pricing.library import SOURCE, Library, read_library
-from thriftgate.pricing.load import BOOK, load_models
-from thriftgate.pricing.overlay import Overlay, geo_rows, lay_over, parse_overlay, search_fee
+from thriftgate.pricing.library import SOURCE, Library, read_foreign, read_library
+from thriftgate.pricing.load import BOOK, claude_models, load_models
+from thriftgate.pricing.overlay import Overlay, foreign_names, geo_rows, lay_over, parse_overlay, search_fee
 from thriftgate.pricing.rows import in_order
 
 OVERLAY = resources.files("thriftgate.pricing") / "overlay.toml"
 
 
-def compile_book(models: ModelTable, library: Library, overlay: Overlay) -> BookFile:
-    """The book. Raises ConfigError where a model of either side is neither priced nor left out by name."""
-    rows = lay_over(library, overlay)
+def compile_book(models: ModelTable, library: Library, overlay: Overlay, foreign: tuple[PriceRow, ...] = ()) -> BookFile:
+    """The book. `foreign` are rows of models that are not Claude. Raises ConfigError where a model of either side is neither
+    priced nor left out by name."""
+    rows = [*lay_over(library, overlay), *foreign]
     priced = {row.model for row in rows if row.mode == "standard"}
     unpriced = {model for table in overlay.unpriced for model in table.models}
     skipped = {model for table in overlay.skip for model in table.library_models}
@@ -54,8 +55,9 @@ def compile_book(models: ModelTable, library: Library, overlay: Overlay) -> Book
 
 def compile_installed() -> BookFile:
     """The book that the installed library and the shipped overlay and model table say."""
-    models = load_models()
-    return compile_book(models, read_library(models.rows), parse_overlay(OVERLAY.read_text(encoding="utf-8")))
+    overlay = parse_overlay(OVERLAY.read_text(encoding="utf-8"))
+    library = read_library(claude_models().rows)
+    return compile_book(load_models(), library, overlay, read_foreign(foreign_names(overlay)))
 
 
 def main(arguments: list[str]) -> int:

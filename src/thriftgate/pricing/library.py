@@ -7,7 +7,8 @@ yields no row, and anything this module does not understand is a ConfigError rat
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 SOURCE = "genai-prices"
 CONTEXTS: dict[Mode, dict[str, str]] = {"standard": {}, "batch": {"processing": "batch"}, "fast": {"speed": "fast"}}
+INSTEAD = {"cache_write_mtok": "input_mtok", "cache_write_1h_mtok": "cache_write_mtok", "cache_read_mtok": "input_mtok"}
+"""Of models that are not Claude: what a price is that is not listed. What is not sold apart is input."""
 PRICE_KEYS = ("input_mtok", "cache_write_mtok", "cache_write_1h_mtok", "cache_read_mtok", "output_mtok")
 """The library's keys in the order of `Rates`: plain writes are the 5-minute ones."""
 FEE_KEY = "web_searches_kcount"
@@ -71,6 +74,24 @@ def read_library(models: Iterable[Capabilities], provider: Provider | None = Non
     return Library(__version__, tuple(rows), fees.pop(), unclaimed, tuple(missing))
 
 
+def read_foreign(wanted: Mapping[str, tuple[str, str]], known: Iterable[Provider] | None = None) -> tuple[PriceRow, ...]:
+    """Standard prices of models that are not Claude: by their names here, the library's provider and the name there.
+
+    Raises ConfigError for one that it does not have, or whose price depends on more than the day and the prompt's length.
+    """
+    from genai_prices.data import providers  # noqa: PLC0415
+
+    listed = {(provider.id, model.id): model for provider in known or providers for model in provider.models}
+    rows: list[PriceRow] = []
+    for name, there in sorted(wanted.items()):
+        found = listed.get(there)
+        if found is None:
+            raise ConfigError(f"genai-prices has no {there[1]} of {there[0]}, which {name} is to be priced by")
+        plain = dataclasses.replace(found, price_variants=None)  # priority, batches and the like: nothing here asks for them
+        rows += _rows(name, plain, INSTEAD)
+    return tuple(rows)
+
+
 def _find(provider: Provider, model: Capabilities) -> ModelInfo | None:
     found = provider.find_model(model.id)
     for alias in model.aliases:
@@ -80,7 +101,7 @@ def _find(provider: Provider, model: Capabilities) -> ModelInfo | None:
     return found
 
 
-def _rows(model: str, found: ModelInfo) -> list[PriceRow]:
+def _rows(model: str, found: ModelInfo, instead: Mapping[str, str] = {}) -> list[PriceRow]:
     known = list(CONTEXTS.values())
     for variant in found.price_variants or ():
         if variant.when not in known:
@@ -93,7 +114,7 @@ def _rows(model: str, found: ModelInfo) -> list[PriceRow]:
             if prices is not None:
                 rows += [
                     PriceRow(model, rates, SOURCE, mode, from_day, until_day, above)
-                    for above, rates in _steps(found.id, prices).items()
+                    for above, rates in _steps(found.id, prices, instead).items()
                 ]
     return _joined(rows)
 
@@ -130,13 +151,18 @@ def _prices(found: ModelInfo, day: int, context: dict[str, str]) -> ModelPrice |
     return found.get_prices(when, context)
 
 
-def _steps(model: str, prices: ModelPrice) -> dict[int, Rates]:
-    """Rates by the prompt length that must be exceeded; 0 is the base. All token prices must step together."""
+def _steps(model: str, prices: ModelPrice, instead: Mapping[str, str]) -> dict[int, Rates]:
+    """Rates by the prompt length that must be exceeded; 0 is the base. All token prices must step together. `instead` names
+    what stands in for a price that is not there."""
     from genai_prices.types import TieredPrices  # noqa: PLC0415
 
     tables: list[dict[int, int]] = []
-    for key in PRICE_KEYS:
+    for named in PRICE_KEYS:
+        key = named
         price = getattr(prices, key)
+        while price is None and key in instead:
+            key = instead[key]
+            price = getattr(prices, key)
         if isinstance(price, TieredPrices):
             tables.append({0: _pico(price.base), **{tier.start: _pico(tier.price) for tier in price.tiers}})
         elif isinstance(price, Decimal):

@@ -57,6 +57,15 @@ class Unpriced(Noted, frozen=True):
     models: tuple[str, ...]
 
 
+class ForeignTable(Noted, frozen=True):
+    """Models that are not Claude, `vendor`/model here, with the prices that the library lists for one of its providers: by
+    the name here, the name there."""
+
+    vendor: str
+    library_provider: str
+    models: dict[str, str]
+
+
 class RatesTable(Noted, frozen=True):
     """One rate card for some models over [from, until), for prompts longer than `above_tokens`."""
 
@@ -95,6 +104,7 @@ class Overlay(Struct, frozen=True, forbid_unknown_fields=True):
     web_search: WebSearch
     skip: tuple[Skip, ...] = ()
     unpriced: tuple[Unpriced, ...] = ()
+    foreign: tuple[ForeignTable, ...] = ()
     rates: tuple[RatesTable, ...] = ()
     ends: tuple[Ends, ...] = ()
     batch: tuple[Factor, ...] = ()
@@ -121,6 +131,15 @@ def lay_over(library: Library, overlay: Overlay) -> list[PriceRow]:
     for end in overlay.ends:
         rows = _cut(rows, end)
     return rows
+
+
+def foreign_names(overlay: Overlay) -> dict[str, tuple[str, str]]:
+    """The models that are priced by another provider's list: by their name here, that provider and the name there."""
+    return {
+        f"{table.vendor}/{name}": (table.library_provider, there)
+        for table in overlay.foreign
+        for name, there in table.models.items()
+    }
 
 
 def geo_rows(overlay: Overlay) -> tuple[GeoRow, ...]:

@@ -30,6 +30,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from thriftgate.core.errors import ConfigError
+from thriftgate.core.foreign import Foreign, is_foreign
 from thriftgate.core.prices import Mode, PriceBook, PriceRow
 from thriftgate.pricing.book import digest
 from thriftgate.pricing.rows import (
@@ -43,6 +44,8 @@ from thriftgate.pricing.rows import (
     rates_from_text,
 )
 
+CHECKED = "2026-11-20"  # of what is taken for granted of own models: core/foreign.py
+
 
 class ModelRates(Struct, frozen=True, forbid_unknown_fields=True):
     """Rates of an own model. What it does not cache is input: cache prices left out are the input price."""
@@ -55,11 +58,14 @@ class ModelRates(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OwnModel(Struct, frozen=True, forbid_unknown_fields=True):
-    """A model that the shipped book does not list."""
+    """A model that the shipped book does not list. With both lengths (tokens) calls can be routed to it, and it is taken for
+    one that is not Claude: no marks for the cache, no signed thinking."""
 
     id: str
     usd_per_mtok: ModelRates
     aliases: tuple[str, ...] = ()
+    context_tokens: int = 0
+    output_tokens_max: int = 0
     batch_factor: str = ""
     from_day: str = field(name="from", default="")
     until_day: str = field(name="until", default="")
@@ -77,7 +83,7 @@ class ExtraRow(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Discount(Struct, frozen=True, forbid_unknown_fields=True):
-    """A factor on every token price, in every mode. No models named: all that the shipped book lists."""
+    """A factor on every token price, in every mode. No models named: all of Claude's that the shipped book lists."""
 
     factor: str
     models: tuple[str, ...] = ()
@@ -123,12 +129,30 @@ def apply_overrides(book: PriceBook, overrides: Overrides) -> PriceBook:
         if extra.above_tokens < 0:
             raise ConfigError(f"{where}.above_tokens: a prompt length must not be negative")
         rows = put(rows, PriceRow(model_id, rates, where, extra.mode, *days, extra.above_tokens))
-    rows = _discounted(rows, overrides.discounts, names, sorted({row.model for row in book.rows}))
+    rows = _discounted(
+        rows, overrides.discounts, names, sorted({row.model for row in book.rows if not is_foreign(row.model)})
+    )
     fee = book.web_search_pico
     if overrides.web_search_usd:
         fee = rate_from_usd(overrides.web_search_usd, "prices.web_search_usd")
     return PriceBook(
         f"{book.id} + overrides {digest(overrides)}", in_order(rows), geos=book.geos, aliases=aliases, web_search_pico=fee
+    )
+
+
+def own_models(overrides: Overrides) -> tuple[Foreign, ...]:
+    """The own models of which is known how long prompts and answers may be."""
+    return tuple(
+        Foreign(
+            model.id,
+            "[[prices.models]]",
+            CHECKED,
+            model.context_tokens,
+            model.output_tokens_max,
+            aliases=model.aliases,
+        )
+        for model in overrides.models
+        if model.context_tokens > 0 and model.output_tokens_max > 0
     )
 
 

@@ -11,8 +11,10 @@ from thriftgate.providers.bedrock import Bedrock
 from thriftgate.providers.bedrock_legacy import BedrockLegacy
 from thriftgate.providers.foundry import Foundry
 from thriftgate.providers.google_cloud import GoogleCloud
+from thriftgate.providers.openai_compatible import spoken_by
 from thriftgate.providers.provider import Provider
 from thriftgate.providers.vertex import Vertex
+from thriftgate.wire.openai_out.servers import SERVERS
 
 PROVIDERS: dict[str, type[Provider]] = {
     "anthropic": Anthropic,
@@ -22,4 +24,5 @@ PROVIDERS: dict[str, type[Provider]] = {
     "vertex": Vertex,
     "google_cloud": GoogleCloud,
     "foundry": Foundry,
+    **{server.name: spoken_by(server) for server in SERVERS},
 }

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from thriftgate.core.models import Capabilities
+from thriftgate.core.models import NEVER_CACHED, Capabilities
 from thriftgate.core.request import Request, Ttl
 from thriftgate.providers.endpoint import Endpoint
 from thriftgate.providers.transport import FileBody, Headers, Outgoing
 
-NEVER_CACHED = 2**31  # as a minimum prefix: no prompt is that long
 MIB = 1024 * 1024
 NULL = b"null"
 
@@ -62,9 +61,10 @@ class Traits(Struct, frozen=True):
     `claude`: it serves Claude by the names that Anthropic gives; any other serves what its endpoint's `models` name.
     `marks`: `cache_control` on blocks counts there, `automatic`: so does the one at the top, `ttls`: the lives that can be
     asked for. `batches`, `counts`: it has Message Batches, and counts tokens for free. `betas`: whatever stands in
-    `anthropic-beta` is heard; where not, `betas_heard` are, and those of `BETAS_DROPPED` are left out. `fast`, `geo`:
-    `speed` and `inference_geo` are; `fast_models`: `speed` for these only, empty is for all that have it. `refuses` are
-    other members of a body that it does not take, `tools_refused` beginnings of the types of tools that it does not have.
+    `anthropic-beta` is heard; where not, `betas_heard` are, and those of `BETAS_DROPPED` are left out, as are
+    `betas_needless`, which mean nothing to its models. `fast`, `geo`: `speed` and `inference_geo` are; `fast_models`:
+    `speed` for these only, empty is for all that have it. `refuses` are other members of a body that it does not take,
+    `tools_refused` beginnings of the types of tools that it does not have.
     `body_bytes_max` is its longest request.
     """
 
@@ -77,6 +77,7 @@ class Traits(Struct, frozen=True):
     counts: bool = True
     betas: bool = True
     betas_heard: Set[str] = frozenset()
+    betas_needless: Set[str] = frozenset()
     fast: bool = False
     fast_models: tuple[str, ...] = ()
     geo: bool = False
@@ -122,6 +123,14 @@ class Provider(Protocol):
         """The request to send: the client's own, with the envelope and credentials of this provider."""
 
 
+@runtime_checkable
+class Choosy(Protocol):
+    """A provider that cannot take every Messages call, by more than its traits tell."""
+
+    def objection(self, request: Request) -> str:
+        """Why it cannot take the call; "" where it can."""
+
+
 def fitted(capability: Capabilities, traits: Traits) -> Capabilities:
     """What a model can do at a provider."""
     return replace(
@@ -133,8 +142,14 @@ def fitted(capability: Capabilities, traits: Traits) -> Capabilities:
     )
 
 
+def objection_of(provider: Provider, request: Request, headers: Headers) -> str:
+    """Why this provider cannot take a call as it is, by its traits and by what it says itself; "" where it can."""
+    told = objection(request, headers, provider.traits)
+    return told or (provider.objection(request) if isinstance(provider, Choosy) else "")
+
+
 def objection(request: Request, headers: Headers, traits: Traits) -> str:
-    """Why a provider cannot take a call as it is; "" where it can. `headers` are the client's."""
+    """Why a provider cannot take a call as it is, by its traits; "" where it can. `headers` are the client's."""
     return next(_objections(request, headers, traits), "")
 
 
@@ -146,7 +161,7 @@ def _objections(request: Request, headers: Headers, traits: Traits) -> Iterator[
     if request.automatic is not None and not traits.automatic:
         yield "it takes no cache_control at the top of a request"
     for beta in betas_of(headers):
-        if not _is_heard(beta, traits) and beta not in BETAS_DROPPED:
+        if not _is_heard(beta, traits) and beta not in BETAS_DROPPED and beta not in traits.betas_needless:
             yield f"it does not hear the beta {beta}"
     for name in traits.refuses:
         if request.raw(name) not in (b"", NULL):

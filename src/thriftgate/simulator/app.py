@@ -16,6 +16,7 @@ from thriftgate.simulator.batch_delivery import BatchDelivery
 from thriftgate.simulator.batches import Batches
 from thriftgate.simulator.bill import Bill
 from thriftgate.simulator.catalog import get_model, list_models
+from thriftgate.simulator.chat.server import ChatServers
 from thriftgate.simulator.clock import SimClock
 from thriftgate.simulator.clouds import CLOUDS
 from thriftgate.simulator.clouds.azure import Azure
@@ -54,6 +55,7 @@ class Simulator:
         self.batches = Batches(self.config, self.service, self.bill, self.ids, lambda: self.faults)
         self.google = Google(self)
         self.azure = Azure(self)
+        self.chat = ChatServers(self)
         self.requests = 0
         self.messages = 0
         self.batch_requests = 0
@@ -83,6 +85,7 @@ class Simulator:
         accuracy stay as they are."""
         self.service.cache.clear()
         self.service.diagnostics.clear()
+        self.chat.clear()
         self.batches.clear()
         self.bill.calls.clear()
         self.limiter.clear()
@@ -108,6 +111,9 @@ class Simulator:
             raise RuntimeError(f"the simulator speaks HTTP only, not {scope['type']}")
         self.requests += 1
         request = Request.of(scope, receive)
+        if self.chat.serves(request):
+            await self.chat.answer(request, send)
+            return
         delivery = Delivery(self, request, send, self.ids.make("req"))
         try:
             await self.route(request, delivery)

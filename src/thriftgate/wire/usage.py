@@ -42,7 +42,8 @@ class ApiIteration(Struct):
 
 
 class ApiUsage(Struct):
-    """`usage` as sent. None means that the field was absent or null: in a `message_delta` that keeps the earlier value."""
+    """`usage` as sent. None means that the field was absent or null: in a `message_delta` that keeps the earlier value.
+    `estimated` is our own: the provider told none, and what stands there is a guess by length."""
 
     input_tokens: Count | None = None
     output_tokens: Count | None = None
@@ -55,6 +56,7 @@ class ApiUsage(Struct):
     inference_geo: str | None = None
     speed: str | None = None
     iterations: list[ApiIteration] | None = None
+    estimated: bool | None = None
 
     def merged(self, later: ApiUsage) -> ApiUsage:
         """`later` (a `message_delta`, cumulative) laid over this one (the `message_start`), field by field."""

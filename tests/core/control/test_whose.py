@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from thriftgate.core.control.whose import NOBODY, Whose, scopes_of, tier_of
-from thriftgate.pricing.load import load_models
+from thriftgate.pricing.load import claude_models
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_a_model_is_of_a_line(model: str, tier: str) -> None:
 
 
 def test_every_model_of_the_table_is_of_a_line() -> None:
-    assert [row.id for row in load_models().rows if not tier_of(row.id)] == []
+    assert [row.id for row in claude_models().rows if not tier_of(row.id)] == []
 
 
 def test_a_call_counts_under_all_that_is_known_of_it() -> None:

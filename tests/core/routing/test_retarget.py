@@ -17,6 +17,7 @@ from thriftgate.core.prefix import read_prefix
 from thriftgate.core.request import parse_request
 from thriftgate.core.routing.retarget import Retargeted, Unfit, retarget, thinks
 from thriftgate.core.splice import apply
+from thriftgate.pricing.load import claude_models
 from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.providers.transport import Outgoing, Timeouts
 
@@ -209,7 +210,8 @@ FEATURES: list[dict[str, Any]] = [
     {"stream": True},
     {"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}},
 ]
-ROWS = [row for row in MODELS.rows if not row.is_retired(day_of(NOW_S)) and row.id != "claude-mythos-preview"]  # not served
+UNSERVED = "claude-mythos-preview"
+ROWS = [row for row in claude_models().rows if not row.is_retired(day_of(NOW_S)) and row.id != UNSERVED]
 BETAS = {"anthropic-beta": "task-budgets-2026-03-13,context-management-2025-06-27"}
 
 

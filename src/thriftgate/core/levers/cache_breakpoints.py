@@ -19,6 +19,7 @@ import msgspec
 
 from thriftgate.core.blocks import Block, Message, Section
 from thriftgate.core.cache import Breakpoint
+from thriftgate.core.models import NEVER_CACHED
 from thriftgate.core.placement import place, ratios_of
 from thriftgate.core.plan import NOTHING_ELSE, Draft, Policy, Proposal, Refuse, Skip, Without
 from thriftgate.core.prefix import Prefix
@@ -107,6 +108,7 @@ def _stands_aside(client: tuple[Breakpoint, ...], draft: Draft, state: State, po
     marked = [block.part for block in state.prefix.blocks if block.part.mark is not None]
     reasons = (
         (state.in_thread, "the provider holds this conversation: what it has cached of it cannot be seen from here"),
+        (minimum >= NEVER_CACHED, f"marks mean nothing where this call goes ({draft.terms.model})"),
         (total < minimum, f"a prompt of about {total} tokens is under the {minimum} that {draft.terms.model} caches"),
         (
             state.prefix.marks_count != len(marked) or any(part.mark_inside for part in marked),
