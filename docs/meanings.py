@@ -80,6 +80,8 @@ KEYS: dict[str, str] = {
     "route tasks": "tasks[{task, asked, served, calls, baseline_usd, paid_usd, output_tokens, latency_ms}]",
     "reuse stats": "path, answers, bytes, oldest, newest",
     "reuse clear": "cleared",
+    "reuse report": "at, scopes[{task, tenant, model, state, max_error, confidence, calls, hits, audits, wrong, low, high, "
+    "alarms, items, stages, watched, needed, certificates[{limit, level, cut, hits, wrong, samples, p, at}]}]",
     "explain": "id, plan[{lever, decision, reason, forecast_usd}], forecast_usd, baseline_usd, cost_usd, "
     "saved_usd, usage{}, miss{}, postings[{account, amount_usd}], postings_sum_usd, lines[{kind, model, "
     "tokens, usd_per_mtok, usd}], lines_sum_usd, price_book, lines_price_book, remarks[], outcome, "

@@ -247,7 +247,7 @@ def test_the_keys_of_json_are_documented(
         **_eval_documents(run),
         "prune": _pruned(run),
         **_tenancy_documents(run),
-        **_reuse_documents(run),
+        **_reuse_documents(run, books.path),
     }
     assert documents.keys() == KEYS.keys()
     for verb, document in documents.items():
@@ -259,10 +259,11 @@ def test_the_keys_of_json_are_documented(
                 assert set(value[0] if isinstance(value, list) else value) == member(keys, name), (verb, name)
 
 
-def _reuse_documents(run: Run) -> dict[str, Any]:
+def _reuse_documents(run: Run, ledger: str) -> dict[str, Any]:
     """What the verb about earlier answers prints."""
     opened("answers.db").close()
-    return {f"reuse {verb}": run("reuse", verb, "--path", "answers.db", "--json").json() for verb in ("stats", "clear")}
+    kept = {f"reuse {verb}": run("reuse", verb, "--path", "answers.db", "--json").json() for verb in ("stats", "clear")}
+    return kept | {"reuse report": run("reuse", "report", "--ledger", ledger, "--json").json()}
 
 
 def _tenancy_documents(run: Run) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from thriftgate.core.usage import Usage
 
 IDS = (
     "reuse.exact",
+    "reuse.semantic",
     *("route.rules", "route.learned", "route.cascade", "cache.breakpoints", "batch.defer"),
     *("compress.json", "compress.tables", "compress.markup", "compress.text", "compress.examples"),
     *("context.select", "context.images", "context.trim_tools", "context.window", "context.compact"),

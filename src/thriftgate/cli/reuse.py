@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from thriftgate.cli.options import Config, Json
+from thriftgate.cli.options import Config, Json, LedgerPath
 
 Path = Annotated[str | None, Parameter(name="--path", help="The file of the answers; reuse.path names it, too.")]
 
@@ -47,6 +47,16 @@ def reuse_clear(
     print_json({"cleared": gone}) if json else say(f"{gone:,} answers are gone")
 
 
+def reuse_report(*, ledger: LedgerPath = None, json: Json = False, config: Config = None) -> None:
+    """How answers to similar questions stand: each scope with its certificates, its hits, and what audits found. As it was
+    last put down: every few minutes, at the end, and when something has changed."""
+    from thriftgate.cli.output import print_json  # noqa: PLC0415  --help shall be quick
+    from thriftgate.cli.reuse_report import document, tell  # noqa: PLC0415  --help shall be quick
+
+    found = document(ledger, config)
+    print_json(found) if json else tell(found)
+
+
 def _file(path: str | None, config: Config) -> str:
     """The file. Raises ConfigError where there is none."""
     from pathlib import Path as File  # noqa: PLC0415  --help shall be quick
@@ -63,5 +73,5 @@ def _file(path: str | None, config: Config) -> str:
 
 
 reuse = App(name="reuse")
-for _verb in (reuse_stats, reuse_clear):
+for _verb in (reuse_stats, reuse_clear, reuse_report):
     reuse.command(_verb, name=_verb.__name__.removeprefix("reuse_"))

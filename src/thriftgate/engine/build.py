@@ -63,7 +63,7 @@ async def build_engine(
     inside the event loop the engine will live in. `keys` are the provider's beside those of the settings, wherever they are
     kept; `draw` gives numbers between 0 and 1, by chance where none is handed in. Raises ConfigError and LedgerError.
     """
-    clock = clock or SystemClock()
+    clock, draw = clock or SystemClock(), draw or secrets.SystemRandom().random
     upstream = settings.upstream
     knowledge = Knowledge(
         load_book(settings.prices),
@@ -109,13 +109,13 @@ async def build_engine(
         output=output,
         keeps_summaries=settings.context.store_summaries,
         own_key=own[0].secret if own else "",
-        draw=draw or secrets.SystemRandom().random,
+        draw=draw,
         budgets=SqliteBudgetBook(ledger),
         callers=LimitsTable(caller_limits(settings.limits), settings.limits.wait_s, SqliteLimitBook(ledger)),
     )
     if settings.ledger.keep_days and not beside:
         ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)
-    await add_reuse(engine, settings, key_salt, output=output, routing=routing)
+    await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
     await engine.recover()
     return engine
 

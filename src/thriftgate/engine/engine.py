@@ -355,8 +355,12 @@ class Engine:
     async def witnessed(self, name: str, witness: Witness, memory: Keepable) -> None:
         """Let `witness` hear answered calls. What it learns is kept as `name`, and taken up from there. Raises
         LedgerError."""
-        await self._keeper.add(name, memory)
+        await self.remember(name, memory)
         self.witness = witness
+
+    async def remember(self, name: str, memory: Keepable) -> None:
+        """Keep what `memory` learns as `name`, and take it up from there. Raises LedgerError."""
+        await self._keeper.add(name, memory)
 
     def keep_soon(self) -> None:
         """Put down what was learned, in the background."""

@@ -8,7 +8,7 @@ from thriftgate.settings.alerts import AlertRuleRow, AlertSettings, SinkRow
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings, RuleRow, TaskRow
 from thriftgate.settings.limiting import LimitRow, caller_limits
 from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
-from thriftgate.settings.reuse import ReuseRuleRow, ReuseSettings
+from thriftgate.settings.reuse import ReuseRuleRow, ReuseSemanticRow, ReuseSettings
 from thriftgate.settings.serving import BatchSettings, CacheSettings, DeferRule, LedgerSettings, Upstream
 from thriftgate.settings.shorter import OutputTaskRow
 from thriftgate.settings.targets import TargetRow
@@ -30,6 +30,7 @@ __all__ = [
     "OutputTaskRow",
     "ProofSettings",
     "ReuseRuleRow",
+    "ReuseSemanticRow",
     "ReuseSettings",
     "RoleRow",
     "RoutingSettings",

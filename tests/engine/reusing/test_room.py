@@ -302,6 +302,9 @@ class Bad:
     async def heard(self, question: Question, answer: KeptAnswer) -> None:
         raise RuntimeError("no room")
 
+    async def unfit(self, question: Question) -> None:
+        raise RuntimeError
+
     async def forget(self, tenant: bytes) -> None:
         raise RuntimeError("no way")
 

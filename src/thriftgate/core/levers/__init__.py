@@ -27,6 +27,7 @@ from thriftgate.core.levers.output_prefill import OutputPrefill
 from thriftgate.core.levers.output_schema import OutputSchema
 from thriftgate.core.levers.output_stop import OutputStop
 from thriftgate.core.levers.reuse_exact import ReuseExact
+from thriftgate.core.levers.reuse_semantic import ReuseSemantic
 from thriftgate.core.levers.route_cascade import RouteCascade
 from thriftgate.core.levers.route_learned import RouteLearned
 from thriftgate.core.levers.route_rules import RouteRules
@@ -34,6 +35,7 @@ from thriftgate.core.plan import Lever
 
 LEVERS: tuple[Lever, ...] = (
     ReuseExact(),
+    ReuseSemantic(),
     RouteRules(),
     RouteLearned(),
     RouteCascade(),

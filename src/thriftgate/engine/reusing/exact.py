@@ -35,6 +35,9 @@ class Exact:
     async def heard(self, question: Question, answer: KeptAnswer) -> None:
         await self._store.put(question.digest, answer, answer.at_s + question.rule.ttl_s)
 
+    async def unfit(self, question: Question) -> None:
+        return
+
     async def forget(self, tenant: bytes) -> None:
         await self._store.forget(tenant)
 

@@ -91,6 +91,10 @@ class FileStore:
     async def forget(self, tenant: bytes) -> None:
         await self._do(lambda connection: connection.execute("delete from answers where tenant = ?", (tenant,)))
 
+    async def clears(self) -> int:
+        """How often answers were let go of by hand."""
+        return int((await self._do(lambda connection: connection.execute("pragma user_version").fetchone()))[0])
+
     async def close(self) -> None:
         self._thread.shutdown(wait=True)
         self._connection.close()
@@ -128,9 +132,13 @@ def cleared(path: str, *, key: str = "", team: str = "", org: str = "") -> int:
     """Let go of the answers of a key, a team or an organisation, of all where none is named; how many there were. Raises
     ConfigError."""
     with closing(opened(path)) as connection:
-        return connection.execute(
-            "delete from answers where (? in ('', key)) and (? in ('', team)) and (? in ('', org))", (key, team, org)
-        ).rowcount
+        connection.execute("begin immediate")
+        with connection:
+            (clears,) = connection.execute("pragma user_version").fetchone()
+            connection.execute(f"pragma user_version = {clears + 1}")
+            return connection.execute(
+                "delete from answers where (? in ('', key)) and (? in ('', team)) and (? in ('', org))", (key, team, org)
+            ).rowcount
 
 
 def _place(digest: bytes) -> str:

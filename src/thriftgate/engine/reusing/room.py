@@ -247,6 +247,9 @@ class Reusing:
                     await tier.forget(question.tenant)
             else:
                 _end(flight, found)
+                for tier in self._tiers if status == 200 and found == "unfit" else ():
+                    if tier.lever in question.policy.levers:
+                        await tier.unfit(question)
         except Exception as error:  # noqa: BLE001  law 4: the client has its answer
             log.error("answer not kept", error=type(error).__name__, at=where_raised(error))
         finally:

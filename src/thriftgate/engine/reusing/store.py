@@ -25,6 +25,9 @@ class Store(Protocol):
     async def forget(self, tenant: bytes) -> None:
         """Let go of all answers of a tenant."""
 
+    async def clears(self) -> int:
+        """How often answers were let go of by hand: what is kept elsewhere is to go then, too."""
+
     async def close(self) -> None: ...
 
 
@@ -55,6 +58,9 @@ class MemoryStore:
     async def forget(self, tenant: bytes) -> None:
         for digest in [digest for digest, (answer, _) in self._kept.items() if answer.tenant == tenant]:
             self._drop(digest)
+
+    async def clears(self) -> int:
+        return 0
 
     async def close(self) -> None:
         return

@@ -61,6 +61,9 @@ class Tier(Protocol):
         """The call was made after all, and this is its answer: one that may be given again. Nobody waits for this but calls
         that are the very same."""
 
+    async def unfit(self, question: Question) -> None:
+        """The call was made after all, and its answer is one that may not be given again."""
+
     async def forget(self, tenant: bytes) -> None:
         """A tenant has lost its access: its answers are to go."""
 

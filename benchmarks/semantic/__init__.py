@@ -1,0 +1,1 @@
+"""Answers to similar questions: does the error stay within the bound, and what share of calls does that buy?"""
