@@ -7,11 +7,8 @@ What code cannot know (what a header means) stands in `docs/meanings.py`; a head
 
 from __future__ import annotations
 
-import ast
-import dataclasses
 import inspect
 import io
-import itertools
 import re
 import subprocess
 import sys
@@ -24,9 +21,9 @@ from typing import Any
 
 from cyclopts import App
 from docs.markdown import anchor, fenced, joined, prose, table
-from docs.meanings import KEYS, REPLY_HEADERS, REQUEST_HEADERS, SIZES, UNFORESEEN
+from docs.meanings import KEYS, REPLY_HEADERS, REQUEST_HEADERS, UNFORESEEN
 from docs.openai_page import openai_page
-from docs.types_told import default_text, item_of, table_of, type_text
+from docs.types_told import default_text, field_rows, item_of, table_of, type_text
 from pydantic import BaseModel
 from rich.console import Console
 
@@ -363,27 +360,6 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 # --- pieces ------------------------------------------------------------------------------------------------------------
-
-
-def field_rows(kind: type[Any]) -> list[tuple[str, str, str]]:
-    """The fields of a dataclass: name, default, and the docstring behind each, or what the table here says."""
-    (tree,) = ast.parse(inspect.getsource(kind)).body
-    assert isinstance(tree, ast.ClassDef)
-    told = dict(SIZES)
-    for one, after in itertools.pairwise(tree.body):
-        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and isinstance(after, ast.Expr):
-            told[one.target.id] = " ".join(ast.literal_eval(after.value).split())
-    defaults = kind()
-    return [
-        (f"`{field.name}`", f"`{_plain(getattr(defaults, field.name))}`", told[field.name])
-        for field in dataclasses.fields(kind)
-    ]
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_plain, value))}]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def error_kinds() -> list[type[errors.ThriftgateError]]:

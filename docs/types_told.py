@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
+import inspect
+import itertools
 from decimal import Decimal
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from docs.meanings import SIZES
 from pydantic import BaseModel, SecretStr
 
 
@@ -43,3 +48,24 @@ def default_text(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(f"`{one}`" for one in value)
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def field_rows(kind: type[Any]) -> list[tuple[str, str, str]]:
+    """The fields of a dataclass: name, default, and the docstring behind each, or what the table here says."""
+    (tree,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(tree, ast.ClassDef)
+    told = dict(SIZES)
+    for one, after in itertools.pairwise(tree.body):
+        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and isinstance(after, ast.Expr):
+            told[one.target.id] = " ".join(ast.literal_eval(after.value).split())
+    defaults = kind()
+    return [
+        (f"`{field.name}`", f"`{_plain(getattr(defaults, field.name))}`", told[field.name])
+        for field in dataclasses.fields(kind)
+    ]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)

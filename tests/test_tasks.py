@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,7 +52,7 @@ def test_an_unknown_task_is_bad_usage(arguments: tuple[str, ...]) -> None:
 
 def test_every_task_is_explained() -> None:
     assert tasks.__doc__ is not None
-    for name in {*tasks.STEPS, *tasks.GROUPS} - {"format", "types", "imports"}:
+    for name in {*tasks.STEPS, *tasks.GROUPS, "bench", "lock", "recipes"} - {"format", "types", "imports"}:
         assert f"tasks.py {name}" in tasks.__doc__
 
 
@@ -102,3 +103,70 @@ def test_the_environment_is_made_once_and_again_when_the_lock_changes(
     (tmp_path / "requirements.lock").write_text("two", encoding="utf-8")
     tasks.ensure_venv()
     assert (len(made), len(calls.commands)) == (1, 4)
+
+
+class Machine:
+    """Stands in for what makes environments: takes commands down, answers well, or as pip does when it cannot."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self.commands: list[list[str]] = []
+        self.fails = ""
+        self.calls = Calls()
+        locks = folder / "locks"
+        locks.mkdir()
+        for name in ("python.lock", "aider.lock", "package.json", "package-lock.json"):
+            (locks / name).write_text(name, encoding="utf-8")
+        monkeypatch.setattr(tasks, "RECIPES", folder / "recipes")
+        monkeypatch.setattr(tasks, "RECIPE_LOCKS", locks)
+        monkeypatch.setattr(tasks, "call", self.calls)
+        monkeypatch.setattr("venv.create", lambda folder, **_: folder.mkdir(parents=True))
+        monkeypatch.setattr("subprocess.run", self.run)
+        monkeypatch.setenv("THRIFTGATE_RECIPES", "")  # so that what the task sets is taken back
+
+    def run(self, command: tuple[str, ...], **options: object) -> None:
+        assert options["check"]
+        assert options["timeout"]
+        self.commands.append([*command])
+        if self.fails and self.fails in " ".join(command):
+            raise subprocess.CalledProcessError(1, command, "", "Looking\nERROR: no such version\nnotice: a new pip")
+
+
+def test_clients_are_installed_once_and_again_when_their_lock_changes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    machine = Machine(monkeypatch, tmp_path)
+    assert tasks.main(["--here", "recipes", "-k", "llm"]) == 0
+    assert machine.calls.commands == [[sys.executable, *tasks.PYTEST, "tests/recipes", "-k", "llm"]]
+    assert os.environ["THRIFTGATE_RECIPES"] == str(tmp_path / "recipes")
+    assert len(machine.commands) == 4, "pip twice, npm, what npm was not let run by itself"
+    assert all("--require-hashes" in command for command in machine.commands if "pip" in command)
+    tasks.main(["--here", "recipes"])
+    assert len(machine.commands) == 4
+    (tmp_path / "locks" / "aider.lock").write_text("another", encoding="utf-8")
+    tasks.main(["--here", "recipes"])
+    assert len(machine.commands) == 5
+
+
+def test_a_client_that_cannot_be_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = Machine(monkeypatch, tmp_path)
+    machine.fails = "aider.lock"
+    assert tasks.main(["--here", "recipes"]) == 0, "its test is skipped, the others are run"
+    reason = tmp_path / "recipes" / "aider.refused"
+    assert reason.read_text(encoding="utf-8") == "ERROR: no such version"
+    assert "WARNING: the clients in aider are skipped: ERROR: no such version" in capsys.readouterr().err
+    machine.fails = ""
+    tasks.main(["--here", "recipes"])
+    assert not reason.exists()
+
+
+def test_both_kinds_of_locks_are_made_by_uv(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Calls()
+    monkeypatch.setattr(tasks, "call", calls)
+    monkeypatch.setattr("shutil.which", lambda *_, **__: "uv")
+    assert tasks.main(["--here", "lock"]) == tasks.main(["--here", "lock", "recipes"]) == 0
+    main, python, aider, node = (" ".join(command) for command in calls.commands)
+    assert all("--generate-hashes" in command for command in (main, python, aider))
+    assert (main.endswith("requirements.lock"), python.endswith("python.lock"), aider.endswith("aider.lock")) == (True,) * 3
+    assert "--omit-lockfile-registry-resolved" in node
