@@ -33,6 +33,7 @@ from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
 from thriftgate.ledger.sqlite_limits import SqliteLimitBook
+from thriftgate.logs import log
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.pricing.places import place_named, with_places
 from thriftgate.providers import PROVIDERS
@@ -82,6 +83,8 @@ async def build_engine(
         own = (*(keys_of(settings) or await kept_keys(settings, ledger)), *keys)
         pool = pool_of(settings, own)
         knowledge.book = with_places(knowledge.book, factors_of(settings.targets))
+        for model in sorted(model for model in pool.foreign if not knowledge.book.knows(model)):
+            log.warning("a target's model has no price: calls for it are refused; see [[prices.models]]", model=model)
         key_salt = bytes.fromhex(await ledger.secret("key_salt", secrets.token_hex(32)))
         output = output_table(settings)
         policy = policy_of(settings)
