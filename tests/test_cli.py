@@ -11,7 +11,7 @@ import pytest
 from thriftgate import __version__
 from thriftgate.cli import VERBS, main
 
-GROUPS = ("alerts", "batch", "budget", "cache", "eval", "keys", "ledger", "limits", "route", "teams")  # verbs of verbs
+GROUPS = ("alerts", "batch", "budget", "cache", "eval", "keys", "ledger", "limits", "reuse", "route", "teams")  # verbs of verbs
 HEAVY = ("pydantic", "aiohttp", "genai_prices", "anthropic", "uvicorn", "starlette")
 
 
