@@ -13,6 +13,7 @@ from thriftgate.core.health.breaker import Patience
 from thriftgate.core.keepalive import Bounds, quiet_hours
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
+from thriftgate.core.prices import PriceBook
 from thriftgate.engine.engine import Engine, GuardTable
 from thriftgate.engine.failover import FailoverRules
 from thriftgate.engine.forgetting import Forgetting
@@ -83,8 +84,7 @@ async def build_engine(
         own = (*(keys_of(settings) or await kept_keys(settings, ledger)), *keys)
         pool = pool_of(settings, own)
         knowledge.book = with_places(knowledge.book, factors_of(settings.targets))
-        for model in sorted(model for model in pool.foreign if not knowledge.book.knows(model)):
-            log.warning("a target's model has no price: calls for it are refused; see [[prices.models]]", model=model)
+        _tell_unpriced(pool, knowledge.book)
         key_salt = bytes.fromhex(await ledger.secret("key_salt", secrets.token_hex(32)))
         output = output_table(settings)
         policy = policy_of(settings)
@@ -121,6 +121,11 @@ async def build_engine(
     await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
     await engine.recover()
     return engine
+
+
+def _tell_unpriced(pool: Pool, book: PriceBook) -> None:
+    for model in sorted(model for model in pool.foreign if not book.knows(model)):
+        log.warning("a target's model has no price: calls for it are refused; see [[prices.models]]", model=model)
 
 
 async def kept_keys(settings: Settings, ledger: SqliteLedger) -> tuple[ProviderKey, ...]:
