@@ -83,8 +83,7 @@ async def build_engine(
         liveness = Liveness(ledger.path, token)
         own = (*(keys_of(settings) or await kept_keys(settings, ledger)), *keys)
         pool = pool_of(settings, own)
-        knowledge.book = with_places(knowledge.book, factors_of(settings.targets))
-        _tell_unpriced(pool, knowledge.book)
+        knowledge.book = _book_at(pool, knowledge.book, settings)
         key_salt = bytes.fromhex(await ledger.secret("key_salt", secrets.token_hex(32)))
         output = output_table(settings)
         policy = policy_of(settings)
@@ -123,9 +122,11 @@ async def build_engine(
     return engine
 
 
-def _tell_unpriced(pool: Pool, book: PriceBook) -> None:
+def _book_at(pool: Pool, book: PriceBook, settings: Settings) -> PriceBook:
+    """The book with the prices of targets; what has none at any of them is told."""
     for model in sorted(model for model in pool.foreign if not book.knows(model)):
         log.warning("a target's model has no price: calls for it are refused; see [[prices.models]]", model=model)
+    return with_places(book, factors_of(settings.targets))
 
 
 async def kept_keys(settings: Settings, ledger: SqliteLedger) -> tuple[ProviderKey, ...]:
