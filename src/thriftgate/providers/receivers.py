@@ -41,6 +41,7 @@ _CLOUDS = frozenset(map(ip_address, ("168.63.129.16", "100.100.100.200", "192.0.
 _NOT_PUBLIC = (
     ip_network("192.88.99.0/24"),  # 6to4 relays, RFC 7526
     ip_network("192.0.0.0/24"),  # protocol assignments
+    ip_network("2001::/23"),  # the same of IPv6, RFC 2928; Python 3.13 takes some of them for public
 )
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
 
