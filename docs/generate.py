@@ -212,7 +212,7 @@ def models_page() -> str:
         [
             "# Models",
             (
-                "The capability tables (`core/models.toml`, `core/foreign.toml`), in tokens and UTC days; each row names its "
+                "The capability tables (`core/models.toml`, `core/foreign.toml`), in tokens and UTC days; each row names a "
                 "source. A model that is not listed is treated by the most cautious row: every gate closed."
             ),
             table(heads, rows),

@@ -11,7 +11,8 @@ import pytest
 from thriftgate import __version__
 from thriftgate.cli import VERBS, main
 
-GROUPS = ("alerts", "batch", "budget", "cache", "eval", "keys", "ledger", "limits", "route", "teams")  # verbs of verbs
+# Verbs of verbs.
+GROUPS = ("alerts", "batch", "budget", "cache", "eval", "keys", "ledger", "limits", "reuse", "route", "teams")
 HEAVY = ("pydantic", "aiohttp", "genai_prices", "anthropic", "uvicorn", "starlette")
 
 

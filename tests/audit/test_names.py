@@ -56,7 +56,7 @@ def test_spellings_of_one_model(raw: str, model: str) -> None:
         ("jp.anthropic.claude-haiku-4-5-20251001-v1:0", ("claude-haiku-4-5-20251001", "bedrock", "regional")),
         ("us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0", ("claude-sonnet-4-5-20250929", "bedrock", "regional")),
         ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", ("claude-sonnet-4-5-20250929", "bedrock", "global")),
-        ("eu.anthropic.claude-3-5-sonnet-20241022-v2:0", ("claude-3-5-sonnet-20241022", "bedrock", "")),
+        ("eu.anthropic.claude-3-5-sonnet-20241022-v2:0", ("claude-3-5-sonnet-20241022", "bedrock", "regional")),
         ("anthropic.claude-3-5-sonnet-20241022-v2:0:200k", ("claude-3-5-sonnet-20241022", "bedrock", "")),
         (
             "arn:aws:bedrock:us-east-1:123456789012:inference-profile/apac.anthropic.claude-sonnet-4-5-20250929-v1:0",

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tests.fixtures import HEADERS, assert_sound, call_of, engine_on, message, read_all, simulator
+from thriftgate.core.errors import UnknownPrice
 from thriftgate.core.money import pico_from_usd
 from thriftgate.engine.engine import Engine
 from thriftgate.ledger.entries import UPSTREAM, Entry
@@ -217,3 +218,22 @@ async def test_a_routed_call_saves_against_the_model_that_was_asked_for() -> Non
         opus = round(used.input * ratio) * 5_000_000 + round(used.output * ratio) * 25_000_000
         assert entry.posted("baseline") == opus
         assert entry.posted("saved:route.rules") == -(opus + entry.posted(UPSTREAM))
+
+
+async def test_a_model_without_a_price_is_told_at_the_start_and_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = simulator()
+    async with engine_on(app, targets=[target("deepseek", {"deepseek/unheard-of": "deepseek-flash"})]) as engine:
+        assert engine.upstreams.pool.foreign == {"deepseek/unheard-of"}
+        with pytest.raises(UnknownPrice, match=r"prices\.models"):
+            await asked(engine, model="deepseek/unheard-of")
+    assert app.bill.calls == []
+    assert "a target's model has no price" in capsys.readouterr().err
+
+
+async def test_an_answer_may_be_as_long_as_the_vendor_says() -> None:
+    app = simulator()
+    async with engine_on(app, targets=[DEEPSEEK]) as engine:
+        found = await asked(engine, model=DEEP, max_tokens=384_000)
+    assert found["status"] == 200

@@ -13,6 +13,7 @@ from thriftgate.core.health.breaker import Patience
 from thriftgate.core.keepalive import Bounds, quiet_hours
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.plan import Policy
+from thriftgate.core.prices import PriceBook
 from thriftgate.engine.engine import Engine, GuardTable
 from thriftgate.engine.failover import FailoverRules
 from thriftgate.engine.forgetting import Forgetting
@@ -33,6 +34,7 @@ from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteLedger
 from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
 from thriftgate.ledger.sqlite_limits import SqliteLimitBook
+from thriftgate.logs import log
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.pricing.places import place_named, with_places
 from thriftgate.providers import PROVIDERS
@@ -81,7 +83,7 @@ async def build_engine(
         liveness = Liveness(ledger.path, token)
         own = (*(keys_of(settings) or await kept_keys(settings, ledger)), *keys)
         pool = pool_of(settings, own)
-        knowledge.book = with_places(knowledge.book, factors_of(settings.targets))
+        knowledge.book = _book_at(pool, knowledge.book, settings)
         key_salt = bytes.fromhex(await ledger.secret("key_salt", secrets.token_hex(32)))
         output = output_table(settings)
         policy = policy_of(settings)
@@ -118,6 +120,13 @@ async def build_engine(
     await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
     await engine.recover()
     return engine
+
+
+def _book_at(pool: Pool, book: PriceBook, settings: Settings) -> PriceBook:
+    """The book with the prices of targets; what has none at any of them is told."""
+    for model in sorted(model for model in pool.foreign if not book.knows(model)):
+        log.warning("a target's model has no price: calls for it are refused; see [[prices.models]]", model=model)
+    return with_places(book, factors_of(settings.targets))
 
 
 async def kept_keys(settings: Settings, ledger: SqliteLedger) -> tuple[ProviderKey, ...]:

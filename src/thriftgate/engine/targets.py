@@ -66,7 +66,7 @@ class Pool:
                 known = ", ".join(self.by_name)
                 raise ConfigError(f"{target.name}: shares_limits_with: there is no target or key {shared!r}; {known}")
         foreign = [target for target in targets if not target.provider.traits.claude]
-        self._foreign = {name for target in foreign for name in target.serves if not name.startswith("claude-")}
+        self.foreign = {name for target in foreign for name in target.serves if not name.startswith("claude-")}
 
     def provider(self, name: str) -> Provider:
         """The provider of the target of that name; for "", the one that takes what no target is chosen for."""
@@ -75,7 +75,7 @@ class Pool:
 
     def serving(self, model: str) -> tuple[Target, ...]:
         """The targets for a model, in their order. What only another provider has is not asked for at Claude's."""
-        foreign = model in self._foreign
+        foreign = model in self.foreign
         found = [target for target in self.targets if target.has(model) and not (foreign and target.provider.traits.claude)]
         return tuple(sorted(found, key=lambda target: target.order))
 

@@ -39,7 +39,7 @@ def terms_of(rooms: Rooms, now_s: float) -> Terms:
     return Terms(
         knowledge.models,
         settings.models,
-        lambda name: name in knowledge.models or knowledge.book.knows(name),
+        lambda name: name in knowledge.models or knowledge.book.knows(name) or name in rooms.engine.upstreams.pool.foreign,
         max_tokens=settings.max_tokens,
         day=int(now_s // DAY_S),
     )

@@ -57,6 +57,7 @@ _FOREIGN: dict[str, tuple[str, str, str, str]] = {
     "gpt-6-luna": ("0.1", "0.125", "0.01", "0.5"),
     "local": ("0", "0", "0", "0"),
 }
+_LONGEST = {"deepseek-flash": 384_000, "deepseek-v4-pro": 384_000}  # of the others 128,000 (assumed)
 
 
 def models_with_others(models: ModelTable) -> ModelTable:
@@ -78,7 +79,7 @@ def _model(base: Model, name: str, listed: tuple[str, str, str, str]) -> Model:
         launched=dt.date(2025, 1, 1),
         prices=(PricePeriod(dt.date(2025, 1, 1), prices, None, None),),
         context=1_000_000,
-        max_output=128_000,
+        max_output=_LONGEST.get(name, 128_000),
         tokenizer="3.0",
         min_cache=10**9,
         tool_prompt=(100, 100),
