@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from tests.wire.openai_out.samples import asked
 from tests.wire.openai_out.test_stream import DONE, PLAIN, USAGE, chunk
 from thriftgate.core.errors import BrokenReply
-from thriftgate.providers.chat_incoming import EVENTS, JSON, ChatAnswer, ChatEvents, answered
-from thriftgate.providers.transport import Headers, Incoming
+from thriftgate.providers.chat_incoming import EVENTS, JSON, ChatEvents, answered
+from thriftgate.providers.transport import Headers, Incoming, WholeAnswer
 from thriftgate.wire.openai_out.request import Asked
 
 COMPLETION = msgspec.json.encode(
@@ -53,7 +53,7 @@ def test_a_whole_answer() -> None:
     theirs = Theirs(200, b"application/json", COMPLETION)
     found = taken(theirs)
     assert theirs.closed
-    assert isinstance(found, ChatAnswer)
+    assert isinstance(found, WholeAnswer)
     assert found.headers == ((b"retry-after", b"7"), (b"request-id", b"r1"), (b"content-type", JSON))
     assert msgspec.json.decode(asyncio.run(found.read()))["content"] == [{"type": "text", "text": "hello"}]
     assert found.at_end()

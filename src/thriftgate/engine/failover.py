@@ -104,8 +104,8 @@ class Failover:
         return self._elsewhere(call, prepared, fault) or self._unrouted(call, prepared)
 
     def _elsewhere(self, call: Call, prepared: Prepared, fault: Fault | None = None) -> Call | None:
-        if not self._rules.on or not prepared.upstream:
-            return None
+        if not self._rules.on or not prepared.upstream or len(call.failed) + 1 >= len(self._upstreams.pool.targets):
+            return None  # most gateways have one target: nothing is worked out for them
         first_us = call.first_us or prepared.opened_us
         failed = (*call.failed, prepared.upstream)
         other = replace(call, upstream="", failed=failed, first_us=first_us)

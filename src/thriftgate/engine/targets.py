@@ -54,6 +54,7 @@ class Pool:
 
     def __init__(self, targets: Sequence[Target], default: Provider) -> None:
         self.targets = tuple(targets)
+        self._in_order = sorted(targets, key=lambda target: target.order)
         self.default = default
         self.by_name: dict[str, Target] = {}
         for target in targets:
@@ -76,8 +77,8 @@ class Pool:
     def serving(self, model: str) -> tuple[Target, ...]:
         """The targets for a model, in their order. What only another provider has is not asked for at Claude's."""
         foreign = model in self.foreign
-        found = [target for target in self.targets if target.has(model) and not (foreign and target.provider.traits.claude)]
-        return tuple(sorted(found, key=lambda target: target.order))
+        there = (target for target in self._in_order if target.has(model))
+        return tuple(target for target in there if not (foreign and target.provider.traits.claude))
 
     def sites(self) -> Mapping[str, Site]:
         """What planning must know of each of them."""

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from thriftgate.core.errors import BrokenReply
-from thriftgate.providers.transport import Headers, Incoming, header
+from thriftgate.providers.transport import Headers, Incoming, WholeAnswer, header
 from thriftgate.wire.openai_out.answer import message_of
 from thriftgate.wire.openai_out.errors import failure_in, failure_of
 from thriftgate.wire.openai_out.request import Asked
@@ -19,26 +19,6 @@ JSON, EVENTS = b"application/json", b"text/event-stream; charset=utf-8"
 _KEPT = frozenset({b"date", b"retry-after", b"retry-after-ms", b"x-should-retry"})
 _IDS = (b"x-request-id", b"request-id", b"x-generation-id", b"x-litellm-call-id", b"x-portkey-trace-id")
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError)
-
-
-class ChatAnswer(Struct, frozen=True):
-    """An answer that has come whole (`transport.Incoming`)."""
-
-    status: int
-    headers: Headers
-    body: bytes
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self.body
-
-    async def read(self) -> bytes:
-        return self.body
-
-    def at_end(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        return
 
 
 class ChatEvents:
@@ -99,7 +79,7 @@ async def answered(incoming: Incoming, asked: Asked) -> Incoming:
                 f"{asked.server.name} answered {status} with {len(body)} bytes that are no chat answer; "
                 "the call may have been billed"
             ) from None
-    return ChatAnswer(status, _headers(incoming.headers, kind), body)
+    return WholeAnswer(status, _headers(incoming.headers, kind), body)
 
 
 def _headers(headers: Headers, kind: bytes) -> Headers:
