@@ -25,7 +25,7 @@ from thriftgate.engine.build import build_engine
 from thriftgate.engine.call import Call, Reply
 from thriftgate.engine.engine import Engine
 from thriftgate.ledger.entries import UPSTREAM, Entry
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.providers.transport import Headers, Transport
 from thriftgate.settings import Settings
@@ -156,9 +156,9 @@ async def assert_books_are_the_bill(engine: Engine, app: Simulator) -> None:
 
 
 @contextlib.asynccontextmanager
-async def books(path: Path | str) -> AsyncIterator[SqliteLedger]:
+async def books(path: Path | str) -> AsyncIterator[SqlLedger]:
     """The ledger of another process or thread, opened beside it."""
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     try:
         yield ledger
     finally:

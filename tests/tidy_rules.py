@@ -70,7 +70,7 @@ TESTED_ELSEWHERE = {
     "__init__.py": "tests/test_client.py: all it does is to import the client when it is asked for",
     "__main__.py": "one call of cli.main; every test that starts a process runs it",
     "ledger/budgets.py": "a contract: tests/contracts/check_budgets.py",
-    "ledger/sqlite_budget_book.py": "tests/contracts/test_budgets.py, which hands it to every check",
+    "ledger/sql_budget_book.py": "tests/contracts/test_budgets.py, which hands it to every check",
 }
 # Public names that nothing in src uses: name -> who does.
 USED_ELSEWHERE = {

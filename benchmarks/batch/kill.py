@@ -29,7 +29,7 @@ from benchmarks.batch import jobs
 from benchmarks.batch.processes import ended, environment, simulator, worker
 from benchmarks.cache.report import align
 from thriftgate.core.money import pico_from_usd, usd_from_pico
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.wire.anthropic_batches import job_name
 
 JOBS, KILLS = 100_000, 30
@@ -258,7 +258,7 @@ def _judge_bill(outcome: Outcome, calls: list[dict[str, Any]]) -> None:
 
 async def _judge_books(outcome: Outcome, books: Path) -> None:
     """The books balance, are closed, and say what the bill says."""
-    ledger = SqliteLedger.open(books)
+    ledger = SqlLedger.open(books)
     try:
         report = await ledger.report()
         unbalanced = await ledger.unbalanced()

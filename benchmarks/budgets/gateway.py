@@ -16,8 +16,8 @@ from tests.fixtures import HEADERS, Running
 from benchmarks.budgets.processes import Outcome, outcome_of
 from thriftgate.core.control.budgets import Budget
 from thriftgate.core.money import pico_from_usd
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 
 MODEL = "claude-haiku-4-5-20251001"
 CALL_USD = Decimal("0.0015")  # about what one comes to
@@ -29,8 +29,8 @@ async def through_the_gateway(callers: int, kills: int, seed: int) -> Outcome:
     limit_pico = pico_from_usd(CALL_USD * CALLS_PER_KILL * max(1, kills))
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "books.db")
-        ledger = SqliteLedger.open(path)
-        await SqliteBudgetBook(ledger).put(Budget("bud_1", "all", limit_pico, window="total", stages=()))
+        ledger = SqlLedger.open(path)
+        await SqlBudgetBook(ledger).put(Budget("bud_1", "all", limit_pico, window="total", stages=()))
         await ledger.close()
         simulator = await asyncio.to_thread(Running, "simulate", "--port", "0", "--seed", str(seed))
         arguments = ("serve", "--port", "0", "--upstream", simulator.url, "--ledger", path)
@@ -119,8 +119,8 @@ async def _bill(url: str) -> int:
 
 
 async def _judged(path: str, billed: int, limit_pico: int) -> Outcome:
-    ledger = SqliteLedger.open(path)
-    (standing,) = await SqliteBudgetBook(ledger).standings(2**61)
+    ledger = SqlLedger.open(path)
+    (standing,) = await SqlBudgetBook(ledger).standings(2**61)
     report = await ledger.report()
     await ledger.close()
     assert standing.spent_pico == report.paid_pico, "the budget and the books differ"

@@ -18,8 +18,8 @@ from thriftgate.core.control.budgets import Budget, Standing
 from thriftgate.engine.build import call_ids
 from thriftgate.ledger.entries import Report
 from thriftgate.ledger.liveness import Liveness
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 
 PROCESSES = 4
 
@@ -103,7 +103,7 @@ async def over_processes(sync: str, callers: int, kills: int, limit_pico: int, s
         seconds = time.perf_counter() - began
         server.close()
         await asyncio.sleep(0.1)
-        ledger = SqliteLedger.open(path)
+        ledger = SqlLedger.open(path)
         alive = Liveness(ledger.path, "judge000")
         await sweep(ledger, alive.is_alive, SystemClock())
         found = await _judged(ledger, oracle, limit_pico)
@@ -145,14 +145,14 @@ async def in_memory(callers: int, kills: int, limit_pico: int, seed: int) -> Out
     return found._replace(back_end="memory", callers=callers, kills=killed, seconds=seconds)
 
 
-async def _with_budget(path: str, limit_pico: int, sync: str) -> SqliteLedger:
-    ledger = SqliteLedger.open(path, sync="full" if sync == "full" else "normal")
-    await SqliteBudgetBook(ledger).put(Budget("bud_1", "all", limit_pico, window="total", stages=()))
+async def _with_budget(path: str, limit_pico: int, sync: str) -> SqlLedger:
+    ledger = SqlLedger.open(path, sync="full" if sync == "full" else "normal")
+    await SqlBudgetBook(ledger).put(Budget("bud_1", "all", limit_pico, window="total", stages=()))
     return ledger
 
 
-async def _judged(ledger: SqliteLedger, oracle: Oracle, limit: int) -> Outcome:
-    (standing,) = await SqliteBudgetBook(ledger).standings(int(SystemClock().now_s() * 1e6))
+async def _judged(ledger: SqlLedger, oracle: Oracle, limit: int) -> Outcome:
+    (standing,) = await SqlBudgetBook(ledger).standings(int(SystemClock().now_s() * 1e6))
     report = await ledger.report()
     assert report.paid_pico == standing.spent_pico, "the budget and the books differ"
     assert not await ledger.unbalanced()

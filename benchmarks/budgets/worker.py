@@ -15,7 +15,7 @@ from benchmarks.budgets.calls import Provider, caller, sweep
 from thriftgate.clock import SystemClock
 from thriftgate.engine.build import call_ids
 from thriftgate.ledger.liveness import Liveness
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 
 class Line:
@@ -31,7 +31,7 @@ class Line:
 async def main(path: str, socket: str, callers: int, seed: int, sync: str) -> None:
     """Call until the budget has no room for good."""
     clock, draw, token = SystemClock(), random.Random(seed), secrets.token_hex(4)
-    ledger = SqliteLedger.open(path, sync="full" if sync == "full" else "normal")
+    ledger = SqlLedger.open(path, sync="full" if sync == "full" else "normal")
     alive = Liveness(ledger.path, token)
     await sweep(ledger, alive.is_alive, clock)
     _reader, writer = await asyncio.open_unix_connection(socket)

@@ -18,7 +18,7 @@ from thriftgate.core.prices import PriceBook, Rates, Terms
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.ledger.entries import Entry, balanced
 from thriftgate.ledger.rows import ENTRY_COLUMNS, POSTING_COLUMNS, entry_row, posting_rows
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.pricing.load import load_book
 
 DAY_US = 86_400_000_000
@@ -157,7 +157,7 @@ def seed(path: Path, count: int, until_us: int, *, days: int = 60) -> None:
 
 async def _made(path: Path) -> None:
     """The schema."""
-    await SqliteLedger.open(path).close()
+    await SqlLedger.open(path).close()
 
 
 def _write(connection: sqlite3.Connection, entries: list[Entry]) -> None:

@@ -20,7 +20,7 @@ from benchmarks.ledger.books import write_month
 from benchmarks.ledger.questions import Timed, timed
 from benchmarks.ledger.settling import Settled, settle_all
 from benchmarks.options import positive
-from thriftgate.ledger.sqlite_rollups_made import check_file, make_wanted
+from thriftgate.ledger.sql_rollups_made import check_file, make_wanted
 
 _MS_MOST = {1_000_000: 50.0, 10_000_000: 100.0}
 _TABLES = ("rollup_dims", "rollup_cells", "rollup_ways", "rollup_parts", "rollup_prompts", "rollup_room")

@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from benchmarks.ledger.books import MONTH_US, START_US
 from thriftgate.ledger.rollup_spans import DAY_US
-from thriftgate.ledger.sqlite_cells import Only
-from thriftgate.ledger.sqlite_reports import cache_report, report
-from thriftgate.ledger.sqlite_savings import own_costs
-from thriftgate.ledger.sqlite_spend import Asked, cache, latency, misses, remarks, savings, spend
+from thriftgate.ledger.sql_cells import Only
+from thriftgate.ledger.sql_reports import cache_report, report
+from thriftgate.ledger.sql_savings import own_costs
+from thriftgate.ledger.sql_spend import Asked, cache, latency, misses, remarks, savings, spend
 
 MONTH = Asked(START_US, START_US + MONTH_US)
 _RAGGED = (START_US + 1_234_567_890, START_US + MONTH_US - 9_876_543_210)

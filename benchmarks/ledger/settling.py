@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from thriftgate.core.control.whose import Whose
 from thriftgate.core.misses import Miss
 from thriftgate.core.usage import Tokens, Usage
-from thriftgate.ledger import sqlite_rollups
+from thriftgate.ledger import sql_rollups
 from thriftgate.ledger.entries import Entry, Hold, balanced
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 _OPENED_US = 1_795_262_400_000_000
 
@@ -32,7 +32,7 @@ class Settled(Struct, frozen=True):
 def settle_all(folder: Path, calls: int, at_once: int, *, rolled_up: bool) -> Settled:
     """Hold and settle them, in a file of their own."""
     path = folder / f"settled-{at_once}-{rolled_up}.db"
-    without = mock.patch.object(sqlite_rollups, "add", return_value=None)
+    without = mock.patch.object(sql_rollups, "add", return_value=None)
     if rolled_up:
         return asyncio.run(_settle(path, calls, at_once, rolled_up=True))
     with without:
@@ -40,7 +40,7 @@ def settle_all(folder: Path, calls: int, at_once: int, *, rolled_up: bool) -> Se
 
 
 async def _settle(path: Path, calls: int, at_once: int, *, rolled_up: bool) -> Settled:
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     entries = [entry_of(at) for at in range(calls)]
     cpu, wall = time.process_time(), time.perf_counter()
     for at in range(0, calls, at_once):

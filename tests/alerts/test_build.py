@@ -18,8 +18,8 @@ from thriftgate.clock import SystemClock
 from thriftgate.core.alerting.alert import Why
 from thriftgate.core.control.budgets import Stage
 from thriftgate.core.errors import ConfigError
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_alerts import SqliteAlerts
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_alerts import SqlAlerts
 from thriftgate.settings import SinkRow
 
 ALERT = alert()
@@ -92,9 +92,9 @@ async def test_nothing_where_it_is_switched_off_and_an_error_where_a_sink_cannot
 
 
 async def test_for_those_without_a_gateway(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     settings = settings_of(alerts={"rules": [{"name": "any", "above": 1}]})
-    desk = desk_of(SqliteAlerts(ledger), settings, SystemClock())
+    desk = desk_of(SqlAlerts(ledger), settings, SystemClock())
     fixed, stored = await desk.rules()
     assert [rule.name for rule in fixed] == ["any"]
     assert not stored

@@ -21,8 +21,8 @@ from thriftgate.alerts.sinks.posting import WebhookSink
 from thriftgate.core.alerting.alert import Message
 from thriftgate.core.alerting.life import Habits
 from thriftgate.core.alerting.message import Text
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_alerts import SqliteAlerts
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_alerts import SqlAlerts
 
 SECRET = b"a secret of some length"
 
@@ -30,9 +30,9 @@ SECRET = b"a secret of some length"
 class Desk:
     """A book, a clock, and one courier with a sheet."""
 
-    def __init__(self, ledger: SqliteLedger, **manners: Any) -> None:
+    def __init__(self, ledger: SqlLedger, **manners: Any) -> None:
         self.clock = TestClock()
-        self.book = SqliteAlerts(ledger)
+        self.book = SqlAlerts(ledger)
         self.sheet = Sheet()
         self.courier = Courier("ops", self.sheet, self.book, self.clock, Manners(**manners))
 
@@ -45,13 +45,13 @@ class Desk:
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[SqliteLedger]:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+async def ledger(tmp_path: Path) -> AsyncIterator[SqlLedger]:
+    ledger = SqlLedger.open(tmp_path / "books.db")
     yield ledger
     await ledger.close()
 
 
-async def test_a_message_waits_for_others_and_is_sent_once(ledger: SqliteLedger) -> None:
+async def test_a_message_waits_for_others_and_is_sent_once(ledger: SqlLedger) -> None:
     desk = Desk(ledger, gather_s=10.0)
     assert await desk.courier.send_due() is None
     await desk.sight("a")
@@ -68,7 +68,7 @@ async def test_a_message_waits_for_others_and_is_sent_once(ledger: SqliteLedger)
     assert desk.told() == ["[warning] about a", "[warning] about b"]
 
 
-async def test_ten_thousand_at_once_are_one_digest(ledger: SqliteLedger) -> None:
+async def test_ten_thousand_at_once_are_one_digest(ledger: SqlLedger) -> None:
     desk = Desk(ledger)
     names = [str(n) for n in range(10_000)]
     for at in range(0, len(names), 500):
@@ -86,7 +86,7 @@ async def test_ten_thousand_at_once_are_one_digest(ledger: SqliteLedger) -> None
     assert await desk.courier.send_due() is None
 
 
-async def test_what_is_not_taken_is_tried_again_with_growing_waits(ledger: SqliteLedger) -> None:
+async def test_what_is_not_taken_is_tried_again_with_growing_waits(ledger: SqlLedger) -> None:
     desk = Desk(ledger, gather_s=0.0)
     desk.sheet.fails = 3
     await desk.sight("a")
@@ -101,7 +101,7 @@ async def test_what_is_not_taken_is_tried_again_with_growing_waits(ledger: Sqlit
 
 
 async def test_one_who_never_takes_it_is_given_up_and_that_is_seen(
-    ledger: SqliteLedger, capsys: pytest.CaptureFixture[str]
+    ledger: SqlLedger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     desk = Desk(ledger, gather_s=0.0)
     desk.sheet.fails = 10**9
@@ -118,7 +118,7 @@ async def test_one_who_never_takes_it_is_given_up_and_that_is_seen(
     assert desk.told() == ["[warning] about b"], "and the next one is told"
 
 
-async def test_no_more_than_so_many_an_hour(ledger: SqliteLedger) -> None:
+async def test_no_more_than_so_many_an_hour(ledger: SqlLedger) -> None:
     desk = Desk(ledger, gather_s=0.0, per_hour=2)
     for name in ("a", "b", "c"):
         await desk.sight(name)
@@ -133,7 +133,7 @@ async def test_no_more_than_so_many_an_hour(ledger: SqliteLedger) -> None:
     assert desk.told()[2:] == ["11 alerts: 11 warning"], "what waited is told as one"
 
 
-async def test_a_rate_does_not_believe_a_clock_that_was_put_back(ledger: SqliteLedger) -> None:
+async def test_a_rate_does_not_believe_a_clock_that_was_put_back(ledger: SqlLedger) -> None:
     desk = Desk(ledger, gather_s=0.0, per_hour=1)
     desk.clock.advance(10 * 86_400)
     await desk.sight("a")
@@ -145,7 +145,7 @@ async def test_a_rate_does_not_believe_a_clock_that_was_put_back(ledger: SqliteL
 
 
 async def test_whatever_a_sink_raises_is_a_failure_without_words(
-    ledger: SqliteLedger, capsys: pytest.CaptureFixture[str]
+    ledger: SqlLedger, capsys: pytest.CaptureFixture[str]
 ) -> None:
     desk = Desk(ledger, gather_s=0.0)
 
@@ -169,12 +169,12 @@ from thriftgate.alerts.sinks.posting import WebhookSink
 from thriftgate.core.alerting.alert import Message
 from thriftgate.core.alerting.life import Habits
 from thriftgate.core.alerting.message import Text
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_alerts import SqliteAlerts
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_alerts import SqlAlerts
 
 async def main(path, url):
     async with roads(*NEAR) as there:
-        book = SqliteAlerts(SqliteLedger.open(path))
+        book = SqlAlerts(SqlLedger.open(path))
         now_us = int(there.clock.now_s() * 1e6)
         await book.sight([sighting("a"), sighting("b")], Habits(), lambda *_: ("ops",), now_us)
         await Courier("ops", WebhookSink(url, {secret!r}, there), book, there.clock, Manners(0.0, 1)).send_due()
@@ -200,8 +200,8 @@ async def test_killed_between_intent_and_answer_it_is_told_in_the_next_life_unde
         victims.append(child.pid)
         code = await asyncio.to_thread(child.wait, 30)
         assert code == -signal.SIGKILL
-        ledger = SqliteLedger.open(path)
-        book, clock = SqliteAlerts(ledger), there.clock
+        ledger = SqlLedger.open(path)
+        book, clock = SqlAlerts(ledger), there.clock
         assert isinstance(clock, TestClock)
         assert {(one.state, one.tries) for one in await book.notices()} == {("due", 1)}
         courier = Courier("ops", WebhookSink(seen.url, SECRET, there), book, clock, Manners(0.0, 1))

@@ -15,8 +15,8 @@ from thriftgate.alerts.desk import Desk
 from thriftgate.core.alerting.life import Habits
 from thriftgate.core.alerting.rules import Rule
 from thriftgate.core.errors import InputError
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_alerts import SqliteAlerts
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_alerts import SqlAlerts
 from thriftgate.settings import AlertRuleRow
 
 FIXED = Rule("fixed", above=1.0)
@@ -24,9 +24,9 @@ FIXED = Rule("fixed", above=1.0)
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     clock = TestClock()
-    book = SqliteAlerts(ledger)
+    book = SqlAlerts(ledger)
     now_us = int(clock.now_s() * 1e6)
     await book.sight([sighting("a", labels=("team=t",)), sighting("b")], Habits(), lambda *_: ("ops",), now_us)
     yield Desk(book, [FIXED], clock)

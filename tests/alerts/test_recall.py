@@ -10,7 +10,7 @@ from thriftgate.alerts.recall import recall
 from thriftgate.core.alerting.board import Board
 from thriftgate.core.alerting.rules import HOUR_US, Rule
 from thriftgate.ledger.entries import balanced
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 NOW = 1_795_262_400_000_000
 DAY = 24 * HOUR_US
@@ -18,7 +18,7 @@ ZONES = {"UTC": UTC}
 
 
 async def test_all_that_rules_look_back_to(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     for n in range(40 * 6):
         at = NOW - n * 4 * HOUR_US - 1
         await ledger.settle(entry_of(id=f"tg_{n:04}", opened_us=at, settled_us=at, postings=balanced(n, n, {})))
@@ -37,7 +37,7 @@ async def test_all_that_rules_look_back_to(tmp_path: Path) -> None:
 
 
 async def test_empty_books(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     board = Board([Rule("now", above=1.0)], ZONES)
     await recall(ledger, board, NOW)
     assert not any(verdict.met for _, _, verdict in board.verdicts(NOW))

@@ -24,8 +24,8 @@ from thriftgate.core.alerting.rules import HOUR_US, Rule
 from thriftgate.core.errors import LedgerError
 from thriftgate.engine.tasks import Tasks
 from thriftgate.ledger.entries import Entry, balanced
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_alerts import SqliteAlerts
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_alerts import SqlAlerts
 
 USD = 10**12
 DEAR = Rule("dear", above=2.0 * USD, over_us=HOUR_US, by="key")
@@ -36,8 +36,8 @@ class Stand:
 
     def __init__(self, path: Path, clock: TestClock, rules: tuple[Rule, ...], detectors: Iterable[Detector]) -> None:
         self.clock = clock
-        self.ledger = SqliteLedger.open(path)
-        self.book = SqliteAlerts(self.ledger)
+        self.ledger = SqlLedger.open(path)
+        self.book = SqlAlerts(self.ledger)
         self.sheet = Sheet()
         self.tasks = Tasks()
         courier = Courier("ops", self.sheet, self.book, clock, Manners(gather_s=0.0))

@@ -8,14 +8,14 @@ import pytest
 
 from tests.cli.entries import OPENED_US, entry_of
 from thriftgate.answers.nearest import nearest_calls
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 NOW_S = OPENED_US / 1e6 + 60
 
 
-async def filled(path: Path, *ages_s: int) -> tuple[SqliteLedger, list[str]]:
+async def filled(path: Path, *ages_s: int) -> tuple[SqlLedger, list[str]]:
     """Books with a call for each age before NOW_S."""
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     ids = []
     for number, age_s in enumerate(ages_s):
         ids.append(f"tg_{int((NOW_S - age_s) * 1e6):014x}{number:012x}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thriftgate.answers.report import remarks_document, report_document, savings_document
 from thriftgate.ledger.entries import Group, Remarks, Report
-from thriftgate.ledger.sqlite_savings import Conversation, OwnCost
+from thriftgate.ledger.sql_savings import Conversation, OwnCost
 from thriftgate.quality.savings import savings_of
 
 FOUND = Report(2, 1, 0, 5 * 10**9, 2 * 10**9, {"a": 4 * 10**9, "b": -(10**9)}, (Group("m", 2, 5, 2),), (), ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thriftgate.answers.tasks import tasks_document
-from thriftgate.ledger.sqlite_savings import TaskSum
+from thriftgate.ledger.sql_savings import TaskSum
 
 
 def test_the_document() -> None:

@@ -14,7 +14,7 @@ from thriftgate.audit.books import as_sent
 from thriftgate.audit.findings import Books, Findings, Money
 from thriftgate.audit.replay.policies import AS_SENT, CACHE
 from thriftgate.ledger.entries import balanced
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.pricing.load import load_book, load_models
 
 
@@ -56,7 +56,7 @@ def test_as_sent_adds_what_was_saved_to_the_bill() -> None:
 
 async def test_a_call_without_a_trail_is_audited_by_its_counts(tmp_path: Path) -> None:
     path = tmp_path / "l.db"
-    books = SqliteLedger.open(str(path))
+    books = SqlLedger.open(str(path))
     await books.settle(replace(entry_of("a"), postings=balanced(7, 5, {"cache.breakpoints": 2})))
     await books.close()
     found = audit(Wanted((str(path),)), load_book(), load_models())

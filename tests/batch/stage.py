@@ -21,7 +21,7 @@ from thriftgate.core.money import pico_from_usd
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
 from thriftgate.ledger.jobs import BatchRow, BatchState
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.providers.transport import Incoming, Outgoing, Timeouts
 from thriftgate.settings import load
@@ -315,7 +315,7 @@ class Stage:
     def kill_at_write(self, number: int, *, after: bool) -> None:
         """Die at the transaction of that number from here on: before it is begun, or as soon as it is durable."""
         ledger = self.engine.ledger
-        assert isinstance(ledger, SqliteLedger)
+        assert isinstance(ledger, SqlLedger)
         left, transact = [number], ledger.transact
 
         async def counted(work: Callable[[Any], _T]) -> _T:
@@ -386,7 +386,7 @@ class Stage:
 async def abandon(engine: Engine) -> None:
     """Leave an engine as a killed process leaves it: nothing more is written, its locks are free, its files still there."""
     ledger = engine.ledger
-    assert isinstance(ledger, SqliteLedger)
+    assert isinstance(ledger, SqlLedger)
     ledger._closed = True
     ledger._queue.put(None)
     ledger._thread.join()

@@ -12,16 +12,16 @@ from tests.batch.stage import Stage, params
 from tests.batch.test_runner import QUICK
 from thriftgate.batch.work import Options, Stopped
 from thriftgate.core.control.budgets import Budget
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 
 BUDGET = Budget("bud_1", "night", 1, window="total", stages=())
 
 
-def book_of(stage: Stage) -> SqliteBudgetBook:
+def book_of(stage: Stage) -> SqlBudgetBook:
     ledger = stage.engine.ledger
-    assert isinstance(ledger, SqliteLedger)
-    return SqliteBudgetBook(ledger)
+    assert isinstance(ledger, SqlLedger)
+    return SqlBudgetBook(ledger)
 
 
 async def worst_of(folder: Path, bodies: list[dict[str, Any]]) -> int:

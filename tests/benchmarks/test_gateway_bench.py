@@ -187,7 +187,7 @@ def test_samples_are_shared_out_by_room_and_function() -> None:
         "serve (thriftgate/cli/serve.py:3);plan (thriftgate/core/planner.py:9);loads (msgspec/json.py:1) 30\n"
         "serve (thriftgate/cli/serve.py:3);send (uvicorn/server.py:7) 10\n"
         "epoll_pwait (libc.so.6) 60\n"
-        "drain (thriftgate/ledger/sqlite.py:8);get (queue.c:2);pthread_cond_timedwait (libc.so.6);0x7f (libc.so.6) 500\n"
+        "drain (thriftgate/ledger/sql.py:8);get (queue.c:2);pthread_cond_timedwait (libc.so.6);0x7f (libc.so.6) 500\n"
     )
     text = shares(raw)
     assert "100 samples" in text

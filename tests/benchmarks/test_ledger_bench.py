@@ -10,7 +10,7 @@ import pytest
 from benchmarks.ledger.__main__ import main
 from benchmarks.ledger.books import write_month
 
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 
 def test_the_books_balance_and_read_back(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_the_books_balance_and_read_back(tmp_path: Path) -> None:
     write_month(path, 2_000)
 
     async def see() -> None:
-        ledger = SqliteLedger.open(path)
+        ledger = SqlLedger.open(path)
         assert await ledger.unbalanced() == []
         entries = await ledger.entries(limit=2_000)
         assert len(entries) == 2_000

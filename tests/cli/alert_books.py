@@ -12,17 +12,17 @@ from tests.alerts.receiving import HOSTILE, sighting
 from tests.cli.entries import entry_of
 from thriftgate.core.alerting.alert import Sighting
 from thriftgate.core.alerting.life import Habits
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_alerts import SqliteAlerts
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_alerts import SqlAlerts
 
 NOW = int(time.time() * 1e6)
 
 
 def written(path: Path, *sightings: Sighting) -> str:
     async def write() -> None:
-        ledger = SqliteLedger.open(path)
+        ledger = SqlLedger.open(path)
         await ledger.settle(entry_of(opened_us=NOW - 10**6, settled_us=NOW))
-        book = SqliteAlerts(ledger)
+        book = SqlAlerts(ledger)
         await book.sight(sightings, Habits(), lambda *_: ("ops",), NOW)
         if sightings:
             message = await book.take_up("ops", NOW, gathered_us=NOW, digest_over=1, lease_us=1)

@@ -17,7 +17,7 @@ from thriftgate.answers.cache import ADVICE, saved_by_caching
 from thriftgate.core.misses import Cause, Miss
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.ledger.entries import Entry, PricedAlike
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.pricing.load import load_book
 from thriftgate.simulator import SimClock
 
@@ -27,7 +27,7 @@ DAY = OPENED_US // 86_400_000_000
 
 def written(path: Path, *entries: Entry) -> str:
     async def write() -> None:
-        ledger = SqliteLedger.open(path)
+        ledger = SqlLedger.open(path)
         for entry in entries:
             await ledger.settle(entry)
         await ledger.close()

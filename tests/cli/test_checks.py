@@ -21,7 +21,7 @@ from thriftgate.core.models import ModelTable
 from thriftgate.core.prices import day_from_iso
 from thriftgate.gateway.app import Gateway
 from thriftgate.ledger.entries import Hold
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.pricing.load import load_book, load_models
 
 TODAY = day_from_iso("2026-11-21")
@@ -107,7 +107,7 @@ def test_books_with_an_open_hold(tmp_path: Path) -> None:
     path = tmp_path / "l.db"
 
     async def hold() -> None:
-        ledger = SqliteLedger.open(path)
+        ledger = SqlLedger.open(path)
         await ledger.hold(Hold("tg_open", OPENED_US, "key", MODEL, 5, 3))
         await ledger.close()
 

@@ -14,7 +14,7 @@ from tests.cli.entries import MODEL, OPENED_US, entry_of
 from thriftgate.core.levers import LEVERS
 from thriftgate.core.misses import Miss
 from thriftgate.ledger.entries import Hold
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
@@ -128,7 +128,7 @@ def test_bad_usage(run: Run, arguments: tuple[str, ...]) -> None:
 
 
 async def _write(path: Path, *holds: Hold) -> None:
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     for hold in holds:
         await ledger.hold(hold)
     await ledger.close()

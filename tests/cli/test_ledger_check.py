@@ -13,7 +13,7 @@ import pytest
 from tests.cli.conftest import Books
 from thriftgate.cli.ledger_check import checked, print_checked
 from thriftgate.core.errors import ConfigError, LedgerError
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 
 def changed(books: Books, folder: Path, statement: str) -> str:
@@ -39,7 +39,7 @@ def test_not_while_a_gateway_serves(books: Books, tmp_path: Path) -> None:
     path = changed(books, tmp_path, "update rollup_ways set calls = 0")
 
     async def serve() -> None:
-        ledger = SqliteLedger.open(path)
+        ledger = SqlLedger.open(path)
         ledger.claim()
         try:
             assert (await asyncio.to_thread(checked, path, rebuild=False))["differing"] > 0

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import MODEL, Books, Run
 from thriftgate.answers.report import report_document
 from thriftgate.ledger.entries import Group, Report
-from thriftgate.ledger.sqlite_savings import Conversation, OwnCost
+from thriftgate.ledger.sql_savings import Conversation, OwnCost
 from thriftgate.quality.savings import savings_of
 
 

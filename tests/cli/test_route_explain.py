@@ -17,7 +17,7 @@ from thriftgate.cli.route_explain import explained, print_explanation
 from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.core.routing.artefact import Artefact, signed
 from thriftgate.engine.build import artefact_secret
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.quality.proof import Proof, Sampling
 from thriftgate.settings import Settings
 
@@ -82,7 +82,7 @@ def test_an_artefact_of_these_books(tmp_path: Path) -> None:
     settings = learned(tmp_path)
 
     async def sign() -> None:
-        books = SqliteLedger.open(settings.ledger.path)
+        books = SqlLedger.open(settings.ledger.path)
         (tmp_path / "artefact.json").write_bytes(signed(lasting(), await artefact_secret(settings, books)))
         await books.close()
 

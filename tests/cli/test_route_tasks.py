@@ -12,7 +12,7 @@ from thriftgate.cli.route_tasks import print_tasks, report_on_tasks
 from thriftgate.core.errors import ConfigError, InputError
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.ledger.entries import balanced
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> str:
     ]
 
     async def write() -> None:
-        ledger = SqliteLedger.open(tmp_path / "books.db")
+        ledger = SqlLedger.open(tmp_path / "books.db")
         for entry in entries:
             await ledger.settle(entry)
         await ledger.close()

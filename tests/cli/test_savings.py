@@ -19,7 +19,7 @@ from tests.engine.routes import Wire, certified
 from tests.fixtures import HEADERS, TestClock, assert_sound, call_of, engine_on, read_all, simulator
 from thriftgate.core.money import pico_from_usd
 from thriftgate.ledger.entries import BASELINE, Entry, balanced
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.quality.proof import Proof, Sampling
 from thriftgate.simulator import TASK_SETS
 
@@ -47,7 +47,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 async def _run(folder: Path) -> Ran:
     app, path = simulator(), str(folder / "books.db")
-    books = SqliteLedger.open(path)
+    books = SqlLedger.open(path)
     await books.secret("key_salt", SALT)
     await books.close()
     wire = Wire(app)
@@ -211,7 +211,7 @@ def test_what_is_not_to_be_trusted_is_said(tmp_path: Path, run: Run, entries: Se
     path = str(tmp_path / "books.db")
 
     async def write() -> None:
-        ledger = SqliteLedger.open(path)
+        ledger = SqlLedger.open(path)
         for entry in entries:
             await ledger.settle(entry)
         await ledger.close()

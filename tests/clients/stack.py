@@ -19,7 +19,7 @@ import msgspec
 
 from thriftgate.core.money import usd_from_pico
 from thriftgate.ledger.entries import UPSTREAM, Entry, Hold
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 KEY = "sk-ant-sim-test-0000"
 START_S = 20.0
@@ -174,7 +174,7 @@ def paid_usd(entry: Entry) -> Decimal:
 
 async def read_books(path: Path) -> Books:
     """All that a ledger file holds now."""
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     try:
         holds = list(await ledger.open_holds())  # first: what is settled from here on is among the entries
         return Books(list(await ledger.entries(limit=100_000)), holds, list(await ledger.unbalanced()))

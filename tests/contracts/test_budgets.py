@@ -9,8 +9,8 @@ import pytest
 from tests.contracts.check_budgets import BUDGET_CHECKS, Books, Check
 from tests.contracts.check_ledger import Opener
 from tests.contracts.test_ledgers import BACK_ENDS
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 
 
 @pytest.mark.parametrize("check", BUDGET_CHECKS, ids=lambda check: check.__name__)
@@ -20,7 +20,7 @@ async def test_contract(back_end: type, check: Check, tmp_path: Path) -> None:
 
     def opened() -> Books:
         ledger = opener.open()
-        assert isinstance(ledger, SqliteLedger)
-        return Books(ledger, SqliteBudgetBook(ledger))
+        assert isinstance(ledger, SqlLedger)
+        return Books(ledger, SqlBudgetBook(ledger))
 
     await check(opened)

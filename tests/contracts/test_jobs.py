@@ -10,13 +10,13 @@ import pytest
 from tests.contracts import check_grouping, check_jobs, check_settling
 from tests.contracts.check_jobs import Books, Check, Opener
 from thriftgate.ledger.jobs import JobBook, Lease
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_jobs import SqliteJobs
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_jobs import SqlJobs
 
 
 def _books(path: Path | str) -> Books:
-    ledger = SqliteLedger.open(path)
-    return Books(ledger, SqliteJobs(ledger))
+    ledger = SqlLedger.open(path)
+    return Books(ledger, SqlJobs(ledger))
 
 
 def sqlite_file(folder: Path) -> Opener:

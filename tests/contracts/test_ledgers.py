@@ -11,19 +11,19 @@ from hypothesis import given, settings
 
 from tests.contracts.check_ledger import CHECKS, ENTRIES, Check, Opener, an_entry_comes_back_as_it_was
 from thriftgate.ledger.entries import Entry
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 
 def sqlite_file(folder: Path) -> Opener:
-    return Opener(lambda: SqliteLedger.open(folder / "books.db"), durable=True)
+    return Opener(lambda: SqlLedger.open(folder / "books.db"), durable=True)
 
 
 def sqlite_full_sync(folder: Path) -> Opener:
-    return Opener(lambda: SqliteLedger.open(folder / "books.db", sync="full"), durable=True)
+    return Opener(lambda: SqlLedger.open(folder / "books.db", sync="full"), durable=True)
 
 
 def sqlite_memory(_folder: Path) -> Opener:
-    return Opener(lambda: SqliteLedger.open(":memory:"), durable=False)
+    return Opener(lambda: SqlLedger.open(":memory:"), durable=False)
 
 
 BACK_ENDS = (sqlite_file, sqlite_full_sync, sqlite_memory)

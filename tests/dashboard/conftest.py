@@ -24,8 +24,8 @@ from thriftgate.dashboard.look import look_of
 from thriftgate.dashboard.pages import PAGES
 from thriftgate.dashboard.pages.page import Document
 from thriftgate.ledger.entries import Entry
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_alerts import SqliteAlerts
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_alerts import SqlAlerts
 
 COUNT = 3_000
 HOSTILE = (
@@ -50,9 +50,9 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def _oddities(path: Path, until_us: int) -> None:
-    books = SqliteLedger.open(path)
+    books = SqlLedger.open(path)
     try:
-        await SqliteAlerts(books).sight([sighting(name) for name in ("burn", HOSTILE[0])], Habits(), lambda *_: (), until_us)
+        await SqlAlerts(books).sight([sighting(name) for name in ("burn", HOSTILE[0])], Habits(), lambda *_: (), until_us)
         for entry in odd_calls(until_us):
             await books.settle(entry)
     finally:

@@ -17,7 +17,7 @@ from thriftgate.engine.vaults import master_key_of, tenants_of
 from thriftgate.gateway.app import Gateway
 from thriftgate.ledger.issuing import HOST, Issuer, KeyDraft
 from thriftgate.ledger.sealing import open_vault
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.tenants import Role, Team
 from thriftgate.settings import Settings
 from thriftgate.simulator import SimClock, Simulator
@@ -59,7 +59,7 @@ def key_made(settings: Settings, name: str, role: Role = "", team: str = "") -> 
     """A key in the books, as `thriftgate keys create` makes it: its id and its secret. A team is made where it is new."""
 
     async def make() -> tuple[str, str]:
-        ledger = SqliteLedger.open(settings.ledger.path)
+        ledger = SqlLedger.open(settings.ledger.path)
         try:
             tenants = tenants_of(ledger)
             vault = await open_vault(tenants, master_key_of(settings))

@@ -15,7 +15,7 @@ from thriftgate.dashboard.asked import Sources
 from thriftgate.dashboard.beside import Beside
 from thriftgate.dashboard.feed import WATCHERS_MAX, Feed, Tick, TooMany
 from thriftgate.ledger.entries import Hold
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 
 async def opened(path: Path) -> tuple[Beside, Sources]:
@@ -58,7 +58,7 @@ async def test_what_was_settled_is_told_once(tmp_path: Path, beside: bool) -> No
         await alone.close()
 
 
-def within(sources: Sources, writer: SqliteLedger) -> Sources:
+def within(sources: Sources, writer: SqlLedger) -> Sources:
     """The same, with the books of the gateway in this process."""
     import dataclasses
 

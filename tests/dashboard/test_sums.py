@@ -16,7 +16,7 @@ from thriftgate.dashboard.sums import (
     step_of,
     summed,
 )
-from thriftgate.ledger.sqlite_spend import spend
+from thriftgate.ledger.sql_spend import spend
 
 
 async def test_columns_add_up_to_the_whole(sources: Sources) -> None:

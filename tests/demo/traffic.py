@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tests.demo.done import demo_done
 from thriftgate.ledger.entries import Entry
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 
 def entries_of(workload: str) -> list[Entry]:
@@ -20,7 +20,7 @@ def entries_of(workload: str) -> list[Entry]:
 
 
 async def _entries(path: str) -> Sequence[Entry]:
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     try:
         return await ledger.entries(limit=10_000)
     finally:

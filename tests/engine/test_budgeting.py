@@ -32,8 +32,8 @@ from thriftgate.engine.budgeting import budget_headers
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.app import Gateway
 from thriftgate.ledger.entries import UPSTREAM
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 
 DOLLAR = 10**12
 CENT = DOLLAR // 100
@@ -46,9 +46,9 @@ def budget(limit_pico: int, *stages: Stage, **members: Any) -> Budget:
     return replace(base, **members)
 
 
-def book_of(engine: Engine) -> SqliteBudgetBook:
-    assert isinstance(engine.ledger, SqliteLedger)
-    return SqliteBudgetBook(engine.ledger)
+def book_of(engine: Engine) -> SqlBudgetBook:
+    assert isinstance(engine.ledger, SqlLedger)
+    return SqlBudgetBook(engine.ledger)
 
 
 async def put(engine: Engine, *budgets: Budget) -> None:
@@ -108,8 +108,8 @@ async def test_a_call_without_room_is_booked_as_refused_and_answered_in_the_apis
     settings = settings_of(ledger={"path": str(tmp_path / "books.db")})
     with serving(simulator()) as url:
         gateway = Gateway(settings.model_copy(update={"upstream": settings.upstream.model_copy(update={"url": url})}))
-        ledger = SqliteLedger.open(tmp_path / "books.db")
-        await SqliteBudgetBook(ledger).put(budget(1000))
+        ledger = SqlLedger.open(tmp_path / "books.db")
+        await SqlBudgetBook(ledger).put(budget(1000))
         with serving(gateway) as at:
             async with aiohttp.ClientSession() as http, http.post(at + "/v1/messages", json=WORST, headers=HEADERS) as got:
                 assert (got.status, got.headers["thriftgate-error"]) == (402, "budget")
@@ -138,8 +138,8 @@ async def test_held_money_is_worth_another_try() -> None:
 
 async def test_a_killed_process_leaves_its_worst_case_in_doubt(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
-    ledger = SqliteLedger.open(path)
-    await SqliteBudgetBook(ledger).put(budget(DOLLAR))
+    ledger = SqlLedger.open(path)
+    await SqlBudgetBook(ledger).put(budget(DOLLAR))
     from tests.contracts.check_budgets import taking
 
     await ledger.hold(taking("tg_00000000000001deadbeef0001", 0.5))
@@ -202,8 +202,8 @@ async def test_what_another_process_changes_is_seen_soon(tmp_path: Path) -> None
     clock = TestClock()
     async with engine_on(simulator(), clock=clock, ledger={"path": str(path)}) as engine:
         assert not engine.budgeting.on
-        beside = SqliteLedger.open(path)
-        await SqliteBudgetBook(beside).put(budget(1000))
+        beside = SqlLedger.open(path)
+        await SqlBudgetBook(beside).put(budget(1000))
         with pytest.raises(BudgetExceeded):  # the ledger knows at once
             await engine.messages(call_of(WORST))
         clock.advance(5)

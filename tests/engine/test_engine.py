@@ -35,7 +35,7 @@ from thriftgate.core.errors import (
 from thriftgate.core.money import pico_from_usd, usd_from_pico
 from thriftgate.engine.build import build_engine
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Hold
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.providers.transport import Incoming, Outgoing, Timeouts
 from thriftgate.simulator import Faults
@@ -377,7 +377,7 @@ async def test_an_answer_that_cannot_be_booked_is_withheld(tmp_path: Path) -> No
     provider = Provider(Say([gate, MESSAGE]))
     path = str(tmp_path / "books.db")
     async with engine_on(provider, ledger={"path": path}) as engine:
-        assert isinstance(engine.ledger, SqliteLedger)
+        assert isinstance(engine.ledger, SqlLedger)
         call = asyncio.ensure_future(engine.messages(call_of(message())))
         await provider.asked.wait()
         engine.ledger._writer.execute("pragma query_only = on")
@@ -395,7 +395,7 @@ async def test_an_answer_that_cannot_be_booked_is_withheld(tmp_path: Path) -> No
 
 async def test_open_holds_are_closed_at_the_next_start(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     for number in range(3):
         await ledger.hold(Hold(f"tg_{number}", 1000 + number, "key_a", MODEL, worst_pico=900, forecast_pico=70 + number))
     await ledger.close()

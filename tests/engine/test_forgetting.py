@@ -9,11 +9,11 @@ from tests.ledger.scans import START_US
 from thriftgate.engine.forgetting import EVERY_US, Forgetting
 from thriftgate.engine.tasks import Tasks
 from thriftgate.ledger.rollup_spans import DAY_US
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 
 async def test_old_calls_go_once_an_hour(tmp_path: Path) -> None:
-    ledger, tasks = SqliteLedger.open(tmp_path / "books.db"), Tasks()
+    ledger, tasks = SqlLedger.open(tmp_path / "books.db"), Tasks()
     await ledger.settle(entry_of("old", opened_us=START_US))
     ledger.heard.append(Forgetting(ledger, 2, tasks).heard)
 

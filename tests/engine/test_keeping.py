@@ -9,7 +9,7 @@ import pytest
 from tests.fixtures import TestClock, call_of, engine_on, message, simulator
 from thriftgate.engine.keeping import KEEP_EVERY_S, Keeper
 from thriftgate.engine.tasks import Tasks
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 
 class Word:
@@ -28,7 +28,7 @@ class Word:
 
 
 async def test_what_is_kept_comes_back(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     keeper = Keeper({"one": Word(b"1"), "two": Word(b"garbage")}, ledger, TestClock(), Tasks())
     await keeper.keep()
     one, two, three = Word(), Word(b"as it was"), Word(b"as it was")
@@ -38,7 +38,7 @@ async def test_what_is_kept_comes_back(tmp_path: Path) -> None:
 
 
 async def test_it_is_kept_every_few_minutes(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     clock, tasks = TestClock(), Tasks()
     keeper = Keeper({"one": Word(b"1")}, ledger, clock, tasks)
     clock.advance(KEEP_EVERY_S - 1)
@@ -53,7 +53,7 @@ async def test_it_is_kept_every_few_minutes(tmp_path: Path) -> None:
 
 
 async def test_a_closed_ledger_is_no_reason_to_fail(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     await ledger.close()
     await Keeper({"one": Word(b"1")}, ledger, TestClock(), Tasks()).keep()
 
@@ -77,7 +77,7 @@ async def test_an_engine_that_is_started_again_knows_what_it_knew(tmp_path: Path
 
 
 async def test_one_that_is_added_later_takes_up_what_was_kept_of_it(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     await Keeper({"one": Word(b"1"), "late": Word(b"2"), "bad": Word(b"garbage")}, ledger, TestClock(), Tasks()).keep()
     keeper = Keeper({"one": Word(b"new")}, ledger, TestClock(), Tasks())
     late, bad, never = Word(), Word(b"as it was"), Word(b"as it was")

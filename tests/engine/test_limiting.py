@@ -33,9 +33,9 @@ from thriftgate.core.control.whose import Whose
 from thriftgate.core.errors import BudgetExceeded, LedgerError, LimitExceeded, Unreachable
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.app import Gateway
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
-from thriftgate.ledger.sqlite_limits import SqliteLimitBook
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
+from thriftgate.ledger.sql_limits import SqlLimitBook
 from thriftgate.providers.transport import Incoming, Outgoing, Timeouts
 
 
@@ -130,8 +130,8 @@ async def test_nothing_is_used_by_a_call_that_was_not_sent() -> None:
     rules = (rule(amount=5), rule("output_tokens", 10_000), rule("concurrency", 2))
     full = {"requests": 5, "output_tokens": 10_000}
     async with engine_on(simulator(), limits=limits(*rules)) as engine:
-        assert isinstance(engine.ledger, SqliteLedger)
-        book = SqliteBudgetBook(engine.ledger)
+        assert isinstance(engine.ledger, SqlLedger)
+        book = SqlBudgetBook(engine.ledger)
         budget = Budget("bud_1", "all", 1)
         await book.put(budget)
         with pytest.raises(BudgetExceeded):
@@ -267,7 +267,7 @@ async def test_through_the_gateway_in_the_apis_shape(tmp_path: Path) -> None:
     settings = settings_of(ledger={"path": str(path)}, limits=limits(rule("concurrency", 1)))
     with serving(simulator()) as url:
         settings = settings.model_copy(update={"upstream": settings.upstream.model_copy(update={"url": url})})
-        ledger = SqliteLedger.open(path)
+        ledger = SqlLedger.open(path)
         async with aiohttp.ClientSession(headers=HEADERS) as http:
             with serving(Gateway(settings)) as at:
 
@@ -277,7 +277,7 @@ async def test_through_the_gateway_in_the_apis_shape(tmp_path: Path) -> None:
                         return got.status == status
 
                 assert await answers(200)
-                await SqliteLimitBook(ledger).put(Limit("lim_1", "few", "requests", 2, per="hour"))
+                await SqlLimitBook(ledger).put(Limit("lim_1", "few", "requests", 2, per="hour"))
                 await until(lambda: answers(429))
                 async with http.post(at + "/v1/messages", json=SHORT) as got:
                     error = (await got.json())["error"]
@@ -288,9 +288,9 @@ async def test_through_the_gateway_in_the_apis_shape(tmp_path: Path) -> None:
                     assert got.headers["request-id"].startswith("tg_")
                 assert error["type"] == "rate_limit_error"
                 assert error["message"].startswith("limit few: 2 requests a hour; 0 requests left")
-                await SqliteLimitBook(ledger).put(Limit("lim_1", "few", "requests", 200, per="hour"))
+                await SqlLimitBook(ledger).put(Limit("lim_1", "few", "requests", 200, per="hour"))
                 await until(lambda: answers(200))
-                await SqliteLimitBook(ledger).put(Limit("lim_1", "few", "requests", 2, per="hour"))
+                await SqlLimitBook(ledger).put(Limit("lim_1", "few", "requests", 2, per="hour"))
                 await until(lambda: answers(429))
             with serving(Gateway(settings)) as at:
                 assert await answers(200)  # nothing is used after a restart
@@ -298,6 +298,6 @@ async def test_through_the_gateway_in_the_apis_shape(tmp_path: Path) -> None:
                 async with http.post(at + "/v1/messages", json=long) as got:
                     assert got.status == 200
                     await got.content.readany()  # and gone
-                await SqliteLimitBook(ledger).put(Limit("lim_1", "few", "requests", 200, per="hour"))
+                await SqlLimitBook(ledger).put(Limit("lim_1", "few", "requests", 200, per="hour"))
                 await until(lambda: answers(200))  # the only place is free again
         await ledger.close()

@@ -20,8 +20,8 @@ from thriftgate.engine.build import build_engine
 from thriftgate.engine.keeping import KEEP_EVERY_S
 from thriftgate.ledger.entries import Hold
 from thriftgate.ledger.liveness import process_of
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 from thriftgate.providers.asgi_transport import AsgiTransport
 
 ALIVE = """
@@ -46,8 +46,8 @@ async def test_money_that_a_killed_process_holds_is_freed_while_others_run(tmp_p
     path = str(tmp_path / "books.db")
     async with engine_on(simulator(), ledger={"path": path}) as engine:
         ledger = engine.ledger
-        assert isinstance(ledger, SqliteLedger)
-        await SqliteBudgetBook(ledger).put(Budget("bud_1", "all", 2 * 10**10, window="total", stages=()))
+        assert isinstance(ledger, SqlLedger)
+        await SqlBudgetBook(ledger).put(Budget("bud_1", "all", 2 * 10**10, window="total", stages=()))
         await ledger.hold(replace(hold_of(id_of("bbbbbbbb", 1)), worst_pico=19 * 10**9))
         with pytest.raises(BudgetExceeded, match="is held by calls under way"):
             await engine.messages(call_of(message(max_tokens=400)))
@@ -56,7 +56,7 @@ async def test_money_that_a_killed_process_holds_is_freed_while_others_run(tmp_p
             return not await ledger.open_holds()
 
         await until(freed)
-        (standing,) = await SqliteBudgetBook(ledger).standings(10**15)
+        (standing,) = await SqlBudgetBook(ledger).standings(10**15)
         assert (standing.held_pico, standing.doubt_pico) == (0, 19 * 10**9 - 70)
         assert [entry.outcome for entry in await ledger.entries()] == ["lost", "refused"]
 
@@ -64,7 +64,7 @@ async def test_money_that_a_killed_process_holds_is_freed_while_others_run(tmp_p
 async def test_what_waits_for_a_batch_or_belongs_to_a_living_process_is_left_open(tmp_path: Path) -> None:
     """A worker is killed: only then are its calls lost, and what it had put into batches waits on."""
     path = str(tmp_path / "books.db")
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     theirs, batched, old = (
         hold_of(id_of("bbbbbbbb", 1)),
         hold_of(id_of("bbbbbbbb", 2), "tgb_1"),
@@ -99,7 +99,7 @@ async def test_what_waits_for_a_batch_or_belongs_to_a_living_process_is_left_ope
 async def test_a_call_that_is_settled_while_others_look_is_not_lost(tmp_path: Path) -> None:
     """Two that start at once after a crash: each call it left is booked once, and both start."""
     path = str(tmp_path / "books.db")
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     for number in range(20):
         await ledger.hold(hold_of(id_of("dddddddd", number)))
     await ledger.close()
@@ -158,7 +158,7 @@ async def test_a_worker_keeps_no_memories(tmp_path: Path) -> None:
             assert (await engine.messages(call_of(body))).status == 200
             clock.advance(KEEP_EVERY_S + 1)
         await engine.close()
-        ledger = SqliteLedger.open(tmp_path / "books.db")
+        ledger = SqlLedger.open(tmp_path / "books.db")
         kept.append({name: await ledger.kept(name) for name in engine.knowledge.memories})
         await ledger.close()
     assert any(kept[0].values())

@@ -31,7 +31,7 @@ from thriftgate.engine.engine import Engine
 from thriftgate.engine.reply import StreamReply
 from thriftgate.engine.settle import Ending, entry_for, hold_of
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.wire.early_end import EarlyEnd
 
 EVENTS = sse_events()
@@ -103,7 +103,7 @@ async def test_the_last_piece_waits_for_the_books(tmp_path: Path) -> None:
 
 async def test_a_stream_that_cannot_be_booked_never_shows_its_end() -> None:
     async with engine_on(Provider(say_stream())) as engine:
-        assert isinstance(engine.ledger, SqliteLedger)
+        assert isinstance(engine.ledger, SqlLedger)
         reply = await engine.messages(call_of(STREAM))
         engine.ledger._writer.execute("pragma query_only = on")
         assert [await reply.read() for _ in EVENTS[:-1]] == EVENTS[:-1]
@@ -386,7 +386,7 @@ async def is_gone(provider: Provider) -> bool:
 
 async def test_an_end_that_cannot_be_booked_is_never_shown() -> None:
     async with engine_on(Provider(say_lines())) as engine:
-        assert isinstance(engine.ledger, SqliteLedger)
+        assert isinstance(engine.ledger, SqlLedger)
         reply = await replying(engine, "first_line")
         for _ in range(3):
             await reply.read()

@@ -17,7 +17,7 @@ from thriftgate.gateway.app import Gateway
 from thriftgate.ledger.issuing import HOST, Actor, Issued, Issuer, KeyDraft
 from thriftgate.ledger.master_key import MasterKey
 from thriftgate.ledger.sealing import open_vault
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql_tenants import SqlTenants
 
 PLAIN = {"anthropic-version": "2023-06-01", "content-type": "application/json"}
 
@@ -90,10 +90,10 @@ def now_us() -> int:
 
 
 @contextlib.asynccontextmanager
-async def at_tenants(ledger: str) -> AsyncIterator[SqliteTenants]:
+async def at_tenants(ledger: str) -> AsyncIterator[SqlTenants]:
     """The tenants of a ledger, opened beside whoever is at work on it."""
     async with books(ledger) as opened:
-        yield SqliteTenants(opened)
+        yield SqlTenants(opened)
 
 
 @contextlib.asynccontextmanager

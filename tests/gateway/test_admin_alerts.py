@@ -9,13 +9,13 @@ from tests.fixtures import books
 from tests.gateway.keyed import Stage, at_tenants, now_us, staged
 from thriftgate.core.alerting.life import Habits
 from thriftgate.ledger.issuing import HOST, Issuer
-from thriftgate.ledger.sqlite_alerts import SqliteAlerts
+from thriftgate.ledger.sql_alerts import SqlAlerts
 
 
 async def sighted(stage: Stage, team: str) -> None:
     async with books(stage.ledger) as ledger:
         some = [sighting("ours", labels=(f"team={team}",)), sighting("theirs", labels=("team=other",)), sighting("all")]
-        await SqliteAlerts(ledger).sight(some, Habits(), lambda *_: (), now_us())
+        await SqlAlerts(ledger).sight(some, Habits(), lambda *_: (), now_us())
 
 
 async def test_alerts_are_seen_acknowledged_and_silenced(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.fixtures import HEADERS, MODEL, books, client, message, serving, sett
 from tests.telemetry.pages import samples, value
 from thriftgate.core.control.budgets import Budget
 from thriftgate.gateway.app import Gateway
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 
 SECRET = "the combination is 4711"
 MARKED = {"type": "text", "text": SECRET + " and more words" * 2_000, "cache_control": {"type": "ephemeral"}}
@@ -79,7 +79,7 @@ async def test_budgets_as_they_stand(tmp_path: Path) -> None:
     path = tmp_path / "b.db"
     async with books(path) as ledger:
         for budget in (Budget("b1", "everybody", 10**12), Budget("b2", "agents", 10**11, ("key=*",))):
-            await SqliteBudgetBook(ledger).put(budget)
+            await SqlBudgetBook(ledger).put(budget)
     app = simulator()
     settings = {"ledger": {"path": str(path)}}
     with serving(app) as url, serving(Gateway(settings_of(upstream={"url": url}, **settings))) as at:

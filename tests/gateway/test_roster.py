@@ -15,14 +15,14 @@ from thriftgate.gateway.roster import USED_EVERY_S, Roster
 from thriftgate.ledger.issuing import HOST, Issued, Issuer, KeyDraft
 from thriftgate.ledger.master_key import MasterKey
 from thriftgate.ledger.sealing import Vault, open_vault
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql_tenants import SqlTenants
 from thriftgate.ledger.tenants import Key
 
 
 class Room:
     """A roster on a real file, and somebody who changes keys beside it."""
 
-    def __init__(self, tenants: SqliteTenants) -> None:
+    def __init__(self, tenants: SqlTenants) -> None:
         self.clock = TestClock()
         self.tenants = tenants
         self.issuer = Issuer(tenants, HOST, lambda: int(self.clock.now_s() * 1e6))
@@ -47,7 +47,7 @@ class Room:
 @pytest.fixture
 async def room(tmp_path: Path) -> AsyncIterator[Room]:
     async with books(tmp_path / "books.db") as ledger:
-        yield Room(SqliteTenants(ledger))
+        yield Room(SqlTenants(ledger))
 
 
 async def test_without_keys_nothing_is_opened(room: Room) -> None:

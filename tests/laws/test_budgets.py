@@ -24,8 +24,8 @@ from thriftgate.core.control.whose import Whose, scopes_of
 from thriftgate.core.control.windows import parse_window
 from thriftgate.core.errors import BudgetExceeded
 from thriftgate.ledger.entries import Hold
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 
 T = TypeVar("T")
 CONDITIONS = [
@@ -75,8 +75,8 @@ class Budgets(RuleBasedStateMachine):
         self._open()
 
     def _open(self) -> None:
-        self.ledger = SqliteLedger.open(self.path)
-        self.book = SqliteBudgetBook(self.ledger)
+        self.ledger = SqlLedger.open(self.path)
+        self.book = SqlBudgetBook(self.ledger)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)

@@ -1,4 +1,4 @@
-"""The questions of `sqlite_spend`, answered by looking at every entry: what roll-ups must agree with."""
+"""The questions of `sql_spend`, answered by looking at every entry: what roll-ups must agree with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from thriftgate.core.misses import Miss
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.ledger.entries import BASELINE, SAVED, UPSTREAM, Entry, balanced
 from thriftgate.ledger.rollup_columns import BOUNDS_MS, ERRORS, HOUR_US
-from thriftgate.ledger.sqlite_spend import (
+from thriftgate.ledger.sql_spend import (
     Asked,
     CacheCell,
     LatencyCell,

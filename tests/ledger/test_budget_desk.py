@@ -12,20 +12,20 @@ from tests.contracts.check_budgets import NOW_US, costing, taking
 from thriftgate.core.errors import InputError, NotAllowed, NotThere
 from thriftgate.ledger.budget_desk import BudgetDesk, Wanted
 from thriftgate.ledger.issuing import HOST, Actor, Issuer
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
+from thriftgate.ledger.sql_tenants import SqlTenants
 
 WANTED = Wanted("search", "10", ("team=search",), "day", "Europe/Zurich", stages=("50", "80:cheaper:m"))
 
 
 async def test_a_budgets_life() -> None:
-    ledger = SqliteLedger.open(":memory:")
+    ledger = SqlLedger.open(":memory:")
     numbers = itertools.count(1)
-    tenants = SqliteTenants(ledger)
+    tenants = SqlTenants(ledger)
     issuer = Issuer(tenants, HOST, lambda: NOW_US)
     team = await issuer.add_team("search")
-    desk = BudgetDesk(SqliteBudgetBook(ledger), tenants, ["m"], lambda: f"bud_{next(numbers)}")
+    desk = BudgetDesk(SqlBudgetBook(ledger), tenants, ["m"], lambda: f"bud_{next(numbers)}")
     made = await desk.put(WANTED, NOW_US)
     assert [made[name] for name in ("id", "name", "zone")] == ["bud_1", "search", "Europe/Zurich"]
     assert made["stages"] == ["50", "80:cheaper:m"]
@@ -58,13 +58,13 @@ async def test_a_budgets_life() -> None:
 
 
 async def test_a_teams_administrator_reaches_its_own(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
-    tenants, numbers = SqliteTenants(ledger), itertools.count(1)
+    ledger = SqlLedger.open(tmp_path / "books.db")
+    tenants, numbers = SqlTenants(ledger), itertools.count(1)
     issuer = Issuer(tenants, HOST, lambda: NOW_US)
     mine, other = await issuer.add_team("mine"), await issuer.add_team("other")
 
     def desk_of(actor: Actor) -> BudgetDesk:
-        return BudgetDesk(SqliteBudgetBook(ledger), tenants, [], lambda: f"bud_{next(numbers)}", actor)
+        return BudgetDesk(SqlBudgetBook(ledger), tenants, [], lambda: f"bud_{next(numbers)}", actor)
 
     host, theirs = desk_of(HOST), desk_of(Actor("key_1", "key", "team-admin", writes=True, team=mine.id))
     await host.put(Wanted("all", "9"), NOW_US)

@@ -15,14 +15,14 @@ from thriftgate.core.errors import InputError, NotAllowed, NotThere
 from thriftgate.ledger.issuing import HOST, Actor, Issuer, KeyDraft
 from thriftgate.ledger.master_key import MasterKey
 from thriftgate.ledger.sealing import Vault, open_vault
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql_tenants import SqlTenants
 from thriftgate.ledger.tenants import Key, Org, ProviderKey, Role, Team, User
 
 
 class Room(NamedTuple):
     """Tenants to act on, at a time of its own."""
 
-    tenants: SqliteTenants
+    tenants: SqlTenants
     vault: Vault
     now: count[int]
 
@@ -37,7 +37,7 @@ class Room(NamedTuple):
 @pytest.fixture
 async def room(tmp_path: Path) -> AsyncIterator[Room]:
     async with books(tmp_path / "books.db") as ledger:
-        tenants = SqliteTenants(ledger)
+        tenants = SqlTenants(ledger)
         yield Room(tenants, await open_vault(tenants, MasterKey(":memory:")), count(1000))
 
 

@@ -24,8 +24,8 @@ from thriftgate.ledger.jobs import (
     Run,
     Tally,
 )
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_jobs import SqliteJobs
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_jobs import SqlJobs
 
 
 def test_a_worker_that_was_fenced_can_tell_it_from_books_that_fail() -> None:
@@ -45,8 +45,8 @@ def test_rows_are_values(kind: type[msgspec.Struct]) -> None:
     assert kind.__struct_config__.frozen
 
 
-async def test_sqlite_is_a_job_book() -> None:
-    ledger = SqliteLedger.open(":memory:")
-    book: JobBook = SqliteJobs(ledger)
+async def test_sql_is_a_job_book() -> None:
+    ledger = SqlLedger.open(":memory:")
+    book: JobBook = SqlJobs(ledger)
     assert await book.runs() == []
     await ledger.close()

@@ -10,18 +10,18 @@ from msgspec.structs import replace
 from thriftgate.core.errors import InputError, NotAllowed, NotThere
 from thriftgate.ledger.issuing import HOST, Actor, Issuer
 from thriftgate.ledger.limit_desk import LimitDesk, WantedLimit
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_limits import SqliteLimitBook
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_limits import SqlLimitBook
+from thriftgate.ledger.sql_tenants import SqlTenants
 
 NOW_US = 1_790_000_000_000_000
 WANTED = WantedLimit("agents", "usd", "2.5", "hour", "1", ("key=*",))
 
 
 async def test_a_limits_life() -> None:
-    ledger = SqliteLedger.open(":memory:")
+    ledger = SqlLedger.open(":memory:")
     numbers = itertools.count(1)
-    desk = LimitDesk(SqliteLimitBook(ledger), SqliteTenants(ledger), lambda: f"lim_{next(numbers)}")
+    desk = LimitDesk(SqlLimitBook(ledger), SqlTenants(ledger), lambda: f"lim_{next(numbers)}")
     made = await desk.put(WANTED, NOW_US)
     assert [made[name] for name in ("id", "amount_usd", "per", "burst_usd")] == ["lim_1", "2.5", "hour", "1"]
     assert made["scope"] == ["key=*"]
@@ -45,12 +45,12 @@ async def test_a_limits_life() -> None:
 
 
 async def test_a_teams_administrator_reaches_its_own() -> None:
-    ledger = SqliteLedger.open(":memory:")
-    tenants, numbers = SqliteTenants(ledger), itertools.count(1)
+    ledger = SqlLedger.open(":memory:")
+    tenants, numbers = SqlTenants(ledger), itertools.count(1)
     team = await Issuer(tenants, HOST, lambda: NOW_US).add_team("mine")
 
     def desk_of(actor: Actor) -> LimitDesk:
-        return LimitDesk(SqliteLimitBook(ledger), tenants, lambda: f"lim_{next(numbers)}", actor)
+        return LimitDesk(SqlLimitBook(ledger), tenants, lambda: f"lim_{next(numbers)}", actor)
 
     host, theirs = desk_of(HOST), desk_of(Actor("key_1", "key", "team-admin", writes=True, team=team.id))
     await host.put(WantedLimit("all", "requests", "9"), NOW_US)

@@ -17,8 +17,8 @@ from thriftgate.core.misses import Miss
 from thriftgate.core.routing.choice import Choice
 from thriftgate.ledger.migrate import migrate, migrations
 from thriftgate.ledger.rows import ENTRY_COLUMNS, entry_row, posting_rows
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_jobs import SqliteJobs
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_jobs import SqlJobs
 
 TABLES = {
     "meta",
@@ -103,7 +103,7 @@ async def test_books_of_the_first_version_are_read_on(tmp_path: Path) -> None:
         connection.execute(f"insert into entries values ({', '.join('?' * len(old))})", old)
         connection.executemany("insert into postings values (?, ?, ?)", list(posting_rows(entry_of("a"))))
     connection.close()
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     assert await ledger.entry("a") == entry_of("a")
     missed = entry_of("b", read_expected_tokens=5, miss=Miss("evicted", 5, 6, "gone"), trail=b"\x00abc", **ROUTED)
     await ledger.settle(missed)
@@ -122,7 +122,7 @@ async def test_calls_of_the_fifth_version_went_where_they_were_asked_to(tmp_path
         connection.execute(f"insert into entries ({', '.join(columns)}) values ({', '.join('?' * len(row))})", row)
         connection.executemany("insert into postings values (?, ?, ?)", list(posting_rows(entry_of("a"))))
     connection.close()
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     found = await ledger.entry("a")
     assert found == entry_of("a", miss=Miss("evicted", 5, 6, "gone"), sent_us=7, trail=b"x")
     assert found is not None
@@ -151,12 +151,12 @@ async def test_open_holds_of_the_fourth_version_stay_open(tmp_path: Path) -> Non
             "insert into holds (id, opened_us, key, model, worst_pico, forecast_pico) values (?, ?, ?, ?, ?, ?)", rows
         )
     connection.close()
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     assert await ledger.open_holds() == [hold_of("a"), hold_of("b")]
     await ledger.settle(entry_of("a"))
     await ledger.hold(hold_of("c", batch="tgb_1"))
     assert await ledger.open_holds() == [hold_of("b"), hold_of("c", batch="tgb_1")]
-    assert await SqliteJobs(ledger).runs() == []
+    assert await SqlJobs(ledger).runs() == []
     await ledger.close()
 
 
@@ -188,14 +188,14 @@ def test_processes_that_start_together_do_not_trip_over_each_other(tmp_path: Pat
 
 async def test_books_of_a_newer_version_are_refused_untouched(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     await ledger.settle(entry_of("a"))
     await ledger.close()
     with sqlite3.connect(path) as connection:
         connection.execute("pragma user_version = 99")
     connection.close()
     with pytest.raises(LedgerError, match=r"schema version 99.*update thriftgate") as caught:
-        SqliteLedger.open(path)
+        SqlLedger.open(path)
     assert str(path) in str(caught.value)
     with sqlite3.connect(path) as connection:
         assert connection.execute("pragma user_version").fetchone() == (99,)

@@ -7,13 +7,13 @@ import pytest
 from thriftgate.core.errors import NotAllowed
 from thriftgate.ledger.issuing import HOST, Actor, Issuer
 from thriftgate.ledger.reach import Reach
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_tenants import SqlTenants
 
 
 async def test_reach() -> None:
-    ledger = SqliteLedger.open(":memory:")
-    tenants = SqliteTenants(ledger)
+    ledger = SqlLedger.open(":memory:")
+    tenants = SqlTenants(ledger)
     team = await Issuer(tenants, HOST, lambda: 5).add_team("mine")
     host = Reach(tenants, HOST, "limit")
     theirs = Reach(tenants, Actor("key_1", "key", "team-admin", writes=True, team=team.id), "limit")

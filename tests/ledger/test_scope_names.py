@@ -7,13 +7,13 @@ import pytest
 from thriftgate.core.errors import InputError
 from thriftgate.ledger.issuing import HOST, Issuer
 from thriftgate.ledger.scope_names import ScopeNames
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_tenants import SqlTenants
 
 
 async def test_names_are_ids_in_the_books() -> None:
-    ledger = SqliteLedger.open(":memory:")
-    tenants = SqliteTenants(ledger)
+    ledger = SqlLedger.open(":memory:")
+    tenants = SqlTenants(ledger)
     issuer = Issuer(tenants, HOST, lambda: 1)
     one, other = await issuer.add_org("acme"), await issuer.add_org("other")
     team = await issuer.add_team("search", one.id)

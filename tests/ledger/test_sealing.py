@@ -14,7 +14,7 @@ from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.ledger.issuing import HOST, Issuer
 from thriftgate.ledger.master_key import MasterKey, encoded
 from thriftgate.ledger.sealing import Sealer, open_vault
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql_tenants import SqlTenants
 from thriftgate.ledger.tenants import Deed, ProviderKey
 
 OLD, NEW = bytes(32), bytes(range(32))
@@ -22,9 +22,9 @@ DEED = Deed(1, "host", "cli", "reseal", "")
 
 
 @pytest.fixture
-async def tenants(tmp_path: Path) -> AsyncIterator[SqliteTenants]:
+async def tenants(tmp_path: Path) -> AsyncIterator[SqlTenants]:
     async with books(tmp_path / "books.db") as ledger:
-        yield SqliteTenants(ledger)
+        yield SqlTenants(ledger)
 
 
 def place(master: bytes) -> MasterKey:
@@ -59,14 +59,14 @@ def test_each_purpose_has_a_key_of_its_own() -> None:
     assert len({OLD, sealer.derived("seal"), sealer.derived("sessions"), Sealer(NEW).derived("seal")}) == 4
 
 
-async def test_the_pepper_is_drawn_once_and_stands_sealed(tenants: SqliteTenants, tmp_path: Path) -> None:
+async def test_the_pepper_is_drawn_once_and_stands_sealed(tenants: SqlTenants, tmp_path: Path) -> None:
     one, other = await open_vault(tenants, place(OLD)), await open_vault(tenants, place(OLD))
     assert one.digest("tg-x") == other.digest("tg-x") != one.digest("tg-y")
     with pytest.raises(ConfigError, match="cannot be opened with this master key"):
         await open_vault(tenants, place(NEW))
 
 
-async def test_resealed_the_new_key_opens_everything_and_the_old_nothing(tenants: SqliteTenants) -> None:
+async def test_resealed_the_new_key_opens_everything_and_the_old_nothing(tenants: SqlTenants) -> None:
     vault = await open_vault(tenants, place(OLD))
     issuer = Issuer(tenants, HOST, lambda: 1)
     for number in range(3):
@@ -82,7 +82,7 @@ async def test_resealed_the_new_key_opens_everything_and_the_old_nothing(tenants
         await open_vault(tenants, place(OLD))
 
 
-async def test_a_key_that_is_added_meanwhile_undoes_the_resealing(tenants: SqliteTenants) -> None:
+async def test_a_key_that_is_added_meanwhile_undoes_the_resealing(tenants: SqlTenants) -> None:
     vault = await open_vault(tenants, place(OLD))
     await Issuer(tenants, HOST, lambda: 1).add_provider_key("p", "anthropic", "sk-ant-1", vault)
     with pytest.raises(LedgerError, match="added meanwhile"):

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from thriftgate.ledger.entries import Report
-from thriftgate.ledger.sqlite_savings import Conversation, OwnCost
+from thriftgate.ledger.sql_savings import Conversation, OwnCost
 from thriftgate.quality.savings import savings_of, units_of
 
 BOOKS = Report(10, 0, 0, baseline_pico=1_000, paid_pico=700, levers={}, by_model=(), by_key=(), by_outcome=())

@@ -14,7 +14,7 @@ from tests.gateway.keyed import Stage, at_tenants, staged
 from tests.gateway.test_roster import Room
 from thriftgate.ledger.master_key import MasterKey
 from thriftgate.ledger.sealing import open_vault
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql_tenants import SqlTenants
 from thriftgate.ledger.tenants import ProviderKey
 
 OWN = "sk-ant-api03-never-told-4711"
@@ -126,7 +126,7 @@ async def test_wrong_keys_are_slowed_down_and_right_ones_are_not(tmp_path: Path)
 async def test_unknown_and_malformed_keys_take_the_same_way(tmp_path: Path) -> None:
     """Measured where it is decided; three times as long would be another way."""
     async with books(tmp_path / "books.db") as ledger:
-        room = Room(SqliteTenants(ledger))
+        room = Room(SqlTenants(ledger))
         assert isinstance(room.clock, TestClock)
         _, secret = await room.issue()
         await room.find(secret)

@@ -13,7 +13,7 @@ from tests.fixtures import HEADERS, client, message, running, serving, simulator
 from tests.telemetry.receiver import receiving
 from thriftgate.core.money import usd_from_pico
 from thriftgate.ledger.entries import BASELINE, UPSTREAM
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.telemetry.access import EVENT
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -80,7 +80,7 @@ async def test_hostile_calls_leave_no_text_anywhere(tmp_path: Path) -> None:
         assert SECRETS[0].encode() not in file.read_bytes(), file
     calls = calls_in(told)
     assert len(calls) == sent
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     try:
         entries = {entry.id: entry for entry in await ledger.entries()}
     finally:

@@ -24,8 +24,8 @@ from thriftgate.core.errors import ConfigError
 from thriftgate.engine.engine import Engine
 from thriftgate.engine.keeping import Keeper
 from thriftgate.ledger.alerts import AlertBook, Routes
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_alerts import SqliteAlerts
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_alerts import SqlAlerts
 from thriftgate.providers.http1_transport import Http1Transport
 from thriftgate.providers.receivers import Receivers
 from thriftgate.settings import Settings, SinkRow
@@ -50,9 +50,9 @@ async def open_alerts(engine: Engine, settings: Settings) -> Alerting | None:
     and LedgerError."""
     table = settings.alerts
     ledger = engine.ledger
-    if not table.on or not isinstance(ledger, SqliteLedger):
+    if not table.on or not isinstance(ledger, SqlLedger):
         return None
-    book = SqliteAlerts(ledger)
+    book = SqlAlerts(ledger)
     transport, roads = roads_of(settings, engine.clock)
 
     async def remember(board: Board, until_us: int) -> None:

@@ -14,7 +14,7 @@ from thriftgate.core.alerting.alert import MATCHERS, Alert, Silence, State, chec
 from thriftgate.core.alerting.rules import Rule
 from thriftgate.core.errors import InputError
 from thriftgate.ledger.alerts import AlertBook, StoredRule, Told
-from thriftgate.ledger.sqlite_alerts import RULES_MAX
+from thriftgate.ledger.sql_alerts import RULES_MAX
 from thriftgate.settings import AlertRuleRow
 from thriftgate.settings.alerts import rule_of
 

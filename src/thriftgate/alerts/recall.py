@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from thriftgate.core.alerting.board import Board
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_seen import calls_seen, first_call_us
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_seen import calls_seen, first_call_us
 
 _MINUTE_US, _HOUR_US = 60_000_000, 3_600_000_000
 _STEP_US = 3 * _HOUR_US
 _FINE_US = 6 * _HOUR_US  # what is younger is recalled by the minute
 
 
-async def recall(ledger: SqliteLedger, board: Board, until_us: int) -> None:
+async def recall(ledger: SqlLedger, board: Board, until_us: int) -> None:
     """Fill a board with the calls settled before `until_us`. Raises LedgerError."""
     first_us = await first_call_us(ledger)
     since_us = max(until_us - board.looks_back_us, first_us) if first_us else until_us

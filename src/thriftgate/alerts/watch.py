@@ -26,7 +26,7 @@ from thriftgate.engine.keeping import Keeper
 from thriftgate.engine.tasks import Tasks
 from thriftgate.ledger.alerts import AlertBook, Routes
 from thriftgate.ledger.entries import Entry
-from thriftgate.ledger.sqlite_seen import seen_of
+from thriftgate.ledger.sql_seen import seen_of
 from thriftgate.logs import log, where_raised
 
 QUEUE_MAX = 20_000  # entries and sightings that wait; what comes above is counted, and lost to the alerts alone

@@ -8,12 +8,12 @@ from thriftgate.batch.build import named
 from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import pico_from_usd, usd_from_pico
 from thriftgate.ledger.jobs import OPEN_BATCHES, BatchState, Run
-from thriftgate.ledger.sqlite_jobs import SqliteJobs
+from thriftgate.ledger.sql_jobs import SqlJobs
 
 ALL: tuple[BatchState, ...] = (*OPEN_BATCHES, "booked", "dropped", "gone")
 
 
-async def run_document(book: SqliteJobs, run: Run) -> dict[str, Any]:
+async def run_document(book: SqlJobs, run: Run) -> dict[str, Any]:
     """One run: what became of its jobs, what they cost, its batches."""
     tally = await book.tally(run.id)
     spent = await book.spent(run.id)
@@ -74,7 +74,7 @@ def _of_file(run: Run) -> dict[str, Any]:
     }
 
 
-async def runs_document(book: SqliteJobs) -> dict[str, Any]:
+async def runs_document(book: SqlJobs) -> dict[str, Any]:
     """All runs, the newest first, as `batch list --json` prints them."""
     runs = [await run_document(book, run) for run in reversed(await runs_of(book))]
     failed: dict[str, int] = {}
@@ -92,6 +92,6 @@ async def runs_document(book: SqliteJobs) -> dict[str, Any]:
     }
 
 
-async def runs_of(book: SqliteJobs) -> list[Run]:
+async def runs_of(book: SqlJobs) -> list[Run]:
     """All runs, but for those whose file turned out to hold no jobs that could be sent."""
     return [run for run in await book.runs() if run.state != "reading" or run.jobs]

@@ -13,7 +13,7 @@ from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import price_tokens, usd_from_pico
 from thriftgate.core.prices import Mode, PriceBook, Terms
 from thriftgate.ledger.entries import CacheReport, MissSum, PricedAlike, PromptSum
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 ADVICE: dict[Cause, str] = {
     "cold": "nothing to do: somebody has to be the first",
@@ -37,7 +37,7 @@ ADVICE: dict[Cause, str] = {
 """One line for each cause."""
 
 
-async def cache_figures(books: SqliteLedger, book: PriceBook, span: tuple[int, int]) -> CacheReport:
+async def cache_figures(books: SqlLedger, book: PriceBook, span: tuple[int, int]) -> CacheReport:
     """What the books say of a span of time (microseconds since 1970). Raises LedgerError."""
     steps = sorted({row.above_tokens for row in book.rows if row.above_tokens})
     return await books.cache_report(steps, since_us=span[0], until_us=span[1])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 SHOWN = 3
 TIME_PART = len("tg_") + 14  # an id starts with its time, microseconds since 1970 in 14 hex digits
 
 
-async def nearest_calls(books: SqliteLedger, wanted: str, now_s: float) -> list[str]:
+async def nearest_calls(books: SqlLedger, wanted: str, now_s: float) -> list[str]:
     """Up to three ids, the most likely first: those that look like `wanted`, then recent ones."""
     around = await books.entries(after=wanted[: TIME_PART - 1], limit=20) if wanted.startswith("tg_") else ()
     found = difflib.get_close_matches(wanted, [entry.id for entry in around], n=SHOWN, cutoff=0.6)

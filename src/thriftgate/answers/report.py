@@ -9,13 +9,13 @@ from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import usd_from_pico
 from thriftgate.core.sequential.intervals import Interval
 from thriftgate.ledger.entries import Group, Remarks, Report
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_savings import conversations, own_costs
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_savings import conversations, own_costs
 from thriftgate.quality.holdout import HoldoutResult
 from thriftgate.quality.savings import Savings, savings_of
 
 
-async def figures(books: SqliteLedger, span: tuple[int, int]) -> tuple[Report, Savings]:
+async def figures(books: SqlLedger, span: tuple[int, int]) -> tuple[Report, Savings]:
     """What the books say of a span of time (microseconds since 1970). Raises LedgerError."""
     found = await books.report(since_us=span[0], until_us=span[1])
     own = await books.ask(lambda connection: own_costs(connection, span))

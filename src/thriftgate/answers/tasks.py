@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from thriftgate.core.money import usd_from_pico
-from thriftgate.ledger.sqlite_savings import TaskSum
+from thriftgate.ledger.sql_savings import TaskSum
 
 
 def tasks_document(found: Iterable[TaskSum]) -> dict[str, Any]:

@@ -27,8 +27,8 @@ from thriftgate.engine.call import Call
 from thriftgate.engine.engine import Engine
 from thriftgate.engine.touch import Purpose
 from thriftgate.ledger.jobs import JobBook, Lease, Run
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_jobs import SqliteJobs
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_jobs import SqlJobs
 from thriftgate.logs import log
 from thriftgate.providers.transport import Headers, Timeouts, header, laid_over
 from thriftgate.wire import DIALECTS
@@ -78,9 +78,9 @@ class Opened(NamedTuple):
 
 def job_book(engine: Engine) -> JobBook:
     """The job book beside the engine's ledger. Raises LedgerError for a ledger that has none."""
-    if not isinstance(engine.ledger, SqliteLedger):
+    if not isinstance(engine.ledger, SqlLedger):
         raise LedgerError("this ledger keeps no jobs")
-    return SqliteJobs(engine.ledger)
+    return SqlJobs(engine.ledger)
 
 
 def file_jobs(jobs: Path, out: Path, **members: object) -> FileJobs:

@@ -21,8 +21,8 @@ from thriftgate.core.alerting.board import Board
 from thriftgate.core.alerting.words import plain
 from thriftgate.core.errors import InputError
 from thriftgate.core.moments import text_from_micros
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_alerts import SqliteAlerts
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_alerts import SqlAlerts
 from thriftgate.settings import AlertRuleRow, Settings
 
 SHOWN_MAX = 20  # members of one rule
@@ -46,9 +46,9 @@ def changed(settings: Settings, put: Path | None, remove: str | None, *, by: str
 def ruled(settings: Settings) -> dict[str, Any]:
     """All rules, and what they say of the calls in the ledger."""
 
-    async def ask(ledger: SqliteLedger) -> dict[str, Any]:
+    async def ask(ledger: SqlLedger) -> dict[str, Any]:
         clock = SystemClock()
-        fixed, stored = await desk_of(SqliteAlerts(ledger), settings, clock).rules()
+        fixed, stored = await desk_of(SqlAlerts(ledger), settings, clock).rules()
         made = {one.rule.name: one for one in stored}
         rules = (*fixed, *(one.rule for one in stored))
         board = Board(rules, {rule.zone: ZoneInfo(rule.zone) for rule in rules})

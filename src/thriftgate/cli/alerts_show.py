@@ -13,8 +13,8 @@ from thriftgate.cli.output import print_table, say
 from thriftgate.clock import SystemClock
 from thriftgate.core.alerting.words import plain
 from thriftgate.core.deadline import parse_duration
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_alerts import SqliteAlerts
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_alerts import SqlAlerts
 from thriftgate.settings import Settings
 
 _T = TypeVar("_T")
@@ -23,8 +23,8 @@ _T = TypeVar("_T")
 def ask_desk(settings: Settings, question: Callable[[Desk], Awaitable[_T]]) -> _T:
     """Put a question to the alerts of the settings' ledger. Raises ConfigError, InputError and LedgerError."""
 
-    async def ask(ledger: SqliteLedger) -> _T:
-        return await question(desk_of(SqliteAlerts(ledger), settings, SystemClock()))
+    async def ask(ledger: SqlLedger) -> _T:
+        return await question(desk_of(SqlAlerts(ledger), settings, SystemClock()))
 
     return ask_books(settings.ledger.path, ask)
 

@@ -26,7 +26,7 @@ from thriftgate.core.moments import text_from_micros
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
 from thriftgate.ledger.jobs import OPEN_BATCHES, Run
-from thriftgate.ledger.sqlite_jobs import SqliteJobs
+from thriftgate.ledger.sql_jobs import SqlJobs
 from thriftgate.logs import trouble_only
 from thriftgate.settings import Settings
 
@@ -252,7 +252,7 @@ async def _tell(engine: Engine, run_id: str, *, json: bool) -> int:
     """Show the run. Returns 1 where jobs of it failed, otherwise 0."""
     book = build.job_book(engine)
     run = await book.run(run_id)
-    assert isinstance(book, SqliteJobs)
+    assert isinstance(book, SqlJobs)
     assert run is not None
     document = await run_document(book, run)
     print_json(document) if json else print_run(document)

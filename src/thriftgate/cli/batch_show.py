@@ -17,17 +17,17 @@ from thriftgate.cli.output import dollars, dollars_short, percent, print_table, 
 from thriftgate.core.errors import InputError
 from thriftgate.core.money import pico_from_usd
 from thriftgate.ledger.jobs import OPEN_BATCHES, Run
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_jobs import SqliteJobs
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_jobs import SqlJobs
 
 _T = TypeVar("_T")
 _PAGE = 500
 _WORDS = {"waiting": "waiting", "packed": "in batches", "direct": "to be called", "calling": "being called"}
 
 
-def _ask(path: str, question: Callable[[SqliteJobs], Awaitable[_T]]) -> _T:
-    async def ask(ledger: SqliteLedger) -> _T:
-        return await question(SqliteJobs(ledger))
+def _ask(path: str, question: Callable[[SqlJobs], Awaitable[_T]]) -> _T:
+    async def ask(ledger: SqlLedger) -> _T:
+        return await question(SqlJobs(ledger))
 
     return ask_books(path, ask)
 
@@ -35,7 +35,7 @@ def _ask(path: str, question: Callable[[SqliteJobs], Awaitable[_T]]) -> _T:
 def status_document(path: str, run_id: str | None) -> dict[str, Any]:
     """What `batch status --json` prints. Raises InputError for a run there is not."""
 
-    async def question(book: SqliteJobs) -> dict[str, Any]:
+    async def question(book: SqlJobs) -> dict[str, Any]:
         return await run_document(book, await _find(book, run_id))
 
     return _ask(path, question)
@@ -97,7 +97,7 @@ def results_document(path: str, run_id: str) -> dict[str, Any]:
     """What `batch results --json` prints: the run, and its results as a list."""
     found: list[msgspec.Raw] = []
 
-    async def question(book: SqliteJobs) -> dict[str, Any]:
+    async def question(book: SqlJobs) -> dict[str, Any]:
         run = await _find(book, run_id)
         await _results(book, run, lambda line: found.append(msgspec.Raw(line)))
         return {**await run_document(book, run), "results": found}
@@ -108,7 +108,7 @@ def results_document(path: str, run_id: str) -> dict[str, Any]:
 def print_results(path: str, run_id: str) -> None:
     """The result lines themselves on stdout."""
 
-    async def question(book: SqliteJobs) -> None:
+    async def question(book: SqlJobs) -> None:
         run = await _find(book, run_id)
         await _results(book, run, _write)
         sys.stdout.buffer.flush()
@@ -120,7 +120,7 @@ def _write(line: bytes) -> None:
     sys.stdout.buffer.write(line)
 
 
-async def _results(book: SqliteJobs, run: Run, each: Callable[[bytes], None]) -> None:
+async def _results(book: SqlJobs, run: Run, each: Callable[[bytes], None]) -> None:
     if run.kind != "file":
         raise InputError(f"{run.id} is no run over a file: its results went to its callers")
     files = named(run)
@@ -154,7 +154,7 @@ def _written(files: FileJobs) -> tuple[Path | None, bool]:
     return (out if out.exists() else None), files.order == "input"
 
 
-async def _find(book: SqliteJobs, run_id: str | None) -> Run:
+async def _find(book: SqlJobs, run_id: str | None) -> Run:
     runs = await runs_of(book)
     if run_id is None:
         if not runs:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from thriftgate.core.errors import ConfigError
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 _T = TypeVar("_T")
 
 
-def ask_books(path: str, question: Callable[[SqliteLedger], Awaitable[_T]]) -> _T:
+def ask_books(path: str, question: Callable[[SqlLedger], Awaitable[_T]]) -> _T:
     """Open the ledger at `path`, put the question, close it.
 
     Raises ConfigError where there is no such file or it is no ledger: a question must not leave an empty file behind.
@@ -23,7 +23,7 @@ def ask_books(path: str, question: Callable[[SqliteLedger], Awaitable[_T]]) -> _
     check_is_ledger(path)
 
     async def ask() -> _T:
-        ledger = SqliteLedger.open(path)
+        ledger = SqlLedger.open(path)
         try:
             return await question(ledger)
         finally:

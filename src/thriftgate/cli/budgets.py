@@ -10,9 +10,9 @@ from thriftgate.cli.books import ask_books
 from thriftgate.cli.output import note, print_json, print_table, say
 from thriftgate.clock import SystemClock
 from thriftgate.ledger.budget_desk import BudgetDesk
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
+from thriftgate.ledger.sql_tenants import SqlTenants
 from thriftgate.pricing.load import load_models
 
 
@@ -21,8 +21,8 @@ def at_the_desk(path: str, work: Callable[[BudgetDesk, int], Awaitable[dict[str,
     now_us = int(SystemClock().now_s() * 1e6)
     models = [row.id for row in load_models().rows]
 
-    def asked(ledger: SqliteLedger) -> Awaitable[dict[str, Any]]:
-        book, tenants = SqliteBudgetBook(ledger), SqliteTenants(ledger)
+    def asked(ledger: SqlLedger) -> Awaitable[dict[str, Any]]:
+        book, tenants = SqlBudgetBook(ledger), SqlTenants(ledger)
         return work(BudgetDesk(book, tenants, models, lambda: f"bud_{secrets.token_hex(6)}"), now_us)
 
     return ask_books(path, asked)

@@ -15,7 +15,7 @@ from thriftgate.core.cost import day_of
 from thriftgate.core.errors import ConfigError, InputError
 from thriftgate.core.routing.artefact import Artefact, price_ratio, signed, split_arm
 from thriftgate.engine.build import artefact_secret
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.quality.agreements import agreements
 from thriftgate.quality.datasets import read_set
@@ -119,7 +119,7 @@ async def _secret(settings: Settings) -> bytes:
     told = settings.routing.secret.get_secret_value()
     if told:
         return told.encode()
-    books = SqliteLedger.open(settings.ledger.path)
+    books = SqlLedger.open(settings.ledger.path)
     try:
         return await artefact_secret(settings, books)
     finally:

@@ -23,7 +23,7 @@ from thriftgate.core.errors import ConfigError, LedgerError, UpstreamError
 from thriftgate.core.models import ModelTable
 from thriftgate.core.prices import PriceBook, day_from_iso, iso_from_day
 from thriftgate.ledger.migrate import migrations
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.providers.transport import Timeouts
 from thriftgate.settings import Settings
@@ -151,7 +151,7 @@ def ledger(path: str) -> Check:
 
 
 async def _books(path: str) -> tuple[list[str], int, int]:
-    books = SqliteLedger.open(path)
+    books = SqlLedger.open(path)
     try:
         report = await books.report()
         return list(await books.unbalanced()), report.open_holds, report.calls

@@ -121,11 +121,11 @@ def _agreed() -> bool:
 async def _run(settings: Settings, trial: Trial, clock: SystemClock) -> list[Done]:
     from thriftgate.cli.experiments import believed  # noqa: PLC0415  --help shall be quick
     from thriftgate.cli.trial import run_trial, store  # noqa: PLC0415  --help shall be quick
-    from thriftgate.ledger.sqlite import SqliteLedger  # noqa: PLC0415  --help shall be quick
+    from thriftgate.ledger.sql import SqlLedger  # noqa: PLC0415  --help shall be quick
 
     ran = await run_trial(settings, trial, clock, note)
     found = believed([done.result for done in ran], clock.now_s())
-    books = SqliteLedger.open(settings.ledger.path)
+    books = SqlLedger.open(settings.ledger.path)
     try:
         await store(found, settings.upstream.provider, trial.capability.id, books)
     except LedgerError as error:

@@ -15,7 +15,7 @@ from thriftgate.clock import SystemClock
 from thriftgate.core.moments import text_from_micros
 from thriftgate.core.prices import PriceBook
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.pricing.load import load_book
 
 
@@ -45,7 +45,7 @@ def explain(
     return 0
 
 
-async def _find(books: SqliteLedger, entry_id: str) -> Entry | str:
+async def _find(books: SqlLedger, entry_id: str) -> Entry | str:
     """The entry, or why there is none."""
     entry = await books.entry(entry_id)
     if entry is not None:

@@ -8,9 +8,9 @@ from thriftgate.cli.books import ask_books, check_is_ledger
 from thriftgate.cli.output import note, print_table, say
 from thriftgate.core.moments import text_from_micros
 from thriftgate.ledger.rollup_columns import HOUR_US
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_cells import kept_from
-from thriftgate.ledger.sqlite_rollups_made import Checked, Difference, check_file, make
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_cells import kept_from
+from thriftgate.ledger.sql_rollups_made import Checked, Difference, check_file, make
 
 
 def checked(path: str, *, rebuild: bool) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def checked(path: str, *, rebuild: bool) -> dict[str, Any]:
     return ask_books(path, lambda books: _told(books, found, rebuild=rebuild))
 
 
-async def _told(books: SqliteLedger, found: Checked, *, rebuild: bool) -> dict[str, Any]:
+async def _told(books: SqlLedger, found: Checked, *, rebuild: bool) -> dict[str, Any]:
     unbalanced = list(await books.unbalanced())
     rebuilt = rebuild and found.differing > 0
     if rebuilt:

@@ -12,17 +12,17 @@ from thriftgate.clock import SystemClock
 from thriftgate.core.control.limit_words import limit_document
 from thriftgate.core.control.limits import Limit
 from thriftgate.ledger.limit_desk import LimitDesk
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_limits import SqliteLimitBook
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_limits import SqlLimitBook
+from thriftgate.ledger.sql_tenants import SqlTenants
 
 
 def at_the_desk(path: str, work: Callable[[LimitDesk, int], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
     """Do something with the limits of the ledger at `path`; the work is handed the time, too (microseconds)."""
     now_us = int(SystemClock().now_s() * 1e6)
 
-    def asked(ledger: SqliteLedger) -> Awaitable[dict[str, Any]]:
-        book, tenants = SqliteLimitBook(ledger), SqliteTenants(ledger)
+    def asked(ledger: SqlLedger) -> Awaitable[dict[str, Any]]:
+        book, tenants = SqlLimitBook(ledger), SqlTenants(ledger)
         return work(LimitDesk(book, tenants, lambda: f"lim_{secrets.token_hex(6)}"), now_us)
 
     return ask_books(path, asked)

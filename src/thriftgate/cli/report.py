@@ -14,7 +14,7 @@ from thriftgate.cli.output import dollars, note, percent, print_json, print_tabl
 from thriftgate.cli.report_by import ReportBy, note_remarks, print_csv, print_rows, rows_by
 from thriftgate.core.errors import InputError
 from thriftgate.ledger.entries import Group, Report
-from thriftgate.ledger.sqlite_spend import Asked
+from thriftgate.ledger.sql_spend import Asked
 from thriftgate.quality.savings import Savings
 
 

@@ -14,8 +14,8 @@ from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import pico_from_usd, usd_from_pico
 from thriftgate.ledger.entries import Remarks
 from thriftgate.ledger.rollup_columns import OTHER
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_spend import Asked, By, SavingCell, SpendCell, remarks, savings, spend
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_spend import Asked, By, SavingCell, SpendCell, remarks, savings, spend
 
 ReportBy = Literal[
     "key", "user", "team", "org", "model", "tier", "task", "tag", "provider", "upstream", "endpoint", "mode", "outcome",
@@ -25,7 +25,7 @@ ReportBy = Literal[
 Rows = list[dict[str, Any]]
 
 
-async def rows_by(books: SqliteLedger, asked: Asked, by: ReportBy) -> tuple[Rows, Remarks]:
+async def rows_by(books: SqlLedger, asked: Asked, by: ReportBy) -> tuple[Rows, Remarks]:
     """The rows, as `--json` and `--csv` print them, and what is to be said with them. Raises InputError and LedgerError."""
     if by == "day" or by == "hour":  # noqa: PLR1714  mypy narrows this one
         asked = replace(asked, step=by)

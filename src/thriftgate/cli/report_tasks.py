@@ -9,8 +9,8 @@ import msgspec
 
 from thriftgate.cli.output import dollars_short, note, percent, print_table
 from thriftgate.core.money import usd_from_pico
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_tasks import TaskStanding, task_standings
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_tasks import TaskStanding, task_standings
 from thriftgate.quality.proof import MEMORY, audited
 from thriftgate.quality.watch import Tally
 from thriftgate.telemetry.tallies import CLIENTS_ENDPOINTS
@@ -18,7 +18,7 @@ from thriftgate.telemetry.tallies import CLIENTS_ENDPOINTS
 NOT_AUDITED = Tally()
 
 
-async def task_figures(books: SqliteLedger, span: tuple[int, int]) -> tuple[Sequence[TaskStanding], Mapping[str, Tally]]:
+async def task_figures(books: SqlLedger, span: tuple[int, int]) -> tuple[Sequence[TaskStanding], Mapping[str, Tally]]:
     """What the books say of the tasks of a span of time, and all that audits have found so far. Raises LedgerError."""
     found = await books.ask(lambda connection: task_standings(connection, span, sorted(CLIENTS_ENDPOINTS)))
     kept = await books.kept(MEMORY)

@@ -12,13 +12,13 @@ from thriftgate.cli.options import settings_for
 from thriftgate.cli.output import note, print_table
 from thriftgate.core.moments import text_from_micros
 from thriftgate.engine.reusing.standing import NAME, report_in
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 
 def document(ledger: str | None, config: Path | None) -> dict[str, Any]:
     """All scopes as they were last put down. Raises ConfigError and LedgerError."""
 
-    async def asked(books: SqliteLedger) -> bytes | None:
+    async def asked(books: SqlLedger) -> bytes | None:
         return await books.kept(NAME)
 
     data = ask_books(settings_for(config, ledger__path=ledger).ledger.path, asked)

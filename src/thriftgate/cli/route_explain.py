@@ -21,7 +21,7 @@ from thriftgate.engine.route_decision import LEVERS
 from thriftgate.engine.routing import Router
 from thriftgate.engine.routing_table import routing_table
 from thriftgate.engine.snapshot import Knowledge
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.providers.transport import Headers
 from thriftgate.quality.proof import MEMORY as PROOF
@@ -75,7 +75,7 @@ async def _kept(settings: Settings) -> _Kept:
     """Asks the books only where artefacts are named, and makes none. Raises LedgerError."""
     if not settings.routing.artefacts or not _is_there(settings.ledger.path):
         return _Kept(settings.routing.secret.get_secret_value().encode())
-    books = SqliteLedger.open(settings.ledger.path)
+    books = SqlLedger.open(settings.ledger.path)
     try:
         salt = await books.secret("key_salt", secrets.token_hex(32))
         return _Kept(await artefact_secret(settings, books), bytes.fromhex(salt), await books.kept(PROOF))

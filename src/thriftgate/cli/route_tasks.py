@@ -9,7 +9,7 @@ from thriftgate.answers.tasks import tasks_document
 from thriftgate.cli.books import ask_books
 from thriftgate.cli.output import dollars_short, print_table
 from thriftgate.core.money import pico_from_usd
-from thriftgate.ledger.sqlite_savings import tasks
+from thriftgate.ledger.sql_savings import tasks
 
 
 def report_on_tasks(path: str, since: str | None, until: str | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from thriftgate.engine.vaults import master_key_of, tenants_of
 from thriftgate.ledger.issuing import HOST, Issuer
 from thriftgate.ledger.master_key import MasterKey
 from thriftgate.ledger.sealing import Vault, open_vault
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.tenants import Tenants
 from thriftgate.settings import Settings
 
@@ -51,7 +51,7 @@ def at_desk(settings: Settings, work: Callable[[Desk], Awaitable[_T]], *, makes:
         raise ConfigError(f"ledger.path: {path}: only SQLite files are supported yet")
 
     async def at_work() -> _T:
-        ledger = SqliteLedger.open(path)
+        ledger = SqlLedger.open(path)
         try:
             tenants = tenants_of(ledger)
             return await work(Desk(tenants, Issuer(tenants, HOST, now_us), master_key_of(settings)))

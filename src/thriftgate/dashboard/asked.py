@@ -14,7 +14,7 @@ from thriftgate.dashboard.look import Look
 from thriftgate.dashboard.whatif.worker import Replayer
 from thriftgate.ledger.issuing import Actor
 from thriftgate.ledger.sealing import Vault
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.settings import Settings
 
 VALUE_MAX = 2_000  # characters of one parameter: names are shorter
@@ -27,8 +27,8 @@ class Sources:
     where it runs in this process, so that what it remembers stays true. `beside`: the gateway is another process. `vault`
     seals new keys; `changed` is told when they were."""
 
-    books: SqliteLedger
-    ledger: SqliteLedger
+    books: SqlLedger
+    ledger: SqlLedger
     book: PriceBook
     models: ModelTable
     settings: Settings

@@ -12,7 +12,7 @@ from thriftgate.dashboard.whatif.worker import Replayer
 from thriftgate.engine.build import policy_of
 from thriftgate.gateway.asgi import Receive, Scope, Send
 from thriftgate.gateway.rooms import Rooms
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.settings import Settings
 
@@ -25,12 +25,12 @@ class Beside:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._books: SqliteLedger | None = None
+        self._books: SqlLedger | None = None
         self._replayer: Replayer | None = None
 
     async def sources(self) -> Sources:
         """Opens the file. Raises LedgerError."""
-        self._books = SqliteLedger.open(self._settings.ledger.path)
+        self._books = SqlLedger.open(self._settings.ledger.path)
         known = Known(load_book(self._settings.prices), load_models(), policy_of(self._settings))
         self._replayer = Replayer(known)
         return Sources(
@@ -67,7 +67,7 @@ class Beside:
         return app
 
 
-async def _closed(books: SqliteLedger | None, replayer: Replayer | None) -> None:
+async def _closed(books: SqlLedger | None, replayer: Replayer | None) -> None:
     if replayer is not None:
         replayer.close()
     if books is not None:
@@ -81,16 +81,16 @@ class Within:
     def __init__(self, settings: Settings, rooms: Callable[[], Rooms]) -> None:
         self._settings = settings
         self._rooms = rooms
-        self._books: SqliteLedger | None = None
+        self._books: SqlLedger | None = None
         self._replayer: Replayer | None = None
 
     async def sources(self) -> Sources:
         """Raises LedgerError where the gateway is not ready."""
         rooms = self._rooms()
         engine = rooms.engine
-        assert isinstance(engine.ledger, SqliteLedger)
+        assert isinstance(engine.ledger, SqlLedger)
         in_memory = engine.ledger.path == ":memory:"
-        books = engine.ledger if in_memory else SqliteLedger.open(engine.ledger.path)
+        books = engine.ledger if in_memory else SqlLedger.open(engine.ledger.path)
         self._books = None if in_memory else books
         self._replayer = Replayer(Known(engine.knowledge.book, engine.knowledge.models, engine.policy))
         return Sources(

@@ -13,8 +13,8 @@ from thriftgate.answers.moments import micros_from_text
 from thriftgate.core.money import usd_from_pico
 from thriftgate.dashboard.look import Look, Steps, steps_of
 from thriftgate.ledger.rollup_spans import Step
-from thriftgate.ledger.sqlite_cells import Only
-from thriftgate.ledger.sqlite_spend import Asked, By, SpendCell, spend
+from thriftgate.ledger.sql_cells import Only
+from thriftgate.ledger.sql_spend import Asked, By, SpendCell, spend
 
 GROUPS: tuple[By, ...] = ("model", "key", "team", "task")
 NAMES_MAX = 100

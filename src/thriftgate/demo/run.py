@@ -19,7 +19,7 @@ from thriftgate.demo.servers import Running, servers
 from thriftgate.demo.stage import Stage, Workload
 from thriftgate.demo.workloads import WORKLOADS
 from thriftgate.ledger.entries import Entry
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 if TYPE_CHECKING:
     from anthropic import Anthropic
@@ -107,7 +107,7 @@ def _bill(running: Running) -> Bill:
 
 async def _books(path: str) -> tuple[list[Entry], int]:
     """All entries, and how many holds are open."""
-    books = SqliteLedger.open(path)
+    books = SqlLedger.open(path)
     try:
         entries: list[Entry] = []
         while page := await books.entries(after=entries[-1].id if entries else "", limit=PAGE):

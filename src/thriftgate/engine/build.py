@@ -31,9 +31,9 @@ from thriftgate.engine.targets import Pool, Target, keyed
 from thriftgate.engine.upstreams import Rules
 from thriftgate.engine.vaults import provider_secrets
 from thriftgate.ledger.liveness import Liveness
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
-from thriftgate.ledger.sqlite_limits import SqliteLimitBook
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
+from thriftgate.ledger.sql_limits import SqlLimitBook
 from thriftgate.logs import log
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.pricing.places import place_named, with_places
@@ -74,7 +74,7 @@ async def build_engine(
         cache_mode=settings.cache.mode,
         trails=settings.ledger.trails,
     )
-    ledger = SqliteLedger.open(settings.ledger.path, sync=settings.ledger.sync)
+    ledger = SqlLedger.open(settings.ledger.path, sync=settings.ledger.sync)
     token = secrets.token_hex(4)
     liveness: Liveness | None = None
     try:
@@ -112,8 +112,8 @@ async def build_engine(
         keeps_summaries=settings.context.store_summaries,
         own_key=own[0].secret if own else "",
         draw=draw,
-        budgets=SqliteBudgetBook(ledger),
-        callers=LimitsTable(caller_limits(settings.limits), settings.limits.wait_s, SqliteLimitBook(ledger)),
+        budgets=SqlBudgetBook(ledger),
+        callers=LimitsTable(caller_limits(settings.limits), settings.limits.wait_s, SqlLimitBook(ledger)),
     )
     if settings.ledger.keep_days and not beside:
         ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)
@@ -129,13 +129,13 @@ def _book_at(pool: Pool, book: PriceBook, settings: Settings) -> PriceBook:
     return with_places(book, factors_of(settings.targets))
 
 
-async def kept_keys(settings: Settings, ledger: SqliteLedger) -> tuple[ProviderKey, ...]:
+async def kept_keys(settings: Settings, ledger: SqlLedger) -> tuple[ProviderKey, ...]:
     """The provider's keys that are kept with the books, the oldest first. Raises ConfigError and LedgerError."""
     kept = await provider_secrets(settings, ledger, settings.upstream.provider)
     return tuple(ProviderKey(name, secret) for name, secret in kept.items())
 
 
-async def artefact_secret(settings: Settings, ledger: SqliteLedger) -> bytes:
+async def artefact_secret(settings: Settings, ledger: SqlLedger) -> bytes:
     """What artefacts are signed with: the settings' secret, or one that was drawn once for these books."""
     told = settings.routing.secret.get_secret_value()
     return told.encode() if told else bytes.fromhex(await ledger.secret("artefact_key", secrets.token_hex(32)))

@@ -6,8 +6,8 @@ from thriftgate.core.errors import LedgerError
 from thriftgate.engine.tasks import Tasks
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.rollup_spans import DAY_US
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_pruning import prune
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_pruning import prune
 from thriftgate.logs import log
 
 EVERY_US = 3_600_000_000
@@ -16,7 +16,7 @@ EVERY_US = 3_600_000_000
 class Forgetting:
     """Hears of settled calls, and forgets old ones once an hour in the background."""
 
-    def __init__(self, ledger: SqliteLedger, keep_days: int, tasks: Tasks) -> None:
+    def __init__(self, ledger: SqlLedger, keep_days: int, tasks: Tasks) -> None:
         self._ledger = ledger
         self._keep_us = keep_days * DAY_US
         self._tasks = tasks

@@ -6,17 +6,17 @@ from thriftgate.core.errors import LedgerError
 from thriftgate.ledger.entries import Ledger
 from thriftgate.ledger.master_key import MasterKey
 from thriftgate.ledger.sealing import open_vault
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_tenants import SqlTenants
 from thriftgate.ledger.tenants import ProviderKey, Tenants
 from thriftgate.settings import Settings
 
 
 def tenants_of(ledger: Ledger) -> Tenants:
     """Raises LedgerError for a ledger that keeps none."""
-    if not isinstance(ledger, SqliteLedger):
+    if not isinstance(ledger, SqlLedger):
         raise LedgerError("this ledger keeps no virtual keys")
-    return SqliteTenants(ledger)
+    return SqlTenants(ledger)
 
 
 def master_key_of(settings: Settings) -> MasterKey:

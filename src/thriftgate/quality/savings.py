@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from thriftgate.ledger.entries import Report
-from thriftgate.ledger.sqlite_savings import Conversation, OwnCost
+from thriftgate.ledger.sql_savings import Conversation, OwnCost
 from thriftgate.quality.holdout import HoldoutResult, Unit, estimate
 
 HELD_OUT = "holdout"

@@ -15,13 +15,13 @@ from thriftgate.audit.sources import Source
 from thriftgate.core.trail import Trails
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.ledger.entries import Entry, balanced
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 LEDGER = ThriftgateLedger()
 
 
 async def ledger_with(path: Path, *entries: Entry) -> Source:
-    books = SqliteLedger.open(str(path))
+    books = SqlLedger.open(str(path))
     for entry in entries:
         await books.settle(entry)
     await books.close()

@@ -18,13 +18,13 @@ from thriftgate.dashboard.beside import Beside
 from thriftgate.dashboard.gates import HERE
 from thriftgate.dashboard.pages.alerts import act, document, view
 from thriftgate.ledger.issuing import Actor
-from thriftgate.ledger.sqlite_alerts import SqliteAlerts
+from thriftgate.ledger.sql_alerts import SqlAlerts
 
 
 async def test_an_alert_is_acknowledged_and_silenced(tmp_path: Path) -> None:
     alone = Beside(settings_of(ledger={"path": str(tmp_path / "books.db")}))
     sources = await alone.sources()
-    await SqliteAlerts(sources.ledger).sight([sighting("a")], Habits(), lambda *_: (), now_us())
+    await SqlAlerts(sources.ledger).sight([sighting("a")], Habits(), lambda *_: (), now_us())
     asked = asked_of(sources, OWNER)
     doc = await document(asked)
     (one,) = view(doc, asked)["standing"]

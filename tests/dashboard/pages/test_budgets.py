@@ -14,7 +14,7 @@ from thriftgate.dashboard.asked import Asked, Viewer
 from thriftgate.dashboard.beside import Beside
 from thriftgate.dashboard.pages.budgets import act, document, view
 from thriftgate.ledger.issuing import HOST, Actor, Issuer
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql_tenants import SqlTenants
 
 OWNER = Viewer(Actor("key_1", "session", "owner", True), "token")
 
@@ -22,7 +22,7 @@ OWNER = Viewer(Actor("key_1", "session", "owner", True), "token")
 async def test_a_budget_from_its_making_to_its_end(tmp_path: Path) -> None:
     alone = Beside(settings_of(ledger={"path": str(tmp_path / "books.db")}))
     asked = asked_of(await alone.sources(), OWNER)
-    team = await Issuer(SqliteTenants(asked.sources.ledger), HOST, lambda: 1).add_team("search")
+    team = await Issuer(SqlTenants(asked.sources.ledger), HOST, lambda: 1).add_team("search")
 
     async def sent(**form: str) -> str:
         told = await act(dataclasses.replace(asked, form=form))

@@ -11,8 +11,8 @@ from thriftgate.core.deadline import parse_duration
 from thriftgate.core.errors import InputError, NotAllowed
 from thriftgate.dashboard.asked import Asked
 from thriftgate.dashboard.pages.page import Document, Page
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_alerts import SqliteAlerts
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_alerts import SqlAlerts
 
 LISTED_MAX = 100
 SILENCES = {"1h": "an hour", "4h": "4 hours", "1d": "a day", "7d": "a week"}
@@ -32,8 +32,8 @@ async def document(asked: Asked) -> Document:
     }
 
 
-def _desk(asked: Asked, ledger: SqliteLedger) -> Desk:
-    return desk_of(SqliteAlerts(ledger), asked.sources.settings, asked.sources.clock)
+def _desk(asked: Asked, ledger: SqlLedger) -> Desk:
+    return desk_of(SqlAlerts(ledger), asked.sources.settings, asked.sources.clock)
 
 
 def view(doc: Document, asked: Asked) -> dict[str, Any]:

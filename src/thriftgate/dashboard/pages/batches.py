@@ -8,14 +8,14 @@ from thriftgate.answers.batches import runs_document
 from thriftgate.dashboard.asked import Asked
 from thriftgate.dashboard.pages.page import Document, Page
 from thriftgate.ledger.jobs import OPEN_BATCHES
-from thriftgate.ledger.sqlite_jobs import SqliteJobs
+from thriftgate.ledger.sql_jobs import SqlJobs
 
 SHOWN = 100
 
 
 async def document(asked: Asked) -> Document:
     """What `thriftgate batch list --json` prints."""
-    return await runs_document(SqliteJobs(asked.sources.books))
+    return await runs_document(SqlJobs(asked.sources.books))
 
 
 def view(doc: Document, asked: Asked) -> dict[str, Any]:

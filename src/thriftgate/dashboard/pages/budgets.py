@@ -14,9 +14,9 @@ from thriftgate.core.money import pico_from_usd
 from thriftgate.dashboard.asked import Asked
 from thriftgate.dashboard.pages.page import Document, Page
 from thriftgate.ledger.budget_desk import BudgetDesk, Wanted
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
+from thriftgate.ledger.sql_tenants import SqlTenants
 
 WINDOWS = ("hour", "day", "week", "month", "total", "rolling 24h", "rolling 7d")
 USUAL = "50, 80, 95, 100"
@@ -34,9 +34,9 @@ async def document(asked: Asked) -> Document:
     return await _desk(asked, asked.sources.books).all(asked.look.now_us)
 
 
-def _desk(asked: Asked, ledger: SqliteLedger) -> BudgetDesk:
+def _desk(asked: Asked, ledger: SqlLedger) -> BudgetDesk:
     models = [row.id for row in asked.sources.models.rows]
-    book, tenants = SqliteBudgetBook(ledger), SqliteTenants(ledger)
+    book, tenants = SqlBudgetBook(ledger), SqlTenants(ledger)
     return BudgetDesk(book, tenants, models, lambda: f"bud_{secrets.token_hex(6)}", asked.viewer.actor)
 
 

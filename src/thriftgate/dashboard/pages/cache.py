@@ -20,7 +20,7 @@ from thriftgate.dashboard.sums import columns_of, columns_told, placed, question
 from thriftgate.drawing.timeline import rate
 from thriftgate.ledger.entries import CacheReport, PromptSum
 from thriftgate.ledger.entries import MissSum as CauseSum
-from thriftgate.ledger.sqlite_spend import By, cache, misses
+from thriftgate.ledger.sql_spend import By, cache, misses
 
 NAMES: tuple[By, ...] = ("", "model", "key")
 

@@ -14,7 +14,7 @@ from thriftgate.dashboard.tenants import issuer
 from thriftgate.engine.vaults import tenants_of
 from thriftgate.gateway.admin.documents import told
 from thriftgate.ledger.issuing import OVERLAP_S, Issued, KeyDraft
-from thriftgate.ledger.sqlite_spend import By, SpendCell, spend
+from thriftgate.ledger.sql_spend import By, SpendCell, spend
 from thriftgate.ledger.tenants import Key, Role, Team
 
 LISTED_MAX = 1_000

@@ -16,7 +16,7 @@ from thriftgate.dashboard.sums import GROUPS, columns_of, columns_told, grouped,
 from thriftgate.drawing.svg import Figure
 from thriftgate.drawing.timeline import Layer, stacked
 from thriftgate.drawing.words import plain
-from thriftgate.ledger.sqlite_spend import By, SpendCell, savings, spend
+from thriftgate.ledger.sql_spend import By, SpendCell, savings, spend
 
 APART_MAX = 5
 """Names that a chart over time tells apart; the others are one."""

@@ -11,7 +11,7 @@ from thriftgate.answers.tasks import tasks_document
 from thriftgate.core.moments import text_from_micros
 from thriftgate.dashboard.asked import Asked
 from thriftgate.dashboard.pages.page import Document, Page
-from thriftgate.ledger.sqlite_savings import tasks
+from thriftgate.ledger.sql_savings import tasks
 from thriftgate.quality.proof import MEMORY, rolled_back, verdicts
 
 

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from thriftgate.gateway.admin.desk import Answer, Desk, Route
 from thriftgate.ledger.budget_desk import BudgetDesk, Wanted
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 
 
 class Cleared(Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,9 +21,9 @@ class Cleared(Struct, frozen=True, forbid_unknown_fields=True):
 def budget_desk(desk: Desk) -> BudgetDesk:
     """Where the actor of a request works with budgets."""
     engine = desk.rooms.engine
-    assert isinstance(engine.ledger, SqliteLedger)
+    assert isinstance(engine.ledger, SqlLedger)
     models = [row.id for row in engine.knowledge.models.rows]
-    book = SqliteBudgetBook(engine.ledger)
+    book = SqlBudgetBook(engine.ledger)
     return BudgetDesk(book, desk.tenants, models, lambda: f"bud_{secrets.token_hex(6)}", desk.actor)
 
 

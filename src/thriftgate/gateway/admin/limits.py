@@ -6,15 +6,15 @@ import secrets
 
 from thriftgate.gateway.admin.desk import Answer, Desk, Route
 from thriftgate.ledger.limit_desk import LimitDesk, WantedLimit
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_limits import SqliteLimitBook
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_limits import SqlLimitBook
 
 
 def limit_desk(desk: Desk) -> LimitDesk:
     """Where the actor of a request works with limits."""
     engine = desk.rooms.engine
-    assert isinstance(engine.ledger, SqliteLedger)
-    book = SqliteLimitBook(engine.ledger)
+    assert isinstance(engine.ledger, SqlLedger)
+    book = SqlLimitBook(engine.ledger)
     return LimitDesk(book, desk.tenants, lambda: f"lim_{secrets.token_hex(6)}", desk.actor)
 
 

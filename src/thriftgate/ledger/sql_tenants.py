@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import astuple, replace
 
 from thriftgate.core.errors import LedgerError
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.tenants import (
     Changes,
     Deed,
@@ -37,10 +37,10 @@ _DEED_FIELDS = [name for name in Deed.__struct_fields__ if name != "id"]
 _NEWER = "select version from access_version"
 
 
-class SqliteTenants:
+class SqlTenants:
     """See `tenants.Tenants`."""
 
-    def __init__(self, ledger: SqliteLedger) -> None:
+    def __init__(self, ledger: SqlLedger) -> None:
         self._ledger = ledger
 
     async def version(self) -> int:

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.ledger.scans import SCANS, START_US, ZONES, some_entries
-from thriftgate.ledger import sqlite_spend
+from thriftgate.ledger import sql_spend
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.rollup_columns import HOUR_US, WAYS
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_cells import Only
-from thriftgate.ledger.sqlite_rollups_made import check, make
-from thriftgate.ledger.sqlite_spend import Asked, By
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_cells import Only
+from thriftgate.ledger.sql_rollups_made import check, make
+from thriftgate.ledger.sql_spend import Asked, By
 
 DAYS = [START_US + day * 24 * HOUR_US for day in range(4)]
 MOMENTS = st.sampled_from([0, *DAYS, 2**62]) | st.integers(START_US - HOUR_US, START_US + 73 * HOUR_US)
@@ -48,7 +48,7 @@ def _put(question: Any, asked: Asked, connection: sqlite3.Connection) -> Any:
 @given(entries=some_entries(), asked=st.lists(questions(), min_size=1, max_size=6))
 def test_roll_ups_say_what_the_entries_say(entries: list[Entry], asked: list[Asked]) -> None:
     async def see() -> None:
-        ledger = SqliteLedger.open(":memory:")
+        ledger = SqlLedger.open(":memory:")
         await asyncio.gather(*(ledger.settle(entry) for entry in entries[::2]))
         for entry in entries[1::2]:
             await ledger.settle(entry)
@@ -57,7 +57,7 @@ def test_roll_ups_say_what_the_entries_say(entries: list[Entry], asked: list[Ask
                 for name, scan in SCANS.items():
                     if name in ("savings", "misses") and one.by in WAYS:
                         continue
-                    found = await ledger.ask(partial(_put, getattr(sqlite_spend, name), one))
+                    found = await ledger.ask(partial(_put, getattr(sql_spend, name), one))
                     assert found == scan(entries, one), (name, one)
             assert (await ledger.transact(check)).differing == 0
             await ledger.transact(make)  # from the entries in one go, they are the same

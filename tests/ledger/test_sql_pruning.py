@@ -13,15 +13,15 @@ from thriftgate.core.misses import Miss
 from thriftgate.ledger.jobs import Job
 from thriftgate.ledger.rollup_columns import HOUR_US
 from thriftgate.ledger.rollup_spans import DAY_US
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_pruning import prune
-from thriftgate.ledger.sqlite_rollups_made import check_file, make
-from thriftgate.ledger.sqlite_spend import Asked, remarks, spend
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_pruning import prune
+from thriftgate.ledger.sql_rollups_made import check_file, make
+from thriftgate.ledger.sql_spend import Asked, remarks, spend
 
 
-async def books_of_a_week(path: Path) -> SqliteLedger:
+async def books_of_a_week(path: Path) -> SqlLedger:
     """A call every six hours, at twenty past."""
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     for at in range(28):
         opened_us = START_US + at * 6 * HOUR_US + HOUR_US // 3
         await ledger.hold(hold_of(f"e{at:02}", opened_us=opened_us))

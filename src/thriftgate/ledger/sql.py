@@ -34,10 +34,10 @@ from thriftgate.ledger.entries import (
 )
 from thriftgate.ledger.migrate import migrate
 from thriftgate.ledger.rows import Row, entry_from_row, hold_from_row
-from thriftgate.ledger.sqlite_budgets import BudgetShelf
-from thriftgate.ledger.sqlite_reports import cache_report, report
-from thriftgate.ledger.sqlite_rollups_made import are_wanted, make_wanted
-from thriftgate.ledger.sqlite_writing import Booking, transaction
+from thriftgate.ledger.sql_budgets import BudgetShelf
+from thriftgate.ledger.sql_reports import cache_report, report
+from thriftgate.ledger.sql_rollups_made import are_wanted, make_wanted
+from thriftgate.ledger.sql_writing import Booking, transaction
 from thriftgate.logs import log, where_raised
 
 BUSY_TIMEOUT_MS = 10_000
@@ -52,8 +52,8 @@ class _Write(NamedTuple):
     work: Callable[[sqlite3.Connection], object] | None = None
 
 
-class SqliteLedger:
-    """See `entries.Ledger`. Open it with `SqliteLedger.open(path)`; `:memory:` keeps the books in memory."""
+class SqlLedger:
+    """See `entries.Ledger`. Open it with `SqlLedger.open(path)`; `:memory:` keeps the books in memory."""
 
     def __init__(self, path: str, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
         self.path = path
@@ -73,7 +73,7 @@ class SqliteLedger:
         self._thread.start()
 
     @classmethod
-    def open(cls, path: str | Path, *, sync: Literal["normal", "full"] = "normal") -> SqliteLedger:
+    def open(cls, path: str | Path, *, sync: Literal["normal", "full"] = "normal") -> SqlLedger:
         """Open or create the file and bring its schema up to date. Raises LedgerError naming the file."""
         name = str(path)
         if "://" in name:

@@ -10,18 +10,18 @@ import pytest
 
 from tests.cli.entries import OPENED_US, entry_of
 from thriftgate.core.usage import Tokens, Usage
-from thriftgate.ledger import sqlite_savings
+from thriftgate.ledger import sql_savings
 from thriftgate.ledger.entries import Entry, balanced
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_savings import Conversation, OwnCost, TaskSum, conversations, own_costs, tasks
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_savings import Conversation, OwnCost, TaskSum, conversations, own_costs, tasks
 
 ALL = (0, 2**62)
 HOUR_US = 3_600 * 10**6
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[SqliteLedger]:
-    made = SqliteLedger.open(tmp_path / "books.db")
+async def ledger(tmp_path: Path) -> AsyncIterator[SqlLedger]:
+    made = SqlLedger.open(tmp_path / "books.db")
     yield made
     await made.close()
 
@@ -37,17 +37,17 @@ def ours(name: str, paid: int, parent: str = "", endpoint: str = "proof", **memb
     return entry_of(id=name, parent=parent, endpoint=endpoint, postings=balanced(0, paid, {"x": -paid}), **members)
 
 
-async def put(ledger: SqliteLedger, *entries: Entry) -> None:
+async def put(ledger: SqlLedger, *entries: Entry) -> None:
     for entry in entries:
         await ledger.settle(entry)
 
 
-async def test_empty_books(ledger: SqliteLedger) -> None:
+async def test_empty_books(ledger: SqlLedger) -> None:
     for question in (own_costs, conversations, tasks):
         assert await ledger.ask(lambda connection, ask=question: ask(connection, ALL)) == []  # type: ignore[misc]
 
 
-async def test_what_is_ours_has_no_baseline(ledger: SqliteLedger) -> None:
+async def test_what_is_ours_has_no_baseline(ledger: SqlLedger) -> None:
     await put(
         ledger,
         asked("a1"),
@@ -65,7 +65,7 @@ async def test_what_is_ours_has_no_baseline(ledger: SqliteLedger) -> None:
     assert report.baseline_pico - report.paid_pico == (20 - 18) - sum(one.paid_pico for one in found)
 
 
-async def test_sums_beyond_64_bits(ledger: SqliteLedger) -> None:
+async def test_sums_beyond_64_bits(ledger: SqlLedger) -> None:
     much = 9 * 10**18 + 1
     await put(ledger, *(ours(f"p{at}", much, "a") for at in range(3)))
     await put(ledger, *(asked(f"a{at}", "c", baseline=much, paid=much - 1, task="t") for at in range(3)))
@@ -76,7 +76,7 @@ async def test_sums_beyond_64_bits(ledger: SqliteLedger) -> None:
     assert (task.baseline_pico, task.paid_pico) == (3 * much, 3 * much - 3)
 
 
-async def test_what_is_ours_counts_for_the_conversation_that_it_was_made_for(ledger: SqliteLedger) -> None:
+async def test_what_is_ours_counts_for_the_conversation_that_it_was_made_for(ledger: SqlLedger) -> None:
     await put(
         ledger,
         asked("a1", "one", arm="", propensity=0.95),
@@ -94,7 +94,7 @@ async def test_what_is_ours_counts_for_the_conversation_that_it_was_made_for(led
     ]
 
 
-async def test_the_first_draw_counts(ledger: SqliteLedger) -> None:
+async def test_the_first_draw_counts(ledger: SqlLedger) -> None:
     """The share was raised in the middle of a conversation, which was drawn anew."""
     await put(
         ledger,
@@ -106,7 +106,7 @@ async def test_the_first_draw_counts(ledger: SqliteLedger) -> None:
     assert (unit.arm, unit.propensity, unit.calls) == ("", 0.95, 3)
 
 
-async def test_a_second_call_counts_at_the_time_of_the_first(ledger: SqliteLedger) -> None:
+async def test_a_second_call_counts_at_the_time_of_the_first(ledger: SqlLedger) -> None:
     """It may come a day later, through a batch."""
     span = (OPENED_US, OPENED_US + HOUR_US)
     await put(
@@ -122,7 +122,7 @@ async def test_a_second_call_counts_at_the_time_of_the_first(ledger: SqliteLedge
     assert await ledger.ask(lambda connection: own_costs(connection, span)) == [OwnCost("proof", 1, 7)]
 
 
-async def test_tasks_by_what_they_cost(ledger: SqliteLedger) -> None:
+async def test_tasks_by_what_they_cost(ledger: SqlLedger) -> None:
     dear = {"task": "code", "asked_model": "", "model": "claude-opus-5-5"}
     routed = {"task": "tickets", "asked_model": "claude-opus-5-5", "model": "claude-haiku-5-5"}
     await put(
@@ -140,9 +140,9 @@ async def test_tasks_by_what_they_cost(ledger: SqliteLedger) -> None:
 
 
 @pytest.mark.parametrize("name", ["_UNITS", "_TASKS"])
-async def test_questions_look_up_what_they_need(name: str, ledger: SqliteLedger) -> None:
+async def test_questions_look_up_what_they_need(name: str, ledger: SqlLedger) -> None:
     """Nothing is read to its end but the entries of the span, once."""
-    sql = getattr(sqlite_savings, name)
+    sql = getattr(sql_savings, name)
     rows = await ledger.ask(lambda connection: connection.execute(f"explain query plan {sql}", ALL).fetchall())
     plan = [str(row[-1]) for row in rows]
     assert not [line for line in plan if line.startswith("SCAN") and line not in ("SCAN mine", "SCAN drawn")], plan

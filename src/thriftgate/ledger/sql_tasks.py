@@ -1,4 +1,4 @@
-"""How tasks fare: what they cost, how often they are answered, and how soon. A question for `SqliteLedger.ask`.
+"""How tasks fare: what they cost, how often they are answered, and how soon. A question for `SqlLedger.ask`.
 
 Counted as the metrics page counts (`telemetry/tallies.py`): calls are those that clients asked for, tried are those that
 were neither refused nor left by the client, and our own calls for a task count in what it cost.

@@ -11,28 +11,28 @@ from tests.contracts.check_ledger import entry_of
 from tests.ledger.scans import START_US
 from thriftgate.ledger.rollup_columns import HOUR_US
 from thriftgate.ledger.rollup_spans import ENTRIES
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_cells import Only, add_up, chosen, is_rounded, kept_from, pieces_of
-from thriftgate.ledger.sqlite_spend import LATENCY, SPEND
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_cells import Only, add_up, chosen, is_rounded, kept_from, pieces_of
+from thriftgate.ledger.sql_spend import LATENCY, SPEND
 
 NOW_US = START_US + 10 * HOUR_US + 20 * 60_000_000
 
 
 @pytest.fixture
-async def ledger() -> AsyncIterator[SqliteLedger]:
-    made = SqliteLedger.open(":memory:")
+async def ledger() -> AsyncIterator[SqlLedger]:
+    made = SqlLedger.open(":memory:")
     for at, opened_us in enumerate((START_US, START_US + 9 * HOUR_US, NOW_US - 5, NOW_US)):
         await made.settle(entry_of(f"e{at}", 10**at, opened_us=opened_us, key=f"k{at % 2}"))
     yield made
     await made.close()
 
 
-async def reads_entries(ledger: SqliteLedger, since_us: int, until_us: int) -> bool:
+async def reads_entries(ledger: SqlLedger, since_us: int, until_us: int) -> bool:
     some = await ledger.ask(lambda connection: pieces_of(connection, (since_us, until_us), "total", "UTC"))
     return any(piece.hours == ENTRIES for piece in some)
 
 
-async def test_entries_are_read_only_where_an_hour_has_calls_on_both_sides(ledger: SqliteLedger) -> None:
+async def test_entries_are_read_only_where_an_hour_has_calls_on_both_sides(ledger: SqlLedger) -> None:
     assert not await reads_entries(ledger, 0, 2**62)
     assert not await reads_entries(ledger, START_US, NOW_US + 1), "nothing came in after now"
     assert not await reads_entries(ledger, START_US + 9 * HOUR_US - 1, 2**62), "the hour before is empty"
@@ -40,7 +40,7 @@ async def test_entries_are_read_only_where_an_hour_has_calls_on_both_sides(ledge
     assert await reads_entries(ledger, NOW_US, 2**62)
 
 
-async def test_sums_by_columns_and_bucket(ledger: SqliteLedger) -> None:
+async def test_sums_by_columns_and_bucket(ledger: SqlLedger) -> None:
     span = (START_US, NOW_US)
     found = await ledger.ask(lambda connection: add_up(connection, SPEND, span, ("key", "model")))
     assert {at: sums.money("paid") for at, sums in found.items()} == {
@@ -53,7 +53,7 @@ async def test_sums_by_columns_and_bucket(ledger: SqliteLedger) -> None:
     assert await ledger.ask(lambda connection: add_up(connection, SPEND, (NOW_US + HOUR_US, 2**62))) == {}
 
 
-async def test_no_question_goes_through_all_cells(ledger: SqliteLedger) -> None:
+async def test_no_question_goes_through_all_cells(ledger: SqlLedger) -> None:
     def plan(connection: sqlite3.Connection) -> list[str]:
         asked: list[str] = []
         connection.set_trace_callback(asked.append)
@@ -79,6 +79,6 @@ def test_times_are_asked_of_ways() -> None:
     assert SPEND.table == chosen("calls").table == "rollup_cells"
 
 
-async def test_nothing_was_forgotten(ledger: SqliteLedger) -> None:
+async def test_nothing_was_forgotten(ledger: SqlLedger) -> None:
     assert await ledger.ask(kept_from) == 0
     assert not await ledger.ask(lambda connection: is_rounded(connection, (START_US + 1, NOW_US), "total", "UTC"))

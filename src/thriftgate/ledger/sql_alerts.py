@@ -13,7 +13,7 @@ from thriftgate.core.alerting.alert import Alert, Message, Notice, Sighting, Sil
 from thriftgate.core.alerting.life import Habits, sighted, unsighted
 from thriftgate.core.alerting.rules import Rule
 from thriftgate.ledger.alerts import NoticeState, Routes, StoredRule, Told
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 STANDING_MAX = 2_000  # alerts that last at once; what is sighted beyond is counted together
 RESOLVED_MAX = 10_000
@@ -39,10 +39,10 @@ _NOTICE = "select id, sink, why, made_us, alert, state, message, tries, due_us, 
 _SILENCE = 'select id, matchers, until_us, made_us, "by", why from silences'
 
 
-class SqliteAlerts:
+class SqlAlerts:
     """See `alerts.AlertBook`."""
 
-    def __init__(self, ledger: SqliteLedger) -> None:
+    def __init__(self, ledger: SqlLedger) -> None:
         self._ledger = ledger
 
     async def sight(self, sightings: Sequence[Sighting], habits: Habits, routes: Routes, now_us: int) -> int:

@@ -1,4 +1,4 @@
-"""Questions about routing and experiments, put to the books through `SqliteLedger.ask`.
+"""Questions about routing and experiments, put to the books through `SqlLedger.ask`.
 
 A call that a client asked for has a baseline. One without is ours: a ping, a try that was not kept, a verifier's, a second
 call.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from thriftgate.ledger.queries import SUM, summed
-from thriftgate.ledger.sqlite_cells import add_up, chosen
+from thriftgate.ledger.sql_cells import add_up, chosen
 
 # An entry has at most one posting on each account, found by its key.
 _BASE = "left join postings base on base.entry = {0} and base.account = 'baseline'"

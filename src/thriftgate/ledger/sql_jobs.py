@@ -30,9 +30,9 @@ from thriftgate.ledger.jobs import (
     Tally,
 )
 from thriftgate.ledger.queries import SUM, summed
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_grouping import add_bounds, forget_bounds, make_groups
-from thriftgate.ledger.sqlite_writing import Booking
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_grouping import add_bounds, forget_bounds, make_groups
+from thriftgate.ledger.sql_writing import Booking
 
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=msgspec.Struct)
@@ -74,10 +74,10 @@ and state not in ({", ".join(f"'{state}'" for state in OPEN_BATCHES)})
 _FORGET_GROUPS = "delete from groups where run = ?1 and id not in (select grp from jobs where run = ?1)"
 
 
-class SqliteJobs:
+class SqlJobs:
     """See `jobs.JobBook`."""
 
-    def __init__(self, ledger: SqliteLedger) -> None:
+    def __init__(self, ledger: SqlLedger) -> None:
         self._ledger = ledger
 
     async def open_run(self, run: Run) -> Run:

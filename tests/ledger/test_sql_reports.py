@@ -26,7 +26,7 @@ from thriftgate.ledger.entries import (
 )
 from thriftgate.ledger.queries import PRICED_ALIKE, SUM, price_step, summed
 from thriftgate.ledger.rollup_columns import HOUR_US
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 MOMENTS = st.sampled_from([0, START_US, START_US + 24 * HOUR_US, 2**62]) | st.integers(START_US, START_US + 73 * HOUR_US)
 STEPS = st.sampled_from([(), (100_000,), (100_000, 200_000), (4_001,), (272_000, 4_000)])
@@ -36,7 +36,7 @@ STEPS = st.sampled_from([(), (100_000,), (100_000, 200_000), (4_001,), (272_000,
 @given(entries=some_entries(), moments=st.tuples(MOMENTS, MOMENTS), steps=STEPS)
 def test_reports_are_what_a_scan_says(entries: list[Entry], moments: tuple[int, int], steps: tuple[int, ...]) -> None:
     async def see() -> None:
-        ledger = SqliteLedger.open(":memory:")
+        ledger = SqlLedger.open(":memory:")
         span = (min(moments), max(moments))
         await asyncio.gather(*(ledger.hold(hold_of(f"e{at}")) for at in range(0, 30, 3)))
         await asyncio.gather(*(ledger.settle(entry) for entry in entries))

@@ -9,8 +9,8 @@ from thriftgate.core.alerting.metrics import METRICS, Cell, Seen, value_of
 from thriftgate.core.control.whose import Whose
 from thriftgate.core.usage import Tokens, Usage
 from thriftgate.ledger.entries import Entry, balanced
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_seen import calls_seen, first_call_us, seen_of
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_seen import calls_seen, first_call_us, seen_of
 
 MINUTE = 60_000_000
 SEARCH = Whose("user_1", "search", "acme", ("blue", "night"))
@@ -50,7 +50,7 @@ def totals(some: list[Seen]) -> dict[frozenset[str], list[float | None]]:
 
 
 async def test_the_books_say_the_same_as_what_was_heard(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     heard: list[Seen] = []
     ledger.heard.append(lambda entry: heard.append(seen_of(entry)))
     for entry in entries():
@@ -72,7 +72,7 @@ async def test_the_books_say_the_same_as_what_was_heard(tmp_path: Path) -> None:
 
 
 async def test_only_what_was_settled_by_then(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     assert await first_call_us(ledger) == 0
     for entry in entries():
         await ledger.settle(entry)

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.contracts.check_ledger import entry_of
 from tests.ledger.scans import some_entries, spend
-from thriftgate.ledger import sqlite_spend
+from thriftgate.ledger import sql_spend
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.migrate import migrations
 from thriftgate.ledger.rows import ENTRY_COLUMNS, entry_row, posting_rows
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_rollups_made import are_wanted, check, check_file, make
-from thriftgate.ledger.sqlite_spend import Asked
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_rollups_made import are_wanted, check, check_file, make
+from thriftgate.ledger.sql_spend import Asked
 
 BEFORE = 8
 """The last schema without roll-ups."""
@@ -46,9 +46,9 @@ def test_books_of_the_schema_before(tmp_path: Path, entries: list[Entry]) -> Non
     written_before(path, entries)
 
     async def see() -> None:
-        ledger = SqliteLedger.open(path)
+        ledger = SqlLedger.open(path)
         asked = Asked(by="model", step="day")
-        assert await ledger.ask(lambda connection: sqlite_spend.spend(connection, asked)) == spend(entries, asked)
+        assert await ledger.ask(lambda connection: sql_spend.spend(connection, asked)) == spend(entries, asked)
         assert not await ledger.ask(are_wanted)
         assert [hold.id for hold in await ledger.open_holds()] == ["x"]
         await ledger.close()
@@ -59,7 +59,7 @@ def test_books_of_the_schema_before(tmp_path: Path, entries: list[Entry]) -> Non
 
 async def test_what_differs_is_told_and_put_right(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     for name in ("a", "b"):
         await ledger.settle(entry_of(name, paid=7, saved=3, task="t"))
     assert check_file(str(path)).differing == 0
@@ -95,7 +95,7 @@ async def test_what_differs_is_told_and_put_right(tmp_path: Path) -> None:
 
 async def test_a_check_does_not_hold_up_calls(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     await ledger.settle(entry_of("a"))
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("begin")

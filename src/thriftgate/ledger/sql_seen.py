@@ -11,7 +11,7 @@ import msgspec
 from thriftgate.core.alerting.metrics import Seen
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
 from thriftgate.ledger.queries import SUM, summed
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 _FINE = ("answered", "left", "refused")  # by the client's own doing, or by thriftgate's: no error of the provider or the way
 
@@ -36,7 +36,7 @@ _FIRST = "select min(opened_us) from entries"
 
 
 async def calls_seen(
-    ledger: SqliteLedger, since_us: int, until_us: int, *, slot_us: int, settled_until_us: int
+    ledger: SqlLedger, since_us: int, until_us: int, *, slot_us: int, settled_until_us: int
 ) -> Sequence[Seen]:
     """Calls that came in within the span and were settled by then, those alike within a slot as one. Raises LedgerError."""
 
@@ -47,7 +47,7 @@ async def calls_seen(
     return await ledger.ask(ask)
 
 
-async def first_call_us(ledger: SqliteLedger) -> int:
+async def first_call_us(ledger: SqlLedger) -> int:
     """When the books begin (microseconds since 1970); 0 where they are empty."""
     return await ledger.ask(lambda connection: connection.execute(_FIRST).fetchone()[0] or 0)
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from thriftgate.core.control.budgets import Standing
 from thriftgate.core.errors import LedgerError
-from thriftgate.ledger import sqlite_rollups
+from thriftgate.ledger import sql_rollups
 from thriftgate.ledger.entries import Entry, Hold
 from thriftgate.ledger.rows import (
     ENTRY_COLUMNS,
@@ -20,7 +20,7 @@ from thriftgate.ledger.rows import (
     hold_row,
     posting_rows,
 )
-from thriftgate.ledger.sqlite_budgets import BudgetShelf, Till
+from thriftgate.ledger.sql_budgets import BudgetShelf, Till
 
 ROWS_PER_STATEMENT = 64  # × 51 columns stays far under SQLite's 32,766 parameters (sqlite.org/limits.html, 2026-08)
 
@@ -64,7 +64,7 @@ class Booking:
         """Raises sqlite3's errors, such as for an id that is there already."""
         _insert_rows(self._connection, self._rows)
         self._till.write()
-        sqlite_rollups.add(self._connection, self._entries)
+        sql_rollups.add(self._connection, self._entries)
 
 
 @contextmanager

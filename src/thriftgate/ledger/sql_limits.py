@@ -10,7 +10,7 @@ import msgspec
 from thriftgate.core.control.limit_words import metric_of, per_of
 from thriftgate.core.control.limits import Limit
 from thriftgate.core.errors import InputError
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 _SCOPE = msgspec.json.Decoder(tuple[str, ...])
 _COLUMNS = "id, name, metric, amount, per, burst, scope, created_us, ended_us"
@@ -18,10 +18,10 @@ _ALL = f"select {_COLUMNS} from limits order by created_us, id"
 _PUT = f"insert or replace into limits ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-class SqliteLimitBook:
+class SqlLimitBook:
     """See `limits.LimitBook`."""
 
-    def __init__(self, ledger: SqliteLedger) -> None:
+    def __init__(self, ledger: SqlLedger) -> None:
         self._ledger = ledger
 
     async def all(self) -> Sequence[Limit]:

@@ -15,13 +15,13 @@ from tests.contracts.check_jobs import RUN, batch_of, bound_of, job_of
 from tests.contracts.check_ledger import entry_of, hold_of
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger.jobs import QUEUE, Answer, BatchRow, Body, Fenced, Group, Job, Lease, Outcome, Run
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_jobs import SqliteJobs
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_jobs import SqlJobs
 
 
-async def opened(path: Path | str) -> tuple[SqliteLedger, SqliteJobs, Lease]:
-    ledger = SqliteLedger.open(path)
-    jobs = SqliteJobs(ledger)
+async def opened(path: Path | str) -> tuple[SqlLedger, SqlJobs, Lease]:
+    ledger = SqlLedger.open(path)
+    jobs = SqlJobs(ledger)
     await jobs.open_run(RUN)
     lease = await jobs.take(RUN.id, "worker_1", 0, 60_000_000)
     assert lease is not None
@@ -34,7 +34,7 @@ async def opened(path: Path | str) -> tuple[SqliteLedger, SqliteJobs, Lease]:
      ("answers", Answer, ("run",))],
 )  # fmt: skip
 async def test_a_table_has_the_columns_of_its_rows(table: str, kind: type[msgspec.Struct], more: tuple[str, ...]) -> None:
-    ledger = SqliteLedger.open(":memory:")
+    ledger = SqlLedger.open(":memory:")
     columns = await ledger.ask(lambda connection: [row[1] for row in connection.execute(f"pragma table_info({table})")])
     assert sorted(columns) == sorted((*kind.__struct_fields__, *more))
     await ledger.close()
@@ -54,7 +54,7 @@ QUESTIONS: list[tuple[str, str]] = [
 @pytest.mark.parametrize(("question", "index"), QUESTIONS)
 async def test_what_is_asked_in_every_step_is_looked_up(question: str, index: str) -> None:
     """Not searched for among all jobs, and not sorted."""
-    ledger = SqliteLedger.open(":memory:")
+    ledger = SqlLedger.open(":memory:")
     plan = await ledger.ask(
         lambda connection: [
             str(row[3])
@@ -84,10 +84,10 @@ async def test_twenty_thousand_jobs(tmp_path: Path) -> None:
 
 
 async def test_of_many_that_want_a_run_one_gets_it(tmp_path: Path) -> None:
-    books = [SqliteLedger.open(tmp_path / "books.db") for _ in range(4)]
-    await SqliteJobs(books[0]).open_run(RUN)
+    books = [SqlLedger.open(tmp_path / "books.db") for _ in range(4)]
+    await SqlJobs(books[0]).open_run(RUN)
     leases = await asyncio.gather(
-        *(SqliteJobs(ledger).take(RUN.id, f"worker_{n}", 0, 60) for n, ledger in enumerate(books * 3) for _ in range(2))
+        *(SqlJobs(ledger).take(RUN.id, f"worker_{n}", 0, 60) for n, ledger in enumerate(books * 3) for _ in range(2))
     )
     taken = {lease.worker for lease in leases if lease is not None}
     assert len(taken) == 1
@@ -139,12 +139,12 @@ import asyncio, sys
 from tests.contracts.check_jobs import RUN, batch_of, job_of
 from tests.contracts.check_ledger import entry_of, hold_of
 from thriftgate.ledger.jobs import Outcome
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_jobs import SqliteJobs
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_jobs import SqlJobs
 
 async def main():
-    ledger = SqliteLedger.open(sys.argv[1])
-    jobs = SqliteJobs(ledger)
+    ledger = SqlLedger.open(sys.argv[1])
+    jobs = SqlJobs(ledger)
     await jobs.open_run(RUN)
     lease = await jobs.take(RUN.id, "worker_1", 0, 60_000_000)
     await jobs.add_jobs(lease, 0, [job_of(seq) for seq in range(3000)])
@@ -170,8 +170,8 @@ async def test_a_worker_killed_anywhere_leaves_jobs_and_entries_agreeing(tmp_pat
     told = [int(line) for line in process.stdout.read().splitlines()] or [300]
     process.stdout.close()
     process.wait()
-    ledger = SqliteLedger.open(path)
-    jobs = SqliteJobs(ledger)
+    ledger = SqlLedger.open(path)
+    jobs = SqlJobs(ledger)
     done = {job.entry for job in await jobs.in_order(RUN.id, -1, 5_000) if job.state == "done"}
     assert done == {entry.id for entry in await ledger.entries(limit=5_000)}
     assert {f"e{seq:04}" for seq in range(told[-1] + 3)} <= done

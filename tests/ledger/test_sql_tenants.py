@@ -10,7 +10,7 @@ import pytest
 
 from tests.fixtures import books
 from thriftgate.core.errors import LedgerError
-from thriftgate.ledger.sqlite_tenants import SqliteTenants
+from thriftgate.ledger.sql_tenants import SqlTenants
 from thriftgate.ledger.tenants import Deed, Key, Org, ProviderKey, Secret, Session, Team, Thing, User
 
 ORG = Org("org_1", "acme", 1)
@@ -30,18 +30,18 @@ def deed(thing: Thing, action: str = "create", at_us: int = 10) -> Deed:
 
 
 @pytest.fixture
-async def tenants(tmp_path: Path) -> AsyncIterator[SqliteTenants]:
+async def tenants(tmp_path: Path) -> AsyncIterator[SqlTenants]:
     async with books(tmp_path / "books.db") as ledger:
-        yield SqliteTenants(ledger)
+        yield SqlTenants(ledger)
 
 
-async def fill(tenants: SqliteTenants) -> None:
+async def fill(tenants: SqlTenants) -> None:
     for thing in THINGS:
         await tenants.add(thing, deed(thing), SECRET if thing is KEY else None)
 
 
 @pytest.mark.parametrize("thing", THINGS, ids=lambda one: type(one).__name__)
-async def test_what_is_added_comes_back_as_it_was(thing: Any, tenants: SqliteTenants) -> None:
+async def test_what_is_added_comes_back_as_it_was(thing: Any, tenants: SqlTenants) -> None:
     await tenants.add(thing, deed(thing))
     kind = type(thing)
     assert await tenants.get(kind, thing.id) == thing
@@ -53,7 +53,7 @@ async def test_what_is_added_comes_back_as_it_was(thing: Any, tenants: SqliteTen
     assert [(one.action, one.subject) for one in await tenants.deeds()] == [("create", thing.id)]
 
 
-async def test_changes_are_told_from_a_version_on(tenants: SqliteTenants) -> None:
+async def test_changes_are_told_from_a_version_on(tenants: SqlTenants) -> None:
     empty = await tenants.changes(-1)
     assert (empty.any_key, list(empty.keys)) == (False, [])
     await fill(tenants)
@@ -72,7 +72,7 @@ async def test_changes_are_told_from_a_version_on(tenants: SqliteTenants) -> Non
     assert (nothing.any_key, list(nothing.keys)) == (True, [])
 
 
-async def test_after_a_rotation_both_secrets_are_good_for_a_while(tenants: SqliteTenants) -> None:
+async def test_after_a_rotation_both_secrets_are_good_for_a_while(tenants: SqlTenants) -> None:
     await fill(tenants)
     await tenants.rotate(KEY, Secret(b"n" * 32, "key_1", 100), 50, deed(KEY, "rotate"))
     await tenants.rotate(KEY, Secret(b"o" * 32, "key_1", 120), 1000, deed(KEY, "rotate"))
@@ -95,7 +95,7 @@ async def test_after_a_rotation_both_secrets_are_good_for_a_while(tenants: Sqlit
     ],
 )
 async def test_with_what_is_gone_goes_what_belongs_to_it_and_its_name_stays(
-    thing: Any, ended: set[str], tenants: SqliteTenants
+    thing: Any, ended: set[str], tenants: SqlTenants
 ) -> None:
     await fill(tenants)
     before = await tenants.version()
@@ -118,7 +118,7 @@ async def test_with_what_is_gone_goes_what_belongs_to_it_and_its_name_stays(
     assert there == [who for who in ("user_1", "key_1", "oidc:else") if who not in ended]
 
 
-async def test_pages(tenants: SqliteTenants) -> None:
+async def test_pages(tenants: SqlTenants) -> None:
     for number in range(7):
         key = Key(f"key_{number}", "same", team=f"team_{number % 2}")
         await tenants.add(key, deed(key))
@@ -134,7 +134,7 @@ async def test_pages(tenants: SqliteTenants) -> None:
     assert [one.subject for one in await tenants.deeds(subject="key_1")] == ["key_1"]
 
 
-async def test_use_is_written_down_without_a_new_version(tenants: SqliteTenants) -> None:
+async def test_use_is_written_down_without_a_new_version(tenants: SqlTenants) -> None:
     await fill(tenants)
     before = await tenants.version()
     await tenants.touch({"key_1": 50, "nobody": 1})
@@ -144,7 +144,7 @@ async def test_use_is_written_down_without_a_new_version(tenants: SqliteTenants)
     assert (found.used_us, await tenants.version()) == (50, before)
 
 
-async def test_sessions_end(tenants: SqliteTenants) -> None:
+async def test_sessions_end(tenants: SqlTenants) -> None:
     for number in range(3):
         session = Session(bytes([number]), "s", "key_1", "n", "admin", True, "t", "o", 1, 2, 100 + number)
         await tenants.add_session(session, deed(USER, "login"))
@@ -160,12 +160,12 @@ async def test_sessions_end(tenants: SqliteTenants) -> None:
     assert await tenants.end_sessions() == 0
 
 
-async def test_what_is_sealed_first_stays(tenants: SqliteTenants) -> None:
+async def test_what_is_sealed_first_stays(tenants: SqlTenants) -> None:
     assert await tenants.sealed("pepper") is None
     assert await tenants.seal("pepper", b"a") == await tenants.seal("pepper", b"b") == await tenants.sealed("pepper") == b"a"
 
 
-async def test_names_are_values_and_no_sql(tenants: SqliteTenants) -> None:
+async def test_names_are_values_and_no_sql(tenants: SqlTenants) -> None:
     org = Org("org_1", "'; drop table orgs; --", 1)
     await tenants.add(org, deed(org))
     assert list(await tenants.named(Org, "'; drop table orgs; --")) == [org]

@@ -13,14 +13,14 @@ import pytest
 
 from tests.contracts.check_ledger import entry_of, hold_of
 from thriftgate.core.errors import LedgerError
-from thriftgate.ledger import sqlite as module
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger import sql as module
+from thriftgate.ledger.sql import SqlLedger
 
 
 def refused(path: Path | str) -> str:
     """The words in which a file is refused."""
     with pytest.raises(LedgerError) as caught:
-        SqliteLedger.open(path)
+        SqlLedger.open(path)
     return str(caught.value)
 
 
@@ -51,14 +51,14 @@ def test_a_device_that_cannot_be_written() -> None:
 
 
 async def test_missing_folders_are_made(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "a" / "b" / "books.db")
+    ledger = SqlLedger.open(tmp_path / "a" / "b" / "books.db")
     await ledger.settle(entry_of("a"))
     await ledger.close()
     assert (tmp_path / "a" / "b" / "books.db").is_file()
 
 
 async def test_a_full_disk_fails_in_words_and_recovers(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     pages = ledger._writer.execute("pragma page_count").fetchone()[0]
     ledger._writer.execute(f"pragma max_page_count = {pages + 1}")
     long = "x" * 100_000
@@ -72,7 +72,7 @@ async def test_a_full_disk_fails_in_words_and_recovers(tmp_path: Path) -> None:
 
 
 async def test_a_file_made_read_only_underneath(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     ledger._writer.execute("pragma query_only = on")
     with pytest.raises(LedgerError, match="attempt to write a readonly database"):
         await ledger.settle(entry_of("a"))
@@ -82,7 +82,7 @@ async def test_a_file_made_read_only_underneath(tmp_path: Path) -> None:
 
 async def test_a_lock_of_another_process_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY_TIMEOUT_MS", 200)
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     other = sqlite3.connect(tmp_path / "books.db", isolation_level=None)
     other.execute("begin immediate")
     loop = asyncio.get_running_loop()
@@ -100,7 +100,7 @@ async def test_a_lock_of_another_process_is_waited_for_once(tmp_path: Path, monk
 
 
 async def test_rows_no_thriftgate_wrote_are_an_error_in_words(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     await ledger.settle(entry_of("a"))
     ledger._writer.execute("update entries set outcome = 'won the lottery' where id = 'a'")
     with pytest.raises(LedgerError, match="cannot read the ledger"):
@@ -112,7 +112,7 @@ async def test_rows_no_thriftgate_wrote_are_an_error_in_words(tmp_path: Path) ->
 
 
 async def test_tampering_with_a_posting_shows(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     for name in ("a", "b"):
         await ledger.settle(entry_of(name))
     ledger._writer.execute("update postings set pico = pico + 1 where entry = 'b' and account = 'upstream'")
@@ -121,7 +121,7 @@ async def test_tampering_with_a_posting_shows(tmp_path: Path) -> None:
 
 
 async def test_a_reader_beside_the_writer_sees_whole_batches(tmp_path: Path) -> None:
-    writer, reader = (SqliteLedger.open(tmp_path / "books.db") for _ in range(2))
+    writer, reader = (SqlLedger.open(tmp_path / "books.db") for _ in range(2))
 
     async def write() -> None:
         for start in range(0, 400, 40):
@@ -138,7 +138,7 @@ async def test_a_reader_beside_the_writer_sees_whole_batches(tmp_path: Path) -> 
 
 
 async def test_in_memory_a_question_never_sees_half_a_batch() -> None:
-    ledger = SqliteLedger.open(":memory:")
+    ledger = SqlLedger.open(":memory:")
     await ledger.settle(entry_of("taken"))
 
     async def write() -> None:
@@ -156,7 +156,7 @@ async def test_in_memory_a_question_never_sees_half_a_batch() -> None:
 
 
 async def test_only_one_makes_calls_on_the_same_books_and_others_may_read(tmp_path: Path) -> None:
-    one, two = (SqliteLedger.open(tmp_path / "books.db") for _ in range(2))
+    one, two = (SqlLedger.open(tmp_path / "books.db") for _ in range(2))
     one.claim()
     with pytest.raises(LedgerError, match="in use by another thriftgate"):
         two.claim()
@@ -164,23 +164,23 @@ async def test_only_one_makes_calls_on_the_same_books_and_others_may_read(tmp_pa
     assert len(await two.entries()) == 1
     await two.close()
     await one.close()
-    three = SqliteLedger.open(tmp_path / "books.db")
+    three = SqlLedger.open(tmp_path / "books.db")
     three.claim()
     await three.close()
 
 
 async def test_a_secret_is_made_once(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     assert await ledger.secret("salt", "one") == "one"
     assert await ledger.secret("salt", "two") == "one"
     await ledger.close()
-    again = SqliteLedger.open(tmp_path / "books.db")
+    again = SqlLedger.open(tmp_path / "books.db")
     assert await again.secret("salt", "three") == "one"
     await again.close()
 
 
 async def test_those_who_ask_at_once_get_the_same_secret(tmp_path: Path) -> None:
-    books = [SqliteLedger.open(tmp_path / "books.db") for _ in range(4)]
+    books = [SqlLedger.open(tmp_path / "books.db") for _ in range(4)]
     told = await asyncio.gather(*(ledger.secret("salt", str(n)) for n, ledger in enumerate(books)))
     assert len(set(told)) == 1
     for ledger in books:
@@ -209,13 +209,13 @@ def failing(error: Exception) -> Callable[[sqlite3.Connection], None]:
     return work
 
 
-async def noted_in(ledger: SqliteLedger) -> list[tuple[str, str]]:
+async def noted_in(ledger: SqlLedger) -> list[tuple[str, str]]:
     return await ledger.ask(lambda connection: connection.execute("select name, value from meta order by name").fetchall())
 
 
 @pytest.mark.parametrize("memory", [True, False])
 async def test_work_is_done_as_one_and_its_result_comes_back(memory: bool, tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(":memory:" if memory else tmp_path / "books.db")
+    ledger = SqlLedger.open(":memory:" if memory else tmp_path / "books.db")
     assert await ledger.transact(noted("a", "1")) == ""
     assert await ledger.transact(noted("b", "2")) == "a"
     assert await noted_in(ledger) == [("a", "1"), ("b", "2")]
@@ -243,7 +243,7 @@ class Odd(LedgerError):
 async def test_what_work_raises_undoes_it_and_nothing_else(
     error: Exception, kind: type[Exception], words: str, memory: bool, tmp_path: Path
 ) -> None:
-    ledger = SqliteLedger.open(":memory:" if memory else tmp_path / "books.db")
+    ledger = SqlLedger.open(":memory:" if memory else tmp_path / "books.db")
     results = await asyncio.gather(
         ledger.settle(entry_of("a")),
         ledger.transact(noted("one", "1")),
@@ -262,7 +262,7 @@ async def test_what_work_raises_undoes_it_and_nothing_else(
 
 
 async def test_what_was_handed_over_before_is_there_for_the_work(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
 
     def ids(connection: sqlite3.Connection) -> list[str]:
         return [row[0] for row in connection.execute("select id from entries order by id")]
@@ -276,7 +276,7 @@ async def test_what_was_handed_over_before_is_there_for_the_work(tmp_path: Path)
 
 
 async def test_work_whose_caller_is_gone_is_done_all_the_same(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     task = asyncio.ensure_future(ledger.transact(noted("a", "1")))
     await asyncio.sleep(0)
     task.cancel()
@@ -288,7 +288,7 @@ async def test_work_whose_caller_is_gone_is_done_all_the_same(tmp_path: Path) ->
 
 
 async def test_closing_does_what_waits_and_no_more(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     works = [asyncio.ensure_future(ledger.transact(noted(str(n), ""))) for n in range(20)]
     await asyncio.sleep(0)
     await ledger.close()
@@ -296,7 +296,7 @@ async def test_closing_does_what_waits_and_no_more(tmp_path: Path) -> None:
     for late in (ledger.transact(noted("late", "")), ledger.ask(lambda _: None)):
         with pytest.raises(LedgerError, match="the ledger is closed"):
             await late
-    again = SqliteLedger.open(tmp_path / "books.db")
+    again = SqlLedger.open(tmp_path / "books.db")
     assert len(await noted_in(again)) == 20
     await again.close()
 
@@ -305,7 +305,7 @@ async def test_work_waits_for_the_lock_of_another_process_and_then_gives_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BUSY_TIMEOUT_MS", 100)
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     other = sqlite3.connect(tmp_path / "books.db", isolation_level=None)
     other.execute("begin immediate")
     with pytest.raises(LedgerError, match="database is locked"):
@@ -318,7 +318,7 @@ async def test_work_waits_for_the_lock_of_another_process_and_then_gives_up(
 
 
 async def test_a_question_cannot_write(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     with pytest.raises(LedgerError, match="cannot read the ledger"):
         await ledger.ask(noted("a", ""))
     assert await noted_in(ledger) == []
@@ -326,7 +326,7 @@ async def test_a_question_cannot_write(tmp_path: Path) -> None:
 
 
 async def test_in_memory_a_question_never_sees_half_of_some_work() -> None:
-    ledger = SqliteLedger.open(":memory:")
+    ledger = SqlLedger.open(":memory:")
 
     def pair(number: int) -> Callable[[sqlite3.Connection], None]:
         def work(connection: sqlite3.Connection) -> None:
@@ -350,10 +350,10 @@ async def test_in_memory_a_question_never_sees_half_of_some_work() -> None:
 KILLED = """
 import asyncio, os, signal, sys
 from tests.contracts.check_ledger import entry_of, hold_of
-from thriftgate.ledger.sqlite import SqliteLedger
+from thriftgate.ledger.sql import SqlLedger
 
 async def main():
-    ledger = SqliteLedger.open(sys.argv[1])
+    ledger = SqlLedger.open(sys.argv[1])
     for number in range(10_000):
         await asyncio.gather(*(ledger.settle(entry_of(f"id{number:04}_{n}", paid=1, saved=1)) for n in range(3)))
         print(number, flush=True)
@@ -372,7 +372,7 @@ async def test_what_was_told_durable_survives_a_kill(tmp_path: Path) -> None:
     told = [int(line) for line in process.stdout.read().splitlines()] or [200]
     process.stdout.close()
     process.wait()
-    ledger = SqliteLedger.open(path)
+    ledger = SqlLedger.open(path)
     ids = {entry.id for entry in await ledger.entries(limit=100_000)}
     assert {f"id{number:04}_{n}" for number in range(told[-1] + 1) for n in range(3)} <= ids
     assert await ledger.unbalanced() == []

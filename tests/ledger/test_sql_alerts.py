@@ -12,10 +12,10 @@ import pytest
 from thriftgate.core.alerting.alert import Alert, Sighting, Why
 from thriftgate.core.alerting.life import Habits
 from thriftgate.core.alerting.rules import Rule
-from thriftgate.ledger import sqlite_alerts
+from thriftgate.ledger import sql_alerts
 from thriftgate.ledger.alerts import Routes
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_alerts import KEPT_US, OVERFLOW, SqliteAlerts
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_alerts import KEPT_US, OVERFLOW, SqlAlerts
 
 MINUTE, HOUR = 60_000_000, 3_600_000_000
 NOW = 1_795_262_400_000_000
@@ -38,13 +38,13 @@ OPS = to("ops")
 
 
 @pytest.fixture
-async def book(tmp_path: Path) -> AsyncIterator[SqliteAlerts]:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
-    yield SqliteAlerts(ledger)
+async def book(tmp_path: Path) -> AsyncIterator[SqlAlerts]:
+    ledger = SqlLedger.open(tmp_path / "books.db")
+    yield SqlAlerts(ledger)
     await ledger.close()
 
 
-async def taken(book: SqliteAlerts, now_us: int = NOW, **members: Any) -> list[tuple[str, list[str]]]:
+async def taken(book: SqlAlerts, now_us: int = NOW, **members: Any) -> list[tuple[str, list[str]]]:
     """All messages that can be sent now: ids, and the sentences in each."""
     found = []
     values: dict[str, Any] = {"gathered_us": now_us, "digest_over": 5, "lease_us": MINUTE}
@@ -53,7 +53,7 @@ async def taken(book: SqliteAlerts, now_us: int = NOW, **members: Any) -> list[t
     return found
 
 
-async def test_one_condition_is_one_alert_and_one_notice(book: SqliteAlerts) -> None:
+async def test_one_condition_is_one_alert_and_one_notice(book: SqlAlerts) -> None:
     assert await book.sight([sighting(), sighting(), sighting("t")], HABITS, OPS, NOW) == 2
     assert await book.sight([sighting()], HABITS, OPS, NOW + MINUTE) == 0
     newest, oldest = await book.alerts()
@@ -63,7 +63,7 @@ async def test_one_condition_is_one_alert_and_one_notice(book: SqliteAlerts) -> 
     assert await book.alert(99) is None
 
 
-async def test_every_member_survives(book: SqliteAlerts) -> None:
+async def test_every_member_survives(book: SqlAlerts) -> None:
     whole = sighting(
         severity="critical",
         rule="r",
@@ -83,7 +83,7 @@ async def test_every_member_survives(book: SqliteAlerts) -> None:
     assert told.notice.alert == alert
 
 
-async def test_it_resolves_itself_and_comes_back_as_the_same(book: SqliteAlerts) -> None:
+async def test_it_resolves_itself_and_comes_back_as_the_same(book: SqlAlerts) -> None:
     await book.sight([sighting()], HABITS, OPS, NOW)
     assert await book.settle_down(HABITS, OPS, NOW + 15 * MINUTE - 1) == 0
     assert await book.settle_down(HABITS, OPS, NOW + 15 * MINUTE) == 1
@@ -97,19 +97,19 @@ async def test_it_resolves_itself_and_comes_back_as_the_same(book: SqliteAlerts)
     assert [one.notice.why for one in await book.notices()] == ["opened", "resolved", "opened", "resolved", "opened"]
 
 
-async def test_a_clock_that_was_put_back_keeps_nothing_standing(book: SqliteAlerts) -> None:
+async def test_a_clock_that_was_put_back_keeps_nothing_standing(book: SqlAlerts) -> None:
     await book.sight([sighting()], HABITS, OPS, NOW + 1000 * HOUR)
     assert await book.settle_down(HABITS, OPS, NOW) == 0
     assert await book.settle_down(HABITS, OPS, NOW + 15 * MINUTE) == 1
 
 
-async def test_routes_say_who_is_told(book: SqliteAlerts) -> None:
+async def test_routes_say_who_is_told(book: SqlAlerts) -> None:
     assert await book.sight([sighting()], HABITS, to("a", "b"), NOW) == 2
     assert await book.sight([sighting("t")], HABITS, to(), NOW) == 0
     assert {one.notice.sink for one in await book.notices()} == {"a", "b"}
 
 
-async def test_silences(book: SqliteAlerts) -> None:
+async def test_silences(book: SqlAlerts) -> None:
     await book.sight([sighting("old", labels=("team=search",))], HABITS, OPS, NOW)
     silence = await book.silence(("team=sea*",), NOW + HOUR, "ada", "we know", NOW)
     assert [one.state for one in await book.alerts()] == ["silenced"]
@@ -122,7 +122,7 @@ async def test_silences(book: SqliteAlerts) -> None:
     assert await book.sight([sighting("new", labels=("team=search",))], HABITS, OPS, NOW + MINUTE) == 1
 
 
-async def test_acknowledging(book: SqliteAlerts) -> None:
+async def test_acknowledging(book: SqlAlerts) -> None:
     await book.sight([sighting()], HABITS, OPS, NOW)
     (alert,) = await book.alerts()
     known = await book.acknowledge(alert.id, "ada")
@@ -134,7 +134,7 @@ async def test_acknowledging(book: SqliteAlerts) -> None:
     assert await book.acknowledge(alert.id, "ada") is None
 
 
-async def test_rules_made_at_run_time(book: SqliteAlerts) -> None:
+async def test_rules_made_at_run_time(book: SqlAlerts) -> None:
     rule = Rule("dear", above=5.0, where=("team=t",))
     await book.put_rule(rule, "ada", NOW)
     await book.put_rule(Rule("b", above=1.0), "ada", NOW)
@@ -148,7 +148,7 @@ async def test_rules_made_at_run_time(book: SqliteAlerts) -> None:
     assert not await book.remove_rule("dear")
 
 
-async def test_a_few_leave_one_by_one_many_as_one(book: SqliteAlerts) -> None:
+async def test_a_few_leave_one_by_one_many_as_one(book: SqlAlerts) -> None:
     await book.sight([sighting(str(n)) for n in range(5)], HABITS, OPS, NOW)
     assert [sentences for _, sentences in await taken(book)] == [[f"about {n}"] for n in range(5)]
     await book.sight([sighting(str(n)) for n in range(10, 16)], HABITS, OPS, NOW)
@@ -156,7 +156,7 @@ async def test_a_few_leave_one_by_one_many_as_one(book: SqliteAlerts) -> None:
     assert len(together) == 6
 
 
-async def test_a_message_waits_for_others(book: SqliteAlerts) -> None:
+async def test_a_message_waits_for_others(book: SqlAlerts) -> None:
     await book.sight([sighting()], HABITS, OPS, NOW)
     assert not await taken(book, gathered_us=NOW - 1)
     assert await taken(book, gathered_us=NOW)
@@ -164,7 +164,7 @@ async def test_a_message_waits_for_others(book: SqliteAlerts) -> None:
     assert await taken(book, NOW, gathered_us=NOW - 1), "of a clock that was put back it does not wait for the hour to pass"
 
 
-async def test_a_message_that_failed_comes_again_as_it_was(book: SqliteAlerts) -> None:
+async def test_a_message_that_failed_comes_again_as_it_was(book: SqlAlerts) -> None:
     await book.sight([sighting(str(n)) for n in range(6)], HABITS, OPS, NOW)
     ((message, sentences),) = await taken(book)
     await book.failed(message, "no answer", NOW + MINUTE)
@@ -186,20 +186,20 @@ async def test_a_message_that_failed_comes_again_as_it_was(book: SqliteAlerts) -
 
 async def test_what_was_about_to_be_sent_is_sent_in_the_next_life(tmp_path: Path) -> None:
     """As a kill leaves it: the try is put down, its end is not."""
-    ledger = SqliteLedger.open(tmp_path / "books.db")
-    await SqliteAlerts(ledger).sight([sighting()], HABITS, OPS, NOW)
-    (first,) = await taken(SqliteAlerts(ledger))
+    ledger = SqlLedger.open(tmp_path / "books.db")
+    await SqlAlerts(ledger).sight([sighting()], HABITS, OPS, NOW)
+    (first,) = await taken(SqlAlerts(ledger))
     await ledger.close()
-    ledger = SqliteLedger.open(tmp_path / "books.db")
-    book = SqliteAlerts(ledger)
+    ledger = SqlLedger.open(tmp_path / "books.db")
+    book = SqlAlerts(ledger)
     assert not await taken(book, NOW + 1)
     assert await taken(book, NOW + MINUTE) == [first]
     assert await book.sight([sighting()], HABITS, OPS, NOW + 2 * MINUTE) == 0, "and nothing is told anew"
     await ledger.close()
 
 
-async def test_too_many_at_once_are_counted_together(book: SqliteAlerts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_alerts, "STANDING_MAX", 10)
+async def test_too_many_at_once_are_counted_together(book: SqlAlerts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql_alerts, "STANDING_MAX", 10)
     many = [sighting(str(n), severity="critical" if n == 99 else "info", pico_per_h=1) for n in range(100)]
     assert await book.sight(many, HABITS, OPS, NOW) == 11
     standing = await book.alerts()
@@ -212,10 +212,10 @@ async def test_too_many_at_once_are_counted_together(book: SqliteAlerts, monkeyp
     assert (await book.alerts())[0].count == 2
 
 
-async def test_the_books_are_bounded(book: SqliteAlerts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_alerts, "RESOLVED_MAX", 3)
-    monkeypatch.setattr(sqlite_alerts, "NOTICES_MAX", 4)
-    monkeypatch.setattr(sqlite_alerts, "SILENCES_MAX", 5)
+async def test_the_books_are_bounded(book: SqlAlerts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql_alerts, "RESOLVED_MAX", 3)
+    monkeypatch.setattr(sql_alerts, "NOTICES_MAX", 4)
+    monkeypatch.setattr(sql_alerts, "SILENCES_MAX", 5)
     await book.sight([sighting(str(n)) for n in range(10)], HABITS, OPS, NOW)
     await book.settle_down(HABITS, to(), NOW + HOUR)
     await book.sight([sighting("stands")], HABITS, OPS, NOW + HOUR)
@@ -232,7 +232,7 @@ async def test_the_books_are_bounded(book: SqliteAlerts, monkeypatch: pytest.Mon
     assert not await book.notices()
 
 
-async def test_notices_of_one_alert(book: SqliteAlerts) -> None:
+async def test_notices_of_one_alert(book: SqlAlerts) -> None:
     await book.sight([sighting("a"), sighting("b")], HABITS, OPS, NOW)
     (told,) = await book.notices(alert_id=2)
     assert (told.notice.alert.signature, told.state, told.tries) == ("b", "due", 0)
@@ -240,12 +240,12 @@ async def test_notices_of_one_alert(book: SqliteAlerts) -> None:
 
 async def test_two_processes_write_one_book(tmp_path: Path) -> None:
     """The gateway's, and a command line beside it."""
-    gateway, beside = (SqliteLedger.open(tmp_path / "books.db") for _ in range(2))
+    gateway, beside = (SqlLedger.open(tmp_path / "books.db") for _ in range(2))
     await asyncio.gather(
-        *(SqliteAlerts(gateway).sight([sighting(str(n))], HABITS, OPS, NOW) for n in range(30)),
-        *(SqliteAlerts(beside).silence((f"key={n}",), NOW + 1, "ada", "why", NOW) for n in range(30)),
+        *(SqlAlerts(gateway).sight([sighting(str(n))], HABITS, OPS, NOW) for n in range(30)),
+        *(SqlAlerts(beside).silence((f"key={n}",), NOW + 1, "ada", "why", NOW) for n in range(30)),
     )
-    assert len(await SqliteAlerts(beside).alerts()) == 30
-    assert len(await SqliteAlerts(gateway).silences(NOW)) == 30
+    assert len(await SqlAlerts(beside).alerts()) == 30
+    assert len(await SqlAlerts(gateway).silences(NOW)) == 30
     await gateway.close()
     await beside.close()

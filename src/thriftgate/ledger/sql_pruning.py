@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Sequence
 
 from thriftgate.ledger.rollup_spans import DAY_US
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_cells import KEPT_FROM, kept_from
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_cells import KEPT_FROM, kept_from
 
 SLICE = 200
 """Calls forgotten in one transaction: calls that are settled meanwhile wait for no longer than some milliseconds."""
@@ -24,7 +24,7 @@ order by opened_us limit ?
 _KEEP_FROM = "insert into meta (name, value) values (?, ?) on conflict do update set value = excluded.value"
 
 
-async def prune(ledger: SqliteLedger, before_us: int) -> int:
+async def prune(ledger: SqlLedger, before_us: int) -> int:
     """Forget the calls that came in before the UTC day of that moment (microseconds since 1970), with their holds and
     postings, the oldest first. Returns how many they were. Raises LedgerError."""
     day_us = before_us - before_us % DAY_US

@@ -1,4 +1,4 @@
-"""Questions about spending, put to the roll-ups through `SqliteLedger.ask`.
+"""Questions about spending, put to the roll-ups through `SqlLedger.ask`.
 
 Each takes a span in microseconds since 1970, which a call belongs to by the moment it came in, and answers exactly: whole
 hours and days from the roll-ups, ragged ends from the entries. Where the entries are no longer there, a ragged end begins
@@ -32,7 +32,7 @@ from thriftgate.ledger.rollup_columns import (
     WAYS,
 )
 from thriftgate.ledger.rollup_spans import DAY_US, Step
-from thriftgate.ledger.sqlite_cells import EVERY, Only, Source, Sums, Totals, add_up, chosen, is_rounded, kept_from
+from thriftgate.ledger.sql_cells import EVERY, Only, Source, Sums, Totals, add_up, chosen, is_rounded, kept_from
 
 By = Literal[
     "", "key", "user", "team", "org", "model", "tier", "task", "tag", "provider", "upstream", "endpoint", "mode", "outcome"

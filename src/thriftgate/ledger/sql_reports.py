@@ -10,8 +10,8 @@ from thriftgate.ledger import queries
 from thriftgate.ledger.entries import CacheReport, Group, MissSum, PricedAlike, PromptSum, Report
 from thriftgate.ledger.rollup_columns import PROMPT_COLUMNS, SERVED, STEP_TOKENS
 from thriftgate.ledger.rollup_spans import DAY_US
-from thriftgate.ledger.sqlite_cells import Source, Sums, Totals, add_up, chosen
-from thriftgate.ledger.sqlite_spend import CACHE, Asked, misses, remarks, savings
+from thriftgate.ledger.sql_cells import Source, Sums, Totals, add_up, chosen
+from thriftgate.ledger.sql_spend import CACHE, Asked, misses, remarks, savings
 
 _BOOKED = chosen("calls", "estimated", "baseline_high", "baseline_low", "paid_high", "paid_low")
 

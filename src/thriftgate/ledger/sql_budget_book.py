@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from thriftgate.core.control.budgets import Budget, Standing
 from thriftgate.ledger.budgets import PastSlot
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budgets import all_budgets, clear_doubt, past_slots, put_budget, standings
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budgets import all_budgets, clear_doubt, past_slots, put_budget, standings
 
 
-class SqliteBudgetBook:
+class SqlBudgetBook:
     """See `budgets.BudgetBook`."""
 
-    def __init__(self, ledger: SqliteLedger) -> None:
+    def __init__(self, ledger: SqlLedger) -> None:
         self._ledger = ledger
 
     async def all(self) -> Sequence[Budget]:

@@ -26,8 +26,8 @@ from thriftgate.ledger.rollup_columns import (
     WAY_COLUMNS,
     WHO,
 )
-from thriftgate.ledger.sqlite_cells import kept_from
-from thriftgate.ledger.sqlite_rollups import DAY_HOURS, TABLES, Places
+from thriftgate.ledger.sql_cells import kept_from
+from thriftgate.ledger.sql_rollups import DAY_HOURS, TABLES, Places
 
 STATE = "rollups"
 """In `meta`: that they are still to be made."""

@@ -10,9 +10,9 @@ import pytest
 from tests.contracts.check_jobs import RUN, bound_of, job_of
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger.migrate import migrate
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_grouping import add_bounds, forget_bounds, make_groups
-from thriftgate.ledger.sqlite_jobs import SqliteJobs
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_grouping import add_bounds, forget_bounds, make_groups
+from thriftgate.ledger.sql_jobs import SqlJobs
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def test_nothing_but_boundaries_is_left_behind(connection: sqlite3.Connection) -
 
 async def test_what_fails_half_way_can_be_done_again() -> None:
     """Temporary tables are part of the transaction, too."""
-    ledger = SqliteLedger.open(":memory:")
-    jobs = SqliteJobs(ledger)
+    ledger = SqlLedger.open(":memory:")
+    jobs = SqlJobs(ledger)
     await jobs.open_run(RUN)
     lease = await jobs.take(RUN.id, "worker_1", 0, 60)
     assert lease is not None

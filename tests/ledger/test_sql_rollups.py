@@ -13,20 +13,20 @@ from tests.contracts.check_ledger import entry_of, hold_of
 from tests.ledger.scans import START_US
 from thriftgate.core.control.whose import Whose
 from thriftgate.core.errors import LedgerError
-from thriftgate.ledger import sqlite_rollups
+from thriftgate.ledger import sql_rollups
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.rollup_columns import OTHER, WHO
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_rollups import FOLDS, add, folded
-from thriftgate.ledger.sqlite_rollups_made import check, make
-from thriftgate.ledger.sqlite_spend import Asked, By, SpendCell, remarks, spend
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_rollups import FOLDS, add, folded
+from thriftgate.ledger.sql_rollups_made import check, make
+from thriftgate.ledger.sql_spend import Asked, By, SpendCell, remarks, spend
 
 ALL = Asked()
 
 
 @pytest.fixture
-async def ledger() -> AsyncIterator[SqliteLedger]:
-    made = SqliteLedger.open(":memory:")
+async def ledger() -> AsyncIterator[SqlLedger]:
+    made = SqlLedger.open(":memory:")
     yield made
     await made.close()
 
@@ -35,18 +35,18 @@ def call(name: str, **members: Any) -> Entry:
     return entry_of(name, **{"opened_us": START_US, **members})
 
 
-async def told(ledger: SqliteLedger, by: By = "") -> list[SpendCell]:
+async def told(ledger: SqlLedger, by: By = "") -> list[SpendCell]:
     return list(await ledger.ask(lambda connection: spend(connection, Asked(by=by))))
 
 
-async def rows(ledger: SqliteLedger, table: str) -> int:
+async def rows(ledger: SqlLedger, table: str) -> int:
     def count(connection: sqlite3.Connection) -> int:
         return int(connection.execute(f"select count(*) from {table}").fetchone()[0])
 
     return await ledger.ask(count)
 
 
-async def test_a_call_that_is_not_booked_is_not_counted(ledger: SqliteLedger) -> None:
+async def test_a_call_that_is_not_booked_is_not_counted(ledger: SqlLedger) -> None:
     await ledger.settle(call("a"))
     with pytest.raises(LedgerError):
         await ledger.settle(call("a"))
@@ -57,17 +57,17 @@ async def test_a_call_that_is_not_booked_is_not_counted(ledger: SqliteLedger) ->
     assert (await ledger.transact(check)).differing == 0
 
 
-async def test_a_call_that_cannot_be_counted_is_not_booked(ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_call_that_cannot_be_counted_is_not_booked(ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_connection: sqlite3.Connection, _entries: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(sqlite_rollups, "add", full)
+    monkeypatch.setattr(sql_rollups, "add", full)
     with pytest.raises(LedgerError, match="disk is full"):
         await ledger.settle(call("a"))
     assert await ledger.entry("a") is None
 
 
-async def test_the_hold_of_a_settled_call_is_marked(ledger: SqliteLedger) -> None:
+async def test_the_hold_of_a_settled_call_is_marked(ledger: SqlLedger) -> None:
     await asyncio.gather(*(ledger.hold(hold_of(f"h{at}")) for at in range(40)))
     await asyncio.gather(*(ledger.settle(call(f"h{at}")) for at in range(39)))
     assert [hold.id for hold in await ledger.open_holds()] == ["h39"]
@@ -78,14 +78,14 @@ async def test_the_hold_of_a_settled_call_is_marked(ledger: SqliteLedger) -> Non
     assert "holds_open" in str(plan)
 
 
-async def test_a_call_with_tags_is_counted_once_in_all_and_once_under_each(ledger: SqliteLedger) -> None:
+async def test_a_call_with_tags_is_counted_once_in_all_and_once_under_each(ledger: SqlLedger) -> None:
     await ledger.settle(call("a", whose=Whose(tags=("x", "y", "x", ""))))
     await ledger.settle(call("b", whose=Whose(tags=("y",))))
     assert [cell.calls for cell in await told(ledger)] == [2]
     assert {cell.name: cell.calls for cell in await told(ledger, "tag")} == {"x": 1, "y": 2}
 
 
-async def test_a_caller_that_makes_up_names_shares_a_cell_with_itself(ledger: SqliteLedger) -> None:
+async def test_a_caller_that_makes_up_names_shares_a_cell_with_itself(ledger: SqlLedger) -> None:
     own, folds = FOLDS[0][1], 120
     hostile = [
         call(f"h{at}", key="hostile", task=f"t{at}", whose=Whose(tags=tuple(f"{at}-{tag}" for tag in range(3))))
@@ -124,7 +124,7 @@ def test_bounds_are_for_each_key_and_for_all() -> None:
     assert folded(nothing, 10**6, 10**6) == nothing, "what is empty stays empty"
 
 
-async def test_one_transaction_counts_as_many_of_their_own(ledger: SqliteLedger) -> None:
+async def test_one_transaction_counts_as_many_of_their_own(ledger: SqlLedger) -> None:
     entries = [call(f"e{at}", task=f"t{at % 7}", paid=at) for at in range(100)]
 
     def count(connection: sqlite3.Connection) -> list[object]:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from tests.contracts.check_budgets import DAY_US, NOW_US, budget_of, costing, stands, taking
 from tests.contracts.check_budgets import Books as Both
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_budget_book import SqliteBudgetBook
-from thriftgate.ledger.sqlite_budgets import KEPT_WINDOWS, BudgetShelf
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
+from thriftgate.ledger.sql_budgets import KEPT_WINDOWS, BudgetShelf
 
 
 async def test_old_windows_are_forgotten_in_time() -> None:
-    ledger = SqliteLedger.open(":memory:")
-    book = SqliteBudgetBook(ledger)
+    ledger = SqlLedger.open(":memory:")
+    book = SqlBudgetBook(ledger)
     await book.put(budget_of("days", window="day"))
     await book.put(budget_of("rolling", window="rolling 1h"))
     for day in range(KEPT_WINDOWS + 20):
@@ -28,19 +28,19 @@ async def test_old_windows_are_forgotten_in_time() -> None:
 
 async def test_what_another_process_makes_counts_from_the_next_call_on(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
-    ledger, beside = SqliteLedger.open(path), SqliteLedger.open(path)
+    ledger, beside = SqlLedger.open(path), SqlLedger.open(path)
     assert await ledger.hold(taking("a")) == ()
-    await SqliteBudgetBook(beside).put(budget_of())
+    await SqlBudgetBook(beside).put(budget_of())
     assert len(await ledger.hold(taking("b"))) == 1
-    assert await stands(Both(ledger, SqliteBudgetBook(beside))) == {"all": (0, 2, 0)}
+    assert await stands(Both(ledger, SqlBudgetBook(beside))) == {"all": (0, 2, 0)}
     await beside.settle(costing(taking("b"), 0.5))
-    assert await stands(Both(ledger, SqliteBudgetBook(ledger))) == {"all": (0.5, 1, 0)}
+    assert await stands(Both(ledger, SqlBudgetBook(ledger))) == {"all": (0.5, 1, 0)}
     await ledger.close()
     await beside.close()
 
 
 async def test_without_budgets_nothing_is_asked_of_them() -> None:
-    ledger = SqliteLedger.open(":memory:")
+    ledger = SqlLedger.open(":memory:")
     asked: list[str] = []
     await ledger.hold(taking("a"))
     await ledger.transact(lambda connection: connection.set_trace_callback(asked.append))
@@ -51,7 +51,7 @@ async def test_without_budgets_nothing_is_asked_of_them() -> None:
 
 
 async def test_the_shelf_is_read_again_only_where_something_was_written(tmp_path: Path) -> None:
-    ledger = SqliteLedger.open(tmp_path / "books.db")
+    ledger = SqlLedger.open(tmp_path / "books.db")
     shelf = BudgetShelf()
     asked: list[str] = []
     reader = sqlite3.connect(tmp_path / "books.db", isolation_level=None)

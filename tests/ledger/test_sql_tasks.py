@@ -12,15 +12,15 @@ import pytest
 from tests.cli.entries import OPENED_US, entry_of
 from thriftgate.core.usage import Usage
 from thriftgate.ledger.entries import Entry, balanced
-from thriftgate.ledger.sqlite import SqliteLedger
-from thriftgate.ledger.sqlite_tasks import TaskStanding, task_standings
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_tasks import TaskStanding, task_standings
 from thriftgate.telemetry.tallies import CLIENTS_ENDPOINTS, Tallies
 
 ALL = (0, 2**62)
 
 
 async def standings(path: Path, *entries: Entry, span: tuple[int, int] = ALL) -> list[TaskStanding]:
-    ledger = SqliteLedger.open(path / "books.db")
+    ledger = SqlLedger.open(path / "books.db")
     try:
         for entry in entries:
             await ledger.settle(entry)
