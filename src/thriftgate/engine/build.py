@@ -30,7 +30,7 @@ from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.targets import Pool, Target, keyed
 from thriftgate.engine.upstreams import Rules
 from thriftgate.engine.vaults import provider_secrets
-from thriftgate.ledger.liveness import Liveness
+from thriftgate.ledger.connection import Presence
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 from thriftgate.ledger.sql_limits import SqlLimitBook
@@ -76,11 +76,11 @@ async def build_engine(
     )
     ledger = SqlLedger.open(settings.ledger.path, sync=settings.ledger.sync)
     token = secrets.token_hex(4)
-    liveness: Liveness | None = None
+    liveness: Presence | None = None
     try:
         if not beside:
             ledger.claim()
-        liveness = Liveness(ledger.path, token)
+        liveness = ledger.store.presence(token)
         own = (*(keys_of(settings) or await kept_keys(settings, ledger)), *keys)
         pool = pool_of(settings, own)
         knowledge.book = _book_at(pool, knowledge.book, settings)

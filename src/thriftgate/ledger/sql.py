@@ -1,21 +1,17 @@
-"""The ledger on one SQLite file: one writer thread, group commit.
+"""The ledger in a SQL database, a SQLite file or PostgreSQL: one writer thread, group commit.
 
-All writes go through one thread that owns the only writing connection. It takes everything that is waiting, writes it in
-one transaction, and tells the callers when it is durable: no added delay when idle, one commit for many calls when busy.
-
-Durable means: survives the death of the process at any moment (`sync="normal"`), or also of the machine (`sync="full"`, one
-disk flush per commit). https://www.sqlite.org/pragma.html#pragma_synchronous, 2026-08.
+All writes of a process go through one thread. It takes everything that is waiting, writes it in one transaction, and tells the
+callers when it is durable: no added delay when idle, one commit for many calls when busy. Several processes may write the same
+books; what they decide, such as whether a budget has room, they decide within that transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -24,6 +20,7 @@ import msgspec
 from thriftgate.core.control.budgets import Standing
 from thriftgate.core.errors import BudgetExceeded, LedgerError, ThriftgateError
 from thriftgate.ledger import queries
+from thriftgate.ledger.connection import Connection, Store
 from thriftgate.ledger.entries import (
     CacheReport,
     Counters,
@@ -32,15 +29,14 @@ from thriftgate.ledger.entries import (
     Posting,
     Report,
 )
-from thriftgate.ledger.migrate import migrate
 from thriftgate.ledger.rows import Row, entry_from_row, hold_from_row
 from thriftgate.ledger.sql_budgets import BudgetShelf
 from thriftgate.ledger.sql_reports import cache_report, report
 from thriftgate.ledger.sql_rollups_made import are_wanted, make_wanted
-from thriftgate.ledger.sql_writing import Booking, transaction
+from thriftgate.ledger.sql_writing import Booking
+from thriftgate.ledger.stores import open_store
 from thriftgate.logs import log, where_raised
 
-BUSY_TIMEOUT_MS = 10_000
 _T = TypeVar("_T")
 
 
@@ -49,66 +45,44 @@ class _Write(NamedTuple):
 
     book: Callable[[Booking], object] | None
     done: asyncio.Future[Any]
-    work: Callable[[sqlite3.Connection], object] | None = None
+    work: Callable[[Connection], object] | None = None
 
 
 class SqlLedger:
     """See `entries.Ledger`. Open it with `SqlLedger.open(path)`; `:memory:` keeps the books in memory."""
 
-    def __init__(self, path: str, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
-        self.path = path
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.path = store.path
         self.counters = Counters()
         self.heard: list[Callable[[Entry], None]] = []
         self.shelf = BudgetShelf()
-        self._writer = writer
-        self._reader = reader
         self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
         self._collected: list[_Write] = []
-        self._read_pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-reader")
-        # One connection for both, in memory: a question must not see half a batch.
-        self._shared = threading.Lock() if reader is writer else nullcontext()
-        self._claim: sqlite3.Connection | None = None
+        self._read_pool = ThreadPoolExecutor(max_workers=store.readers, thread_name_prefix="ledger-reader")
         self._closed = False
         self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
         self._thread.start()
 
     @classmethod
     def open(cls, path: str | Path, *, sync: Literal["normal", "full"] = "normal") -> SqlLedger:
-        """Open or create the file and bring its schema up to date. Raises LedgerError naming the file."""
-        name = str(path)
-        if "://" in name:
-            raise LedgerError(f"cannot open the ledger {name}: only SQLite files are supported yet")
-        opened: list[sqlite3.Connection] = []
+        """Open or create the books in a file, or those at a `postgresql://` URL, and bring their schema up to date. Raises
+        LedgerError naming the place."""
+        store = open_store(str(path), sync)
         try:
-            if name != ":memory:":
-                Path(name).parent.mkdir(parents=True, exist_ok=True)
-                opened.append(_connect(name))
-            opened.append(_connect(name))
-            reader, writer = opened[0], opened[-1]
-            writer.execute("pragma journal_mode = wal")
-            writer.execute(f"pragma synchronous = {sync}")
-            migrate(writer)
-            if are_wanted(writer):
-                with transaction(writer):
-                    make_wanted(writer)
-            reader.execute("pragma query_only = on") if reader is not writer else None
-        except (sqlite3.Error, OSError, LedgerError) as error:
-            for connection in opened:
-                connection.close()
-            raise LedgerError(f"cannot open the ledger {name}: {error}") from None
-        return cls(name, writer, reader)
+            if store.read(are_wanted):
+                store.write(make_wanted)
+        except (*store.errors, LedgerError) as error:
+            store.close()
+            raise LedgerError(f"cannot open the ledger {store.name}: {error}") from None
+        return cls(store)
 
     def claim(self) -> None:
-        """Be the only process that makes calls on these books, until closed or killed: the open holds of a second one would
-        look like calls that were lost. Raises LedgerError. Reading beside it needs no claim.
+        """Be the only process that makes calls on these books, until closed or killed. Raises LedgerError. Reading beside it
+        needs no claim.
         """
-        if self.path == ":memory:":
-            return
-        self._claim = sqlite3.connect(f"{self.path}-serving", isolation_level=None, timeout=0)
-        try:
-            self._claim.execute("begin exclusive")
-        except sqlite3.Error:
-            raise LedgerError(f"the ledger {self.path} is in use by another thriftgate; name another one") from None
+        if not self.store.try_lead():
+            raise LedgerError(f"the ledger {self.store.name} is in use by another thriftgate; name another one")
 
     async def hold(self, hold: Hold) -> tuple[Standing, ...]:
         standings: tuple[Standing, ...] = await self._write(lambda booking: booking.hold(hold))
@@ -132,7 +106,7 @@ class SqlLedger:
                 log.error("entry not heard", call=entry.id, error=type(error).__name__, at=where_raised(error))
 
     async def entry(self, entry_id: str) -> Entry | None:
-        def find(connection: sqlite3.Connection) -> Entry | None:
+        def find(connection: Connection) -> Entry | None:
             row = connection.execute(queries.ENTRY, (entry_id,)).fetchone()
             return _with_postings(connection, row) if row is not None else None
 
@@ -141,7 +115,7 @@ class SqlLedger:
     async def entries(
         self, *, since_us: int = 0, until_us: int = 2**62, after: str = "", limit: int = 1000
     ) -> Sequence[Entry]:
-        def page(connection: sqlite3.Connection) -> list[Entry]:
+        def page(connection: Connection) -> list[Entry]:
             rows = connection.execute(queries.ENTRIES, (since_us, until_us, after, limit)).fetchall()
             return [_with_postings(connection, row) for row in rows]
 
@@ -162,11 +136,11 @@ class SqlLedger:
     async def secret(self, name: str, fresh: str) -> str:
         """A value kept with the books; `fresh` is stored the first time it is asked for."""
 
-        def find(connection: sqlite3.Connection) -> str:
+        def find(connection: Connection) -> str:
             row = connection.execute("select value from meta where name = ?", (name,)).fetchone()
             return str(row[0]) if row is not None else ""
 
-        def keep(connection: sqlite3.Connection) -> str:  # unless another process that is starting was quicker
+        def keep(connection: Connection) -> str:  # unless another process that is starting was quicker
             connection.execute("insert into meta (name, value) values (?, ?) on conflict do nothing", (name, fresh))
             return find(connection)
 
@@ -176,7 +150,7 @@ class SqlLedger:
         await self._write(lambda booking: booking.memory(name, value))
 
     async def kept(self, name: str) -> bytes | None:
-        def find(connection: sqlite3.Connection) -> bytes | None:
+        def find(connection: Connection) -> bytes | None:
             row = connection.execute(queries.MEMORY, (name,)).fetchone()
             return None if row is None else bytes(row[0])
 
@@ -191,11 +165,9 @@ class SqlLedger:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         self._read_pool.shutdown()
-        for connection in (self._claim, self._writer, self._reader):
-            if connection is not None:
-                connection.close()
+        self.store.close()
 
-    async def transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def transact(self, work: Callable[[Connection], _T]) -> _T:
         """Do `work` on the writing connection, in one transaction; durable when this returns. What it raises undoes it."""
         if self._closed:
             raise LedgerError("the ledger is closed")
@@ -204,23 +176,15 @@ class SqlLedger:
         self._queue.put([_Write(None, done, work)])
         return await done
 
-    async def ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def ask(self, question: Callable[[Connection], _T]) -> _T:
         """Put a question to the books, on the reading connection."""
         if self._closed:
             raise LedgerError("the ledger is closed")
 
-        def ask() -> _T:
-            with self._shared:
-                self._reader.execute("begin")  # a question of several statements sees one state of the books
-                try:
-                    return question(self._reader)
-                finally:
-                    self._reader.execute("rollback")
-
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._read_pool, ask)
-        except (sqlite3.Error, msgspec.MsgspecError, ValueError) as error:
-            raise LedgerError(f"cannot read the ledger {self.path}: {error}") from None
+            return await asyncio.get_running_loop().run_in_executor(self._read_pool, self.store.read, question)
+        except (*self.store.errors, msgspec.MsgspecError, ValueError) as error:
+            raise LedgerError(f"cannot read the ledger {self.store.name}: {error}") from None
 
     def _write(self, book: Callable[[Booking], object]) -> asyncio.Future[Any]:
         """Hand over what is to be booked; done when it is durable. Cancelled, it is written all the same."""
@@ -261,10 +225,9 @@ class SqlLedger:
             if write.work is not None:
                 self._do(write.work, write.done)
 
-    def _do(self, work: Callable[[sqlite3.Connection], object], done: asyncio.Future[Any]) -> None:
+    def _do(self, work: Callable[[Connection], object], done: asyncio.Future[Any]) -> None:
         try:
-            with self._shared, transaction(self._writer):
-                result = work(self._writer)
+            result = self.store.write(work)
         except ThriftgateError as error:
             _tell([(done, error)])
         except Exception as error:  # noqa: BLE001  the writer must outlive any bad work: without it every call would wait for ever
@@ -273,14 +236,17 @@ class SqlLedger:
             _tell([(done, result)])
 
     def _write_together(self, batch: list[_Write]) -> None:
+        def work(connection: Connection) -> list[tuple[asyncio.Future[Any], object]]:
+            booking = Booking(connection, self.shelf)
+            outcomes = [(write.done, _booked(write, booking)) for write in batch]
+            booking.write()
+            return outcomes
+
         try:
-            with self._shared, transaction(self._writer):
-                booking = Booking(self._writer, self.shelf)
-                outcomes = [(write.done, _booked(write, booking)) for write in batch]
-                booking.write()
+            outcomes = self.store.write(work)
         except Exception as error:  # noqa: BLE001  the writer must outlive any bad row: without it every call would wait for ever
             # One bad row must not fail its neighbours; a full disk or a locked file fails them all alike.
-            if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
+            if len(batch) > 1 and not isinstance(error, self.store.unavailable):
                 for write in batch:
                     self._write_together([write])
                 return
@@ -289,7 +255,7 @@ class SqlLedger:
         _tell(outcomes)
 
     def _unwritten(self, error: Exception) -> LedgerError:
-        return LedgerError(f"cannot write the ledger {self.path}: {error}")
+        return LedgerError(f"cannot write the ledger {self.store.name}: {error}")
 
 
 def _booked(write: _Write, booking: Booking) -> object:
@@ -299,12 +265,6 @@ def _booked(write: _Write, booking: Booking) -> object:
         return write.book(booking)
     except BudgetExceeded as error:
         return error
-
-
-def _connect(name: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, cached_statements=256)
-    connection.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_MS}")
-    return connection
 
 
 def _tell(outcomes: Iterable[tuple[asyncio.Future[Any], object]]) -> None:
@@ -326,6 +286,6 @@ def _tell(outcomes: Iterable[tuple[asyncio.Future[Any], object]]) -> None:
             loop.call_soon_threadsafe(resolve, those)
 
 
-def _with_postings(connection: sqlite3.Connection, row: Row) -> Entry:
+def _with_postings(connection: Connection, row: Row) -> Entry:
     postings = connection.execute(queries.POSTINGS, (row[0],))
     return entry_from_row(row, tuple(Posting(*posting) for posting in postings))

@@ -7,11 +7,11 @@ it, less its share in writing them once.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 
 from msgspec.structs import astuple
 
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.jobs import Bound
 
 _BOUNDS = """
@@ -44,18 +44,18 @@ update jobs set grp = found.id from (
 """
 
 
-def add_bounds(connection: sqlite3.Connection, run_id: str, bounds: Iterable[Bound]) -> None:
+def add_bounds(connection: Connection, run_id: str, bounds: Iterable[Bound]) -> None:
     """Remember boundaries of a run's jobs until they are grouped."""
     connection.execute(_BOUNDS)
     connection.executemany(_ADD, ((run_id, *astuple(one)) for one in bounds))
 
 
-def forget_bounds(connection: sqlite3.Connection, run_id: str) -> None:
+def forget_bounds(connection: Connection, run_id: str) -> None:
     connection.execute(_BOUNDS)
     connection.execute(_FORGET, (run_id,))
 
 
-def make_groups(connection: sqlite3.Connection, run_id: str) -> int:
+def make_groups(connection: Connection, run_id: str) -> int:
     """Group the jobs whose boundaries are remembered. Returns how many groups the run has."""
     connection.execute(_BOUNDS)
     connection.execute(_SHARED, (run_id,))

@@ -6,9 +6,9 @@ taken up again and tell what they cost. Budgets have books of their own.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.rollup_spans import DAY_US
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_cells import KEPT_FROM, kept_from
@@ -37,11 +37,11 @@ async def prune(ledger: SqlLedger, before_us: int) -> int:
     return forgotten
 
 
-def _old(connection: sqlite3.Connection, before_us: int) -> Sequence[str]:
+def _old(connection: Connection, before_us: int) -> Sequence[str]:
     return [row[0] for row in connection.execute(_OLD, (before_us, SLICE * SLICES))]
 
 
-def _forget(connection: sqlite3.Connection, ids: Sequence[str], before_us: int) -> None:
+def _forget(connection: Connection, ids: Sequence[str], before_us: int) -> None:
     if kept_from(connection) < before_us:
         connection.execute(_KEEP_FROM, (KEPT_FROM, str(before_us)))
     for statement in (

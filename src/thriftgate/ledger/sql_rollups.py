@@ -1,4 +1,4 @@
-"""Roll-ups in SQLite: sums by hour and by day, added to in the very transaction that writes the entries.
+"""Roll-ups: sums by hour and by day, added to in the very transaction that writes the entries.
 
 A caller may write any text as a task, a tag or the name of a model. Each key has so many cells a day, and all keys together
 have; what comes beyond them shares a cell named `(other)`, and the entries themselves stay as they are.
@@ -6,10 +6,10 @@ have; what comes beyond them shares a cell named `(other)`, and the entries them
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.rollup_columns import (
     COLUMNS,
@@ -42,12 +42,15 @@ Dims = tuple[str, ...]
 
 _NO_WAYS = ("",) * len(WAYS)
 _FIND = f"select id from rollup_dims where ({', '.join(DIMS)}) = ({', '.join('?' * len(DIMS))})"
-_MAKE = f"insert into rollup_dims (who, {', '.join(DIMS)}) values (?, {', '.join('?' * len(DIMS))}) returning id"
+_MAKE = (
+    f"insert into rollup_dims (who, {', '.join(DIMS)}) values (?, {', '.join('?' * len(DIMS))}) "
+    "on conflict do nothing returning id"
+)
 _HAS_DAY = f"select 1 from rollup_cells where hours = {DAY_HOURS} and slot = ? and dims = ?"
 _ROOM = "select whose, cells from rollup_room where slot = ? and whose in ('', ?)"
 _TAKE = """
 insert into rollup_room (slot, whose, cells) values (?1, '', 1), (?1, ?2, 1)
-on conflict do update set cells = cells + 1
+on conflict (slot, whose) do update set cells = rollup_room.cells + 1
 """
 _SETTLED = "update holds set settled = 1 where id in ({0})"
 
@@ -63,7 +66,7 @@ _CELL = len(COLUMNS)
 _Sums = dict[tuple[object, ...], Sequence[int]]
 
 
-def add(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+def add(connection: Connection, entries: Sequence[Entry]) -> None:
     """Count settled calls, and mark their holds as resolved. To be called in the transaction that writes them."""
     if not entries:
         return
@@ -94,8 +97,10 @@ def _count(sums: _Sums, cell: tuple[object, ...], more: Sequence[int]) -> None:
     sums[cell] = more if had is None else [a + b for a, b in zip(had, more, strict=True)]
 
 
-def _put(connection: sqlite3.Connection, table: str, sums: _Sums) -> None:
-    rows = [(*cell, *values) for cell, values in sums.items()]
+def _put(connection: Connection, table: str, sums: _Sums) -> None:
+    rows = [
+        (*cell, *sums[cell]) for cell in sorted(sums)
+    ]  # in one order: who writes the same cells beside us waits, and no more
     for at in range(0, len(rows), ROWS_PER_STATEMENT):
         some = rows[at : at + ROWS_PER_STATEMENT]
         connection.execute(_upsert(table, len(some)), [value for row in some for value in row])
@@ -105,9 +110,9 @@ def _put(connection: sqlite3.Connection, table: str, sums: _Sums) -> None:
 def _upsert(table: str, rows: int) -> str:
     names, sums = TABLES[table]
     one = f"({', '.join('?' * (len(names) + len(sums)))})"
-    more = ", ".join(f"{name} = {name} + excluded.{name}" for name in sums)
+    more = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
     into = f"insert into {table} ({', '.join((*names, *sums))}) values {', '.join([one] * rows)}"
-    return f"{into} on conflict do update set {more}"
+    return f"{into} on conflict ({', '.join(names)}) do update set {more}"
 
 
 def names_of(entry: Entry) -> tuple[list[Dims], Dims]:
@@ -122,7 +127,7 @@ class Places:
     """Where calls are counted: the ids of their dims, as one transaction knows them. Where nothing may be written, new dims
     get ids below zero."""
 
-    def __init__(self, connection: sqlite3.Connection, *, writes: bool = True) -> None:
+    def __init__(self, connection: Connection, *, writes: bool = True) -> None:
         self._connection = connection
         self._writes = writes
         self._ids: dict[Dims, int] = {}
@@ -168,8 +173,10 @@ class Places:
         return known
 
     def _new(self, dims: Dims, who: int) -> int:
-        (made,) = self._connection.execute(_MAKE, (who, *dims)).fetchone()
-        return int(made)
+        made = self._connection.execute(_MAKE, (who, *dims)).fetchone()
+        found = int(made[0]) if made is not None else self._find(dims)
+        assert found is not None  # another process was quicker, and it is there now
+        return found
 
     def _find(self, dims: Dims) -> int | None:
         row = self._connection.execute(_FIND, dims).fetchone()

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from thriftgate.core.errors import LedgerError
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.rollup_columns import (
     COLUMNS,
     DIMS,
@@ -114,19 +115,20 @@ class Checked(Struct, frozen=True):
     shown: tuple[Difference, ...]
 
 
-def are_wanted(connection: sqlite3.Connection) -> bool:
+def are_wanted(connection: Connection) -> bool:
     """Whether the ledger was kept before there were any."""
     return connection.execute("select 1 from meta where name = ?", (STATE,)).fetchone() is not None
 
 
-def make_wanted(connection: sqlite3.Connection) -> None:
+def make_wanted(connection: Connection) -> None:
     """Make them, unless another process was quicker. To be called in a writing transaction."""
     if are_wanted(connection):
-        make(connection)
+        if connection.execute("select 1 from entries limit 1").fetchone() is not None:
+            make(connection)
         connection.execute("delete from meta where name = ?", (STATE,))
 
 
-def make(connection: sqlite3.Connection) -> None:
+def make(connection: Connection) -> None:
     """Make them anew from the entries, as far back as there are entries; names that have cells of their own keep them. To be
     called in a writing transaction."""
     since_us = kept_from(connection)
@@ -154,7 +156,7 @@ def check_file(path: str) -> Checked:
         raise LedgerError(f"cannot read the ledger {path}: {error}") from None
 
 
-def check(connection: sqlite3.Connection) -> Checked:
+def check(connection: Connection) -> Checked:
     """Compare them with the entries, as far back as there are entries. To be called in a transaction, with tables of its own
     and writing no others."""
     since_us = kept_from(connection)
@@ -175,7 +177,7 @@ def check(connection: sqlite3.Connection) -> Checked:
     return Checked(cells, len(found), tuple(found[:SHOWN]))
 
 
-def _differences(connection: sqlite3.Connection, table: str, since_us: int) -> Iterable[Difference]:
+def _differences(connection: Connection, table: str, since_us: int) -> Iterable[Difference]:
     names, columns = TABLES[table]
     both = " union all ".join(
         f"select * from (select {side}, * from {a}.{table} where slot * hours >= ?1 "
@@ -193,7 +195,7 @@ def _differences(connection: sqlite3.Connection, table: str, since_us: int) -> I
         yield Difference(table, int(str(hours)), int(str(slot)), tuple(map(str, named)), apart)
 
 
-def _place(connection: sqlite3.Connection, since_us: int, places: Places) -> None:
+def _place(connection: Connection, since_us: int, places: Places) -> None:
     """Say of each entry in which cells it is, in a table of the connection's own."""
     connection.execute(_PLACES)
     connection.execute(_PLACED)
@@ -209,7 +211,7 @@ def _place(connection: sqlite3.Connection, since_us: int, places: Places) -> Non
     connection.execute("insert into temp.whose select distinct place, who from temp.places")
 
 
-def _fill(connection: sqlite3.Connection, schema: str, since_us: int) -> None:
+def _fill(connection: Connection, schema: str, since_us: int) -> None:
     for part in _PARTS:
         sums = ", ".join(part.columns.values())
         source = f"select 1, e.opened_us / {HOUR_US}, {part.names}, {sums} {part.tables}"
@@ -223,14 +225,14 @@ def _fill(connection: sqlite3.Connection, schema: str, since_us: int) -> None:
         _count(connection, f"{schema}.{table}", days, since_us // HOUR_US)
 
 
-def _count(connection: sqlite3.Connection, table: str, source: str, since: int) -> None:
+def _count(connection: Connection, table: str, source: str, since: int) -> None:
     names, sums = TABLES[table.partition(".")[2]]
     more = ", ".join(f"{name} = {name} + excluded.{name}" for name in sums)
     into = f"insert into {table} ({', '.join((*names, *sums))})"
     connection.execute(f"{into} {source} on conflict do update set {more}", (since,))
 
 
-def _forget(connection: sqlite3.Connection) -> None:
+def _forget(connection: Connection) -> None:
     connection.execute("drop table temp.placed")
     connection.execute("drop table temp.whose")
     connection.execute("drop table temp.places")

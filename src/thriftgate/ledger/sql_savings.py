@@ -6,11 +6,11 @@ call.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 from msgspec import Struct
 
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.queries import SUM, summed
 from thriftgate.ledger.sql_cells import add_up, chosen
 
@@ -85,7 +85,7 @@ class TaskSum(Struct, frozen=True):
     latency_ms: int
 
 
-def own_costs(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence[OwnCost]:
+def own_costs(connection: Connection, span: tuple[int, int]) -> Sequence[OwnCost]:
     """`span` in microseconds since 1970."""
     found = add_up(connection, _OWN, span, ("endpoint",))
     return sorted(
@@ -94,7 +94,7 @@ def own_costs(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence
     )
 
 
-def conversations(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence[Conversation]:
+def conversations(connection: Connection, span: tuple[int, int]) -> Sequence[Conversation]:
     """Those that were drawn into an experiment, in order of time. Of calls of our own those count whose client's call came
     within `span`."""
     if connection.execute(_ANY_DRAWN).fetchone() is None:  # most ledgers know of no experiment, and need not be read
@@ -106,7 +106,7 @@ def conversations(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequ
     ]
 
 
-def tasks(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence[TaskSum]:
+def tasks(connection: Connection, span: tuple[int, int]) -> Sequence[TaskSum]:
     """The dearest first."""
     found = [
         TaskSum(task, asked, served, calls, summed(*base), summed(*paid), output, latency)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from thriftgate.core.alerting.metrics import Seen
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
 from thriftgate.ledger.queries import SUM, summed
 from thriftgate.ledger.sql import SqlLedger
@@ -40,7 +40,7 @@ async def calls_seen(
 ) -> Sequence[Seen]:
     """Calls that came in within the span and were settled by then, those alike within a slot as one. Raises LedgerError."""
 
-    def ask(connection: sqlite3.Connection) -> list[Seen]:
+    def ask(connection: Connection) -> list[Seen]:
         rows = connection.execute(_SEEN, (since_us, until_us, slot_us, settled_until_us))
         return [_seen(row, slot_us) for row in rows]
 

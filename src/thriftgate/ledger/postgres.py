@@ -1,0 +1,343 @@
+"""Books in PostgreSQL (14 or newer): one connection that writes, a few that read.
+
+Transactions are READ COMMITTED: what must not change between looking and writing is locked by name (`Connection.lock`), and
+rows that many processes add to are added to in one order. A transaction that the server gives up for a deadlock is done again,
+and so is one whose connection was lost, unless it turns out to have been committed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import conninfo, errors
+from psycopg.adapt import Dumper, Loader
+from psycopg.pq import Format
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from thriftgate.core.errors import LedgerError
+from thriftgate.ledger.connection import Cursor, Presence, Values
+from thriftgate.ledger.heartbeats import Heartbeats
+from thriftgate.ledger.migrate import migrations
+from thriftgate.ledger.partitions import make_partitions
+from thriftgate.ledger.postgres_words import are_numbered, in_words, statements
+
+OLDEST = 140_000
+"""PostgreSQL 14: the oldest that is still supported (postgresql.org/support/versioning, 2026-11)."""
+READERS = 4
+PATIENCE_S = 10.0
+"""How long a transaction waits for a server that is starting or being replaced."""
+COPIED_ROWS = 8
+"""From so many rows on, COPY is quicker than INSERT."""
+
+# A server that is not there any more is noticed within seconds, also where nothing tells us.
+# https://www.postgresql.org/docs/current/libpq-connect.html, 2026-11
+_DEFAULTS = {
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+    "application_name": "thriftgate",
+}
+_LOCK = "select pg_advisory_xact_lock(hashtextextended(current_schema() || ':' || %s, 0))"
+_LEAD = "select pg_try_advisory_lock(hashtextextended(current_schema() || ':lead', 0))"
+_AGAIN = (errors.DeadlockDetected, errors.SerializationFailure)
+_T = TypeVar("_T")
+
+
+class PostgresConnection(psycopg.Connection[Any]):
+    """See `connection.Connection`. With `cleans`, texts lose the zero characters that PostgreSQL cannot keep."""
+
+    cleans = False
+
+    def execute(self, question: Any, values: Any = (), **options: Any) -> Any:
+        if not isinstance(question, str):
+            return super().execute(question, values, **options)
+        return super().execute(in_words(question), self._bound(question, values) or None, **options)  # type: ignore[arg-type]
+
+    def executemany(self, question: str, rows: Iterable[Sequence[Any]]) -> None:
+        words = in_words(question)
+        bound = [self._bound(question, row) for row in rows]
+        if bound:
+            with self.cursor() as cursor:
+                cursor.executemany(words, bound)  # type: ignore[arg-type]
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        if not rows:
+            return
+        names = ", ".join(columns)
+        if self.cleans:
+            rows = [_cleaned(row) for row in rows]
+        with self.cursor() as cursor:
+            if len(rows) < COPIED_ROWS:
+                one = f"({', '.join(['%s'] * len(columns))})"
+                into = f"insert into {table} ({names}) values {', '.join([one] * len(rows))}"  # noqa: S608  names of our own
+                cursor.execute(into, [value for row in rows for value in row])  # type: ignore[arg-type]
+                return
+            with cursor.copy(f"copy {table} ({names}) from stdin") as copy:  # type: ignore[arg-type]
+                for row in rows:
+                    copy.write_row(row)
+
+    def lock_named(self, what: str) -> None:
+        super().execute(_LOCK, (what,))
+
+    def _bound(self, question: str, values: Values) -> Values:
+        if self.cleans and not isinstance(values, dict):
+            values = _cleaned(values)
+        if not isinstance(values, dict) and are_numbered(question):
+            return {f"p{at}": value for at, value in enumerate(values, 1)}
+        return values
+
+
+class _Flag(Dumper):
+    """A truth value as the number that our columns hold."""
+
+    oid = psycopg.adapters.types["int8"].oid
+
+    def dump(self, obj: bool) -> bytes:
+        return b"1" if obj else b"0"
+
+
+class _Number(Loader):
+    """Sums of large numbers are NUMERIC to PostgreSQL, and whole numbers to us."""
+
+    def load(self, data: Any) -> int | float:
+        text = bytes(data)
+        return float(text) if b"." in text else int(text)
+
+
+class PostgresStore:
+    """See `connection.Store`."""
+
+    errors = (psycopg.Error,)
+    unavailable = (psycopg.OperationalError,)
+    readers = READERS
+
+    def __init__(self, path: str, writer: PostgresConnection, pool: ConnectionPool[PostgresConnection]) -> None:
+        self.path = path
+        self.name = without_password(path)
+        self._writer: PostgresConnection | None = writer
+        self._pool = pool
+        self._lead: PostgresConnection | None = None
+        self._lost_at: float | None = None
+        self._leading = threading.Lock()
+
+    @classmethod
+    def open(cls, path: str, sync: Literal["normal", "full"] = "normal") -> PostgresStore:
+        """Connect, and bring the schema up to date. With `sync="full"` commits wait for the disk whatever the server's own
+        setting is. Raises LedgerError naming the server."""
+        try:
+            writer = connected(path, sync)
+            try:
+                migrate(writer)
+            except BaseException:
+                writer.close()
+                raise
+        except (psycopg.Error, LedgerError) as error:
+            raise LedgerError(f"cannot open the ledger {without_password(path)}: {_said(error)}") from None
+        pool = ConnectionPool(
+            with_defaults(path),
+            connection_class=PostgresConnection,
+            kwargs={"autocommit": True},
+            configure=_configured,
+            min_size=1,
+            max_size=READERS,
+            timeout=PATIENCE_S,
+            open=True,
+        )
+        store = cls(path, writer, pool)
+        store._sync: Literal["normal", "full"] = sync  # type: ignore[misc]
+        return store
+
+    def write(self, work: Callable[[PostgresConnection], _T]) -> _T:
+        cleans = False
+        while True:
+            connection = self._connected()
+            connection.cleans = cleans
+            xid = ""
+            try:
+                xid = _begun(connection)
+                result = work(connection)
+            except BaseException as error:
+                self._undone(connection)
+                if isinstance(error, errors.DataError | errors.CharacterNotInRepertoire | ValueError) and not cleans:
+                    if _is_zero_character(error):
+                        cleans = True
+                        continue
+                if isinstance(error, _AGAIN) or (connection.closed and isinstance(error, psycopg.OperationalError)):
+                    continue
+                raise
+            try:
+                connection.execute("commit")
+            except psycopg.OperationalError:
+                self._undone(connection)
+                if not self._is_committed(xid):
+                    continue
+            return result
+
+    def read(self, question: Callable[[PostgresConnection], _T]) -> _T:
+        for last in (False, True):
+            try:
+                with self._reading() as connection:
+                    return question(connection)
+            except psycopg.OperationalError:
+                if last:
+                    raise
+        raise AssertionError
+
+    def try_lead(self) -> bool:
+        with self._leading:
+            if self._lead is not None:
+                try:
+                    self._lead.execute("select 1")
+                except psycopg.Error:
+                    self._lead.close()
+                    self._lead = None
+                else:
+                    return True
+            try:
+                connection = connected(self.path)
+            except psycopg.Error:
+                return False
+            if connection.execute(_LEAD).fetchone()[0]:
+                self._lead = connection
+                return True
+            connection.close()
+            return False
+
+    def presence(self, token: str) -> Presence:
+        return Heartbeats(token, lambda: connected(self.path))
+
+    def close(self) -> None:
+        self._pool.close(timeout=1.0)
+        for connection in (self._lead, self._writer):
+            if connection is not None:
+                connection.close()
+
+    @contextmanager
+    def _reading(self) -> Any:
+        with self._pool.connection() as connection:
+            connection.execute("begin isolation level repeatable read")
+            try:
+                yield connection
+            finally:
+                if not connection.closed:
+                    connection.execute("rollback")
+
+    def _connected(self) -> PostgresConnection:
+        """The writing connection, made anew where it was lost. A server that is away is waited for, but not by each of
+        those who come while it is."""
+        if self._writer is not None and not self._writer.closed:
+            return self._writer
+        began = time.monotonic()
+        while True:
+            try:
+                self._writer = connected(self.path, self._sync)
+            except psycopg.OperationalError:
+                away_since = self._lost_at if self._lost_at is not None else began
+                self._lost_at = away_since
+                if time.monotonic() - away_since > PATIENCE_S:
+                    raise
+                time.sleep(0.2)
+            else:
+                self._lost_at = None
+                return self._writer
+
+    def _undone(self, connection: PostgresConnection) -> None:
+        with suppress(psycopg.Error):
+            if not connection.closed:
+                connection.execute("rollback")
+                return
+        connection.close()
+
+    def _is_committed(self, xid: str) -> bool:
+        """What became of a transaction whose commit was never answered."""
+        while True:
+            connection = self._connected()
+            try:
+                (status,) = connection.execute("select pg_xact_status(cast(? as xid8))", (xid,)).fetchone()
+            except psycopg.OperationalError:
+                self._undone(connection)
+                continue
+            if status != "in progress":
+                return bool(status == "committed")
+            time.sleep(0.05)  # the server has not yet noticed that the connection is lost
+
+
+def connected(path: str, sync: Literal["normal", "full"] = "normal") -> PostgresConnection:
+    """A connection of its own to the books at that URL. Raises psycopg.Error."""
+    connection = PostgresConnection.connect(with_defaults(path), autocommit=True)
+    _configured(connection)
+    if sync == "full":
+        connection.execute("set synchronous_commit = on")
+    return connection
+
+
+def _configured(connection: PostgresConnection) -> None:
+    connection.adapters.register_dumper(bool, _Flag)
+    connection.adapters.register_loader("numeric", _Number)
+
+
+def with_defaults(path: str) -> str:
+    """The connection string, with what it leaves out."""
+    given = conninfo.conninfo_to_dict(path)
+    return conninfo.make_conninfo(**(_DEFAULTS | {name: str(value) for name, value in given.items() if value is not None}))
+
+
+def without_password(path: str) -> str:
+    """The URL as it may be told."""
+    parts = urlsplit(path)
+    host = parts.netloc.rpartition("@")[2]
+    user = parts.username
+    return f"{parts.scheme}://{f'{user}@' if user else ''}{host}{parts.path}"
+
+
+def migrate(connection: PostgresConnection) -> None:
+    """Bring the schema up to date, one process at a time. Its version stands in `schema_version`. Raises LedgerError for a server
+    that is too old, and for books of a newer thriftgate."""
+    version = connection.info.server_version
+    if version < OLDEST:
+        raise LedgerError(f"this is PostgreSQL {version // 10_000}; it takes {OLDEST // 10_000} or newer")
+    steps = migrations()
+    with connection.transaction():
+        connection.lock_named("schema")
+        connection.execute("create table if not exists schema_version (version integer not null)")
+        row = connection.execute("select max(version) from schema_version").fetchone()
+        current, newest = (row[0] or 0), steps[-1][0]
+        if current > newest:
+            raise LedgerError(f"the ledger has schema version {current}, this thriftgate knows {newest}; update thriftgate")
+        for number, script in steps:
+            if number > current:
+                for statement in statements(script):
+                    connection.execute(statement.encode())
+                connection.execute("insert into schema_version values (?)", (number,))
+        (now_us,) = connection.execute("select (extract(epoch from now()) * 1000000)::bigint").fetchone()
+        make_partitions(connection, now_us)
+
+
+def _begun(connection: PostgresConnection) -> str:
+    """The id of the transaction that was begun."""
+    cursor = connection.execute(b"begin; select pg_current_xact_id()::text")
+    cursor.nextset()
+    return str(cursor.fetchone()[0])
+
+
+def _is_zero_character(error: BaseException) -> bool:
+    return "NUL" in str(error) or "0x00" in str(error) or "\\u0000" in str(error)
+
+
+def _cleaned(values: Any) -> list[Any]:
+    return [value.replace("\x00", "\ufffd") if isinstance(value, str) else value for value in values]
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+__all__ = ["Cursor", "Format", "PoolTimeout", "PostgresConnection", "PostgresStore"]
