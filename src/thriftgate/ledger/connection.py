@@ -57,7 +57,8 @@ class Presence(Protocol):
 
 
 class Store(Protocol):
-    """A database with books. What it raises itself is in `errors`; of these, `unavailable` are no fault of what was asked."""
+    """A database with books. What it raises itself is in `errors`; of these, `unavailable` are no fault of what was asked.
+    `path` is what it was opened by, `name` what may be told of that."""
 
     path: str
     name: str
@@ -74,7 +75,7 @@ class Store(Protocol):
         database asks for that; from one thread at a time."""
 
     def read(self, question: Callable[[Connection], _T]) -> _T:
-        """Ask in one transaction, so that several statements see one state of the books. From `readers` threads at a time."""
+        """Ask in one transaction, so that several statements see one state of the books. From `readers` threads at once."""
 
     def try_lead(self) -> bool:
         """Be the one process of all on these books that does what only one may, until closed or dead; False where another

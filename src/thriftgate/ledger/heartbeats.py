@@ -1,7 +1,7 @@
-"""Which processes that write a ledger on a server are alive: each counts up a number there, and watches those of the others.
+"""Which processes that write a ledger on a server are alive: each counts up a number there, and watches the others'.
 
-A process is dead once its number stood still for `DEAD_S` of the watcher's own time, during which the watcher could see it: no
-clock is compared with another one's, and a server that is away for a while kills nobody.
+A process is dead once its number stood still for `DEAD_S` of the watcher's own time, during which the watcher could see it:
+no clock is compared with another one's, and a server that is away for a while kills nobody.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Tables with a row for each call are parted by month in PostgreSQL: by id, which begins with the time of the call, so that the
-primary key still is what makes each call be booked once. What bears another kind of id, or comes from outside the months that
-there are, stands in the part that takes the rest.
+"""Tables with a row for each call are parted by month in PostgreSQL: by id, which begins with the time of the call, so that
+the primary key still is what makes each call be booked once. What bears another kind of id, or comes from outside the months
+that there are, stands in the part that takes the rest.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Books in PostgreSQL (14 or newer): one connection that writes, a few that read.
 
-Transactions are READ COMMITTED: what must not change between looking and writing is locked by name (`Connection.lock`), and
-rows that many processes add to are added to in one order. A transaction that the server gives up for a deadlock is done again,
-and so is one whose connection was lost, unless it turns out to have been committed.
+Transactions are READ COMMITTED: what must not change between looking and writing is locked by name
+(`Connection.lock_named`), and rows that many processes add to are added to in one order. A transaction that the server gives
+up for a deadlock is done again, and so is one whose connection was lost, unless it turns out to have been committed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import conninfo, errors
 from psycopg.adapt import Dumper, Loader
-from psycopg.pq import Format
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
 from thriftgate.core.errors import LedgerError
-from thriftgate.ledger.connection import Cursor, Presence, Values
+from thriftgate.ledger.connection import Presence, Values
 from thriftgate.ledger.heartbeats import Heartbeats
 from thriftgate.ledger.migrate import migrations
 from thriftgate.ledger.partitions import make_partitions
@@ -49,6 +48,7 @@ _LOCK = "select pg_advisory_xact_lock(hashtextextended(current_schema() || ':' |
 _LEAD = "select pg_try_advisory_lock(hashtextextended(current_schema() || ':lead', 0))"
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure)
 _T = TypeVar("_T")
+Sync = Literal["normal", "full"]
 
 
 class PostgresConnection(psycopg.Connection[Any]):
@@ -59,7 +59,7 @@ class PostgresConnection(psycopg.Connection[Any]):
     def execute(self, question: Any, values: Any = (), **options: Any) -> Any:
         if not isinstance(question, str):
             return super().execute(question, values, **options)
-        return super().execute(in_words(question), self._bound(question, values) or None, **options)  # type: ignore[arg-type]
+        return super().execute(in_words(question), self._bound(question, values), **options)  # type: ignore[arg-type]
 
     def executemany(self, question: str, rows: Iterable[Sequence[Any]]) -> None:
         words = in_words(question)
@@ -119,8 +119,9 @@ class PostgresStore:
     unavailable = (psycopg.OperationalError,)
     readers = READERS
 
-    def __init__(self, path: str, writer: PostgresConnection, pool: ConnectionPool[PostgresConnection]) -> None:
+    def __init__(self, path: str, sync: Sync, writer: PostgresConnection, pool: ConnectionPool[PostgresConnection]) -> None:
         self.path = path
+        self._sync = sync
         self.name = without_password(path)
         self._writer: PostgresConnection | None = writer
         self._pool = pool
@@ -129,7 +130,7 @@ class PostgresStore:
         self._leading = threading.Lock()
 
     @classmethod
-    def open(cls, path: str, sync: Literal["normal", "full"] = "normal") -> PostgresStore:
+    def open(cls, path: str, sync: Sync = "normal") -> PostgresStore:
         """Connect, and bring the schema up to date. With `sync="full"` commits wait for the disk whatever the server's own
         setting is. Raises LedgerError naming the server."""
         try:
@@ -151,9 +152,7 @@ class PostgresStore:
             timeout=PATIENCE_S,
             open=True,
         )
-        store = cls(path, writer, pool)
-        store._sync: Literal["normal", "full"] = sync  # type: ignore[misc]
-        return store
+        return cls(path, sync, writer, pool)
 
     def write(self, work: Callable[[PostgresConnection], _T]) -> _T:
         cleans = False
@@ -166,10 +165,9 @@ class PostgresStore:
                 result = work(connection)
             except BaseException as error:
                 self._undone(connection)
-                if isinstance(error, errors.DataError | errors.CharacterNotInRepertoire | ValueError) and not cleans:
-                    if _is_zero_character(error):
-                        cleans = True
-                        continue
+                if not cleans and isinstance(error, psycopg.DataError | ValueError) and _has_zero_character(error):
+                    cleans = True
+                    continue
                 if isinstance(error, _AGAIN) or (connection.closed and isinstance(error, psycopg.OperationalError)):
                     continue
                 raise
@@ -270,7 +268,7 @@ class PostgresStore:
             time.sleep(0.05)  # the server has not yet noticed that the connection is lost
 
 
-def connected(path: str, sync: Literal["normal", "full"] = "normal") -> PostgresConnection:
+def connected(path: str, sync: Sync = "normal") -> PostgresConnection:
     """A connection of its own to the books at that URL. Raises psycopg.Error."""
     connection = PostgresConnection.connect(with_defaults(path), autocommit=True)
     _configured(connection)
@@ -299,8 +297,8 @@ def without_password(path: str) -> str:
 
 
 def migrate(connection: PostgresConnection) -> None:
-    """Bring the schema up to date, one process at a time. Its version stands in `schema_version`. Raises LedgerError for a server
-    that is too old, and for books of a newer thriftgate."""
+    """Bring the schema up to date, one process at a time. Its version stands in `schema_version`. Raises LedgerError for a
+    server that is too old, and for books of a newer thriftgate."""
     version = connection.info.server_version
     if version < OLDEST:
         raise LedgerError(f"this is PostgreSQL {version // 10_000}; it takes {OLDEST // 10_000} or newer")
@@ -328,7 +326,7 @@ def _begun(connection: PostgresConnection) -> str:
     return str(cursor.fetchone()[0])
 
 
-def _is_zero_character(error: BaseException) -> bool:
+def _has_zero_character(error: BaseException) -> bool:
     return "NUL" in str(error) or "0x00" in str(error) or "\\u0000" in str(error)
 
 
@@ -338,6 +336,3 @@ def _cleaned(values: Any) -> list[Any]:
 
 def _said(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-__all__ = ["Cursor", "Format", "PoolTimeout", "PostgresConnection", "PostgresStore"]

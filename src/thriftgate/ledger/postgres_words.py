@@ -1,5 +1,5 @@
-"""Our SQL in PostgreSQL's words. The modules that ask in SQL write what SQLite and PostgreSQL share; the few things that each
-says in its own way are put right here, once for each statement.
+"""Our SQL in PostgreSQL's words. The modules that ask in SQL write what SQLite and PostgreSQL share; the few things that
+each says in its own way are put right here, once for each statement.
 
     ?, ?1, :name                      %s, %(p1)s, %(name)s    and % doubled, as psycopg reads its statements
     x'00ff'                           '\\x00ff'::bytea
@@ -80,7 +80,7 @@ def _outside_literals(sql: str, change: Callable[[str], str]) -> str:
 
 
 def statements(script: str) -> list[str]:
-    """The statements of one of our schema steps, in PostgreSQL's words, ready to run without values. Tables with a row for each
+    """The statements of one of our schema steps, in PostgreSQL's words, to be run without values. Tables with a row for each
     call are parted by id, which begins with the time of the call."""
     bare = _COMMENT.sub("", script)
     found: list[str] = [""]

@@ -76,8 +76,8 @@ class BudgetShelf:
         self._budgets: tuple[Budget, ...] = ()
 
     def read(self, connection: Connection) -> tuple[Budget, ...]:
-        """Those that stand; where there are any, nobody else decides about one until the transaction ends. To be called within
-        a writing transaction."""
+        """Those that stand; where there are any, nobody else decides about one until the transaction ends. To be called
+        within a writing transaction."""
         row = connection.execute(_VERSION).fetchone()
         if row is None:
             return ()

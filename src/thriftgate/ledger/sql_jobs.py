@@ -52,6 +52,7 @@ _ADD_ANSWER = upsert("answers", ("run", *Answer.__struct_fields__), ("run", "seq
 _JOB = f"select {_fields(Job)} from jobs"
 _PUT_BATCH = upsert("batches", BatchRow.__struct_fields__, ("id",))
 _PUT_GROUP = upsert("groups", Group.__struct_fields__, ("run", "id"))
+_LISTED = "(select cast(each.value as bigint) from json_each(?) each)"
 _BATCH = f"select {_fields(BatchRow)} from batches"
 _RUN = f"select {_fields(Run)} from runs"
 _GROUP = f"select {_fields(Group)} from groups"
@@ -192,7 +193,7 @@ class SqlJobs:
 
     async def jobs(self, run_id: str, seqs: Sequence[int]) -> Sequence[Job]:
         wanted = msgspec.json.encode(list(seqs)).decode()
-        question = _JOB + " where run = ? and seq in (select cast(each.value as bigint) from json_each(?) each) order by seq"
+        question = _JOB + f" where run = ? and seq in {_LISTED} order by seq"
         return await self._ledger.ask(lambda connection: _all(connection, question, (run_id, wanted), Job))
 
     async def jobs_of(self, batch: str, after: int, limit: int) -> Sequence[Job]:
@@ -316,7 +317,7 @@ class SqlJobs:
 
     async def bodies(self, run_id: str, seqs: Sequence[int]) -> Sequence[Body]:
         wanted = msgspec.json.encode(list(seqs)).decode()
-        question = f"select {_fields(Body)} from bodies where run = ? and seq in (select cast(each.value as bigint) from json_each(?) each)"
+        question = f"select {_fields(Body)} from bodies where run = ? and seq in {_LISTED}"
         return await self._ledger.ask(lambda connection: _all(connection, question, (run_id, wanted), Body))
 
     async def to_tell(self, run_id: str, now_us: int, limit: int) -> Sequence[tuple[Job, Body]]:

@@ -161,4 +161,4 @@ def _connect(name: str) -> SqliteConnection:
 @lru_cache(maxsize=512)
 def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
     one = f"({', '.join('?' * len(columns))})"
-    return f"insert into {table} ({', '.join(columns)}) values {', '.join([one] * rows)}"
+    return f"insert into {table} ({', '.join(columns)}) values {', '.join([one] * rows)}"  # noqa: S608  names of our own
