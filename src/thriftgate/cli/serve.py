@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from thriftgate.cli.options import Config, LedgerPath, settings_for
 from thriftgate.cli.output import note
 from thriftgate.core.errors import ConfigError
+from thriftgate.ledger.urls import without_password
 
 
 def serve(
@@ -43,14 +44,14 @@ def serve(
     gateway = Gateway(settings)
 
     def ready(url: str) -> None:
-        note(f"thriftgate is listening on {url} -> {settings.upstream.url}; ledger {settings.ledger.path}")
+        note(f"thriftgate is listening on {url} -> {settings.upstream.url}; ledger {without_password(settings.ledger.path)}")
         note(f"  point a client at it: export ANTHROPIC_BASE_URL={url}")
         note(f"  look at it: {url}{HOME}")
         if not gateway.needs_key:
             note(
                 "  it takes calls without a key of its own"
                 + (", as access.mode says" if settings.access.mode == "open" else " from this machine, until there is one")
-                + f"; make the first: thriftgate keys create NAME --ledger {settings.ledger.path}"
+                + f"; make the first: thriftgate keys create NAME --ledger {without_password(settings.ledger.path)}"
             )
 
     within = Within(settings, lambda: gateway.rooms)

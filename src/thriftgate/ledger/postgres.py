@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import conninfo, errors
@@ -25,6 +24,7 @@ from thriftgate.ledger.heartbeats import Heartbeats
 from thriftgate.ledger.migrate import migrations
 from thriftgate.ledger.partitions import make_partitions
 from thriftgate.ledger.postgres_words import are_numbered, in_words, statements
+from thriftgate.ledger.urls import without_password
 
 OLDEST = 140_000
 """PostgreSQL 14: the oldest that is still supported (postgresql.org/support/versioning, 2026-11)."""
@@ -49,24 +49,30 @@ _LEAD = "select pg_try_advisory_lock(hashtextextended(current_schema() || ':lead
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure)
 _T = TypeVar("_T")
 Sync = Literal["normal", "full"]
+Raw = psycopg.Connection[tuple[Any, ...]]
 
 
-class PostgresConnection(psycopg.Connection[Any]):
+class PostgresConnection:
     """See `connection.Connection`. With `cleans`, texts lose the zero characters that PostgreSQL cannot keep."""
 
-    cleans = False
+    IntegrityError = psycopg.IntegrityError
 
-    def execute(self, question: Any, values: Any = (), **options: Any) -> Any:
-        if not isinstance(question, str):
-            return super().execute(question, values, **options)
-        return super().execute(in_words(question), self._bound(question, values), **options)  # type: ignore[arg-type]
+    def __init__(self, raw: Raw) -> None:
+        self.raw = raw
+        self.cleans = False
 
-    def executemany(self, question: str, rows: Iterable[Sequence[Any]]) -> None:
-        words = in_words(question)
+    @property
+    def closed(self) -> bool:
+        return self.raw.closed
+
+    def execute(self, question: str, values: Values = (), /) -> psycopg.Cursor[Any]:
+        return self.raw.execute(in_words(question), self._bound(question, values))
+
+    def executemany(self, question: str, rows: Iterable[Sequence[Any]], /) -> None:
         bound = [self._bound(question, row) for row in rows]
         if bound:
-            with self.cursor() as cursor:
-                cursor.executemany(words, bound)  # type: ignore[arg-type]
+            with self.raw.cursor() as cursor:
+                cursor.executemany(in_words(question), bound)
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         if not rows:
@@ -74,23 +80,32 @@ class PostgresConnection(psycopg.Connection[Any]):
         names = ", ".join(columns)
         if self.cleans:
             rows = [_cleaned(row) for row in rows]
-        with self.cursor() as cursor:
+        with self.raw.cursor() as cursor:
             if len(rows) < COPIED_ROWS:
                 one = f"({', '.join(['%s'] * len(columns))})"
                 into = f"insert into {table} ({names}) values {', '.join([one] * len(rows))}"  # noqa: S608  names of our own
-                cursor.execute(into, [value for row in rows for value in row])  # type: ignore[arg-type]
+                cursor.execute(into, [value for row in rows for value in row])
                 return
-            with cursor.copy(f"copy {table} ({names}) from stdin") as copy:  # type: ignore[arg-type]
+            with cursor.copy(f"copy {table} ({names}) from stdin") as copy:
                 for row in rows:
                     copy.write_row(row)
 
     def lock_named(self, what: str) -> None:
-        super().execute(_LOCK, (what,))
+        self.raw.execute(_LOCK, (what,))
+
+    def script(self, statement: str) -> psycopg.Cursor[Any]:
+        """A statement without values, as it is."""
+        return self.raw.execute(statement.encode())
+
+    def close(self) -> None:
+        self.raw.close()
 
     def _bound(self, question: str, values: Values) -> Values:
-        if self.cleans and not isinstance(values, dict):
+        if isinstance(values, Mapping):
+            return values
+        if self.cleans:
             values = _cleaned(values)
-        if not isinstance(values, dict) and are_numbered(question):
+        if are_numbered(question):
             return {f"p{at}": value for at, value in enumerate(values, 1)}
         return values
 
@@ -119,7 +134,7 @@ class PostgresStore:
     unavailable = (psycopg.OperationalError,)
     readers = READERS
 
-    def __init__(self, path: str, sync: Sync, writer: PostgresConnection, pool: ConnectionPool[PostgresConnection]) -> None:
+    def __init__(self, path: str, sync: Sync, writer: PostgresConnection, pool: ConnectionPool[Raw]) -> None:
         self.path = path
         self._sync = sync
         self.name = without_password(path)
@@ -144,7 +159,6 @@ class PostgresStore:
             raise LedgerError(f"cannot open the ledger {without_password(path)}: {_said(error)}") from None
         pool = ConnectionPool(
             with_defaults(path),
-            connection_class=PostgresConnection,
             kwargs={"autocommit": True},
             configure=_configured,
             min_size=1,
@@ -172,7 +186,7 @@ class PostgresStore:
                     continue
                 raise
             try:
-                connection.execute("commit")
+                connection.script("commit")
             except psycopg.OperationalError:
                 self._undone(connection)
                 if not self._is_committed(xid):
@@ -203,7 +217,7 @@ class PostgresStore:
                 connection = connected(self.path)
             except psycopg.Error:
                 return False
-            if connection.execute(_LEAD).fetchone()[0]:
+            if _value(connection.execute(_LEAD)):
                 self._lead = connection
                 return True
             connection.close()
@@ -219,14 +233,15 @@ class PostgresStore:
                 connection.close()
 
     @contextmanager
-    def _reading(self) -> Any:
-        with self._pool.connection() as connection:
-            connection.execute("begin isolation level repeatable read")
+    def _reading(self) -> Iterator[PostgresConnection]:
+        with self._pool.connection() as raw:
+            connection = PostgresConnection(raw)
+            connection.script("begin isolation level repeatable read")
             try:
                 yield connection
             finally:
                 if not connection.closed:
-                    connection.execute("rollback")
+                    connection.script("rollback")
 
     def _connected(self) -> PostgresConnection:
         """The writing connection, made anew where it was lost. A server that is away is waited for, but not by each of
@@ -250,7 +265,7 @@ class PostgresStore:
     def _undone(self, connection: PostgresConnection) -> None:
         with suppress(psycopg.Error):
             if not connection.closed:
-                connection.execute("rollback")
+                connection.script("rollback")
                 return
         connection.close()
 
@@ -259,7 +274,7 @@ class PostgresStore:
         while True:
             connection = self._connected()
             try:
-                (status,) = connection.execute("select pg_xact_status(cast(? as xid8))", (xid,)).fetchone()
+                status = _value(connection.execute("select pg_xact_status(cast(? as xid8))", (xid,)))
             except psycopg.OperationalError:
                 self._undone(connection)
                 continue
@@ -270,16 +285,17 @@ class PostgresStore:
 
 def connected(path: str, sync: Sync = "normal") -> PostgresConnection:
     """A connection of its own to the books at that URL. Raises psycopg.Error."""
-    connection = PostgresConnection.connect(with_defaults(path), autocommit=True)
-    _configured(connection)
+    raw = psycopg.connect(with_defaults(path), autocommit=True)
+    _configured(raw)
+    connection = PostgresConnection(raw)
     if sync == "full":
-        connection.execute("set synchronous_commit = on")
+        connection.script("set synchronous_commit = on")
     return connection
 
 
-def _configured(connection: PostgresConnection) -> None:
-    connection.adapters.register_dumper(bool, _Flag)
-    connection.adapters.register_loader("numeric", _Number)
+def _configured(raw: Raw) -> None:
+    raw.adapters.register_dumper(bool, _Flag)
+    raw.adapters.register_loader("numeric", _Number)
 
 
 def with_defaults(path: str) -> str:
@@ -288,42 +304,49 @@ def with_defaults(path: str) -> str:
     return conninfo.make_conninfo(**(_DEFAULTS | {name: str(value) for name, value in given.items() if value is not None}))
 
 
-def without_password(path: str) -> str:
-    """The URL as it may be told."""
-    parts = urlsplit(path)
-    host = parts.netloc.rpartition("@")[2]
-    user = parts.username
-    return f"{parts.scheme}://{f'{user}@' if user else ''}{host}{parts.path}"
+def has_books(path: str) -> bool:
+    """Whether there are any at that URL. Makes none. Raises LedgerError where that cannot be told."""
+    try:
+        with connected(path).raw as raw:
+            row = raw.execute("select to_regclass('entries') is not null").fetchone()
+    except psycopg.Error as error:
+        raise LedgerError(f"cannot open the ledger {without_password(path)}: {_said(error)}") from None
+    return row is not None and bool(row[0])
 
 
 def migrate(connection: PostgresConnection) -> None:
     """Bring the schema up to date, one process at a time. Its version stands in `schema_version`. Raises LedgerError for a
     server that is too old, and for books of a newer thriftgate."""
-    version = connection.info.server_version
+    version = connection.raw.info.server_version
     if version < OLDEST:
         raise LedgerError(f"this is PostgreSQL {version // 10_000}; it takes {OLDEST // 10_000} or newer")
     steps = migrations()
-    with connection.transaction():
+    with connection.raw.transaction():
         connection.lock_named("schema")
         connection.execute("create table if not exists schema_version (version integer not null)")
-        row = connection.execute("select max(version) from schema_version").fetchone()
-        current, newest = (row[0] or 0), steps[-1][0]
+        current, newest = _value(connection.execute("select max(version) from schema_version")) or 0, steps[-1][0]
         if current > newest:
             raise LedgerError(f"the ledger has schema version {current}, this thriftgate knows {newest}; update thriftgate")
         for number, script in steps:
             if number > current:
                 for statement in statements(script):
-                    connection.execute(statement.encode())
+                    connection.script(statement)
                 connection.execute("insert into schema_version values (?)", (number,))
-        (now_us,) = connection.execute("select (extract(epoch from now()) * 1000000)::bigint").fetchone()
-        make_partitions(connection, now_us)
+        make_partitions(connection, _value(connection.execute("select (extract(epoch from now()) * 1000000)::bigint")))
 
 
 def _begun(connection: PostgresConnection) -> str:
     """The id of the transaction that was begun."""
-    cursor = connection.execute(b"begin; select pg_current_xact_id()::text")
+    cursor = connection.script("begin; select pg_current_xact_id()::text")
     cursor.nextset()
-    return str(cursor.fetchone()[0])
+    return str(_value(cursor))
+
+
+def _value(cursor: psycopg.Cursor[Any]) -> Any:
+    """Of a question with one answer."""
+    row = cursor.fetchone()
+    assert row is not None
+    return row[0]
 
 
 def _has_zero_character(error: BaseException) -> bool:

@@ -1,8 +1,8 @@
 """The ledger in a SQL database, a SQLite file or PostgreSQL: one writer thread, group commit.
 
 All writes of a process go through one thread. It takes everything that is waiting, writes it in one transaction, and tells
-the callers when it is durable: no added delay when idle, one commit for many calls when busy. Several processes may write the
-same books; what they decide, such as whether a budget has room, they decide within that transaction.
+the callers when it is durable: no added delay when idle, one commit for many calls when busy. Several processes may write
+the same books; what they decide, such as whether a budget has room, they decide within that transaction.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class SqlLedger:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.path = store.path
+        self._troubles: tuple[type[Exception], ...] = (*store.errors, msgspec.MsgspecError, ValueError)
         self.counters = Counters()
         self.heard: list[Callable[[Entry], None]] = []
         self.shelf = BudgetShelf()
@@ -69,10 +70,11 @@ class SqlLedger:
         """Open or create the books in a file, or those at a `postgresql://` URL, and bring their schema up to date. Raises
         LedgerError naming the place."""
         store = open_store(str(path), sync)
+        troubles: tuple[type[Exception], ...] = (*store.errors, LedgerError)
         try:
             if store.read(are_wanted):
                 store.write(make_wanted)
-        except (*store.errors, LedgerError) as error:
+        except troubles as error:
             store.close()
             raise LedgerError(f"cannot open the ledger {store.name}: {error}") from None
         return cls(store)
@@ -183,7 +185,7 @@ class SqlLedger:
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._read_pool, self.store.read, question)
-        except (*self.store.errors, msgspec.MsgspecError, ValueError) as error:
+        except self._troubles as error:
             raise LedgerError(f"cannot read the ledger {self.store.name}: {error}") from None
 
     def _write(self, book: Callable[[Booking], object]) -> asyncio.Future[Any]:

@@ -1,5 +1,5 @@
-"""Jobs that share a prompt prefix, found by the database: boundaries are gathered in a temporary table of the connection
-and used up where jobs are put into groups.
+"""Jobs that share a prompt prefix, found by the database: boundaries are gathered in a temporary table of the writing
+connection, and used up where jobs are put into groups.
 
 A group is a boundary that several jobs share. Of several a job has, that one counts which saves it most: the tokens before
 it, less its share in writing them once.

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Literal
 
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger.connection import Store
 from thriftgate.ledger.sqlite import SqliteStore
-
-
-def is_url(path: str) -> bool:
-    """Whether it names a database server, not a file."""
-    return "://" in path
+from thriftgate.ledger.urls import is_url
 
 
 def open_store(path: str, sync: Literal["normal", "full"] = "normal") -> Store:
     """Open a SQLite file, or PostgreSQL at a `postgresql://` URL, and bring its schema up to date. Raises LedgerError."""
     if not is_url(path):
         return SqliteStore.open(path, sync)
+    found: Store = _postgres(path).PostgresStore.open(path, sync)
+    return found
+
+
+def has_books(path: str) -> bool:
+    """Whether a server keeps any at that URL. Makes none. Raises LedgerError."""
+    found: bool = _postgres(path).has_books(path)
+    return found
+
+
+def _postgres(path: str) -> ModuleType:
     scheme = path.partition("://")[0]
     if scheme not in ("postgresql", "postgres"):
         raise LedgerError(
             f"ledger.path: {scheme}:// is no database that keeps books; name a file, or postgresql://HOST/NAME"
         )
     try:
-        from thriftgate.ledger.postgres import PostgresStore  # noqa: PLC0415  an extra, and slow to load
+        from thriftgate.ledger import postgres  # noqa: PLC0415  an extra, and slow to load
     except ImportError as error:
         raise LedgerError(
             f"ledger.path: books in PostgreSQL need the extra `postgres` ({error}): pip install 'thriftgate[postgres]'"
         ) from None
-    return PostgresStore.open(path, sync)
+    return postgres

@@ -57,7 +57,11 @@ class Upstream(Table):
 class LedgerSettings(Table):
     """`[ledger]`: where the books are."""
 
-    path: str = Field(default="thriftgate.db", min_length=1, description="SQLite file; :memory: keeps nothing")
+    path: str = Field(
+        default="thriftgate.db",
+        min_length=1,
+        description="SQLite file, or postgresql://USER@HOST/NAME; :memory: keeps nothing",
+    )
     sync: Literal["normal", "full"] = Field(default="normal", description="full also survives the death of the machine")
     trails: bool = Field(default=True, description="keep digests of prompts' boundaries, so that an audit can replay calls")
     keep_days: int = Field(
