@@ -59,7 +59,7 @@ class PostgresConnection(psycopg.Connection[Any]):
     def execute(self, question: Any, values: Any = (), **options: Any) -> Any:
         if not isinstance(question, str):
             return super().execute(question, values, **options)
-        return super().execute(in_words(question), self._bound(question, values) or None, **options)  # type: ignore[arg-type]
+        return super().execute(in_words(question), self._bound(question, values), **options)  # type: ignore[arg-type]
 
     def executemany(self, question: str, rows: Iterable[Sequence[Any]]) -> None:
         words = in_words(question)
