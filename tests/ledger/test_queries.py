@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thriftgate.ledger import queries
-from thriftgate.ledger.migrate import migrate
+from thriftgate.ledger.sqlite import migrate
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))

@@ -10,7 +10,7 @@ import pytest
 from tests.contracts.check_ledger import entry_of, hold_of
 from thriftgate.core.misses import Miss
 from thriftgate.core.usage import Tokens, Usage
-from thriftgate.ledger.migrate import migrate
+from thriftgate.ledger.sqlite import migrate
 from thriftgate.ledger.rows import (
     ENTRY_COLUMNS,
     HOLD_COLUMNS,

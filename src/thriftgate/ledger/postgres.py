@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -32,6 +32,8 @@ OLDEST = 140_000
 READERS = 4
 PATIENCE_S = 10.0
 """How long a transaction waits for a server that is starting or being replaced."""
+STEPS_AT_ONCE = 4
+"""How many sorting and hashing steps of a question may be at work."""
 COPIED_ROWS = 8
 """From so many rows on, COPY is quicker than INSERT."""
 
@@ -86,6 +88,15 @@ class PostgresConnection(psycopg.Connection[Any]):
 
     def lock_named(self, what: str) -> None:
         super().execute(_LOCK, (what,))
+
+    def lock_tables(self, *tables: str) -> None:
+        super().execute(f"lock table {', '.join(tables)} in share row exclusive mode".encode())
+
+    @contextmanager
+    def memory(self, kb: int) -> Iterator[None]:
+        """For each sorting or hashing step, until the transaction ends."""
+        super().execute(f"set local work_mem = {kb // STEPS_AT_ONCE}".encode())
+        yield
 
     def _bound(self, question: str, values: Values) -> Values:
         if self.cleans and not isinstance(values, dict):
