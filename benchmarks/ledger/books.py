@@ -7,7 +7,7 @@ import sqlite3
 from itertools import accumulate
 from pathlib import Path
 
-from thriftgate.ledger.migrate import migrate
+from thriftgate.ledger.sqlite import migrate
 
 START_US = 1_790_812_800_000_000  # 2026-10-01T00:00:00Z
 MONTH_US = 31 * 86_400_000_000

@@ -15,7 +15,7 @@ from thriftgate.ledger.rollup_columns import HOUR_US
 from thriftgate.ledger.rollup_spans import DAY_US
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_pruning import prune
-from thriftgate.ledger.sql_rollups_made import check_file, make
+from thriftgate.ledger.sql_rollups_made import check_books, make
 from thriftgate.ledger.sql_spend import Asked, remarks, spend
 
 
@@ -50,7 +50,7 @@ async def test_every_figure_of_whole_hours_stays(tmp_path: Path) -> None:
     assert [entry.id for entry in await ledger.entries()] == [f"e{at}" for at in range(12, 28)]
     assert await ledger.open_holds() == [], "the hold of a call that is gone is no open one"
     assert await prune(ledger, START_US + 3 * DAY_US) == 0
-    assert check_file(str(tmp_path / "books.db")).differing == 0
+    assert check_books(str(tmp_path / "books.db")).differing == 0
     await ledger.transact(make)  # from what is left, and leaving alone what is not
     assert (await ledger.report()).paid_pico == before[0].paid_pico
     await ledger.close()

@@ -7,6 +7,7 @@ says differently is put into its words by `postgres_words.py` (docs/adr/0034).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 _T = TypeVar("_T")
@@ -43,6 +44,12 @@ class Connection(Protocol):
 
     def lock_named(self, what: str) -> None:
         """Until the transaction ends, be the only one that holds the lock of that name."""
+
+    def lock_tables(self, *tables: str) -> None:
+        """Until the transaction ends, be the only one that writes these; others may read them."""
+
+    def memory(self, kb: int) -> AbstractContextManager[None]:
+        """Meanwhile take so much, for a question about everything."""
 
 
 class Presence(Protocol):

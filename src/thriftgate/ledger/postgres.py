@@ -29,6 +29,8 @@ from thriftgate.ledger.urls import without_password
 OLDEST = 140_000
 """PostgreSQL 14: the oldest that is still supported (postgresql.org/support/versioning, 2026-11)."""
 READERS = 4
+STEPS_AT_ONCE = 4
+"""How many sorting and hashing steps of a question may be at work."""
 PATIENCE_S = 10.0
 """How long a transaction waits for a server that is starting or being replaced."""
 COPIED_ROWS = 8
@@ -92,6 +94,15 @@ class PostgresConnection:
 
     def lock_named(self, what: str) -> None:
         self.raw.execute(_LOCK, (what,))
+
+    def lock_tables(self, *tables: str) -> None:
+        self.script(f"lock table {', '.join(tables)} in share row exclusive mode")
+
+    @contextmanager
+    def memory(self, kb: int) -> Iterator[None]:
+        """For each sorting or hashing step, until the transaction ends."""
+        self.script(f"set local work_mem = {kb // STEPS_AT_ONCE}")
+        yield
 
     def script(self, statement: str) -> psycopg.Cursor[Any]:
         """A statement without values, as it is."""

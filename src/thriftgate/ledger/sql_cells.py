@@ -89,12 +89,12 @@ def add_up(
     uses: dict[tuple[int, int, int], list[tuple[int, int]]] = {}  # hours between days are read once, for both
     for piece in pieces_of(connection, span, step, zone):
         uses.setdefault((piece.hours, piece.low, piece.high), []).append((piece.start_us, piece.sign))
-    listed = [(at, *place) for at, place in enumerate(uses)]
+    listed = [dict(zip(_PIECE, (at, *place), strict=True)) for at, place in enumerate(uses)]
     used = list(uses.values())
     found: Totals = {}
     for ask, mine in (
-        (_ask_cells, [one for one in listed if one[1] != ENTRIES]),
-        (_ask_entries, [one for one in listed if one[1] == ENTRIES]),
+        (_ask_cells, [one for one in listed if one["hours"] != ENTRIES]),
+        (_ask_entries, [one for one in listed if one["hours"] == ENTRIES]),
     ):
         if not mine:
             continue
@@ -169,9 +169,11 @@ def _whole(connection: Connection, some: Iterable[Piece]) -> list[Piece]:
     return found
 
 
+_PIECE = ("g", "hours", "low", "high")
 _PIECES = (
-    "with pieces (g, hours, low, high) as materialized (select json_extract(value, '$[0]'), json_extract(value, '$[1]'), "
-    "json_extract(value, '$[2]'), json_extract(value, '$[3]') from json_each(:pieces)) "
+    f"with pieces ({', '.join(_PIECE)}) as materialized (select "
+    + ", ".join(f"cast(json_extract(one.value, '$.{name}') as bigint)" for name in _PIECE)
+    + " from json_each(:pieces) one) "
 )
 _ONCE = "not exists (select 1 from json_each(e.tags) other where other.value = tag.value and other.key < tag.key)"
 _COLUMN_OF = {"user": "user_id"}
@@ -196,7 +198,7 @@ def _ask_entries(source: Source, names: Sequence[str], step: Step, only: Only) -
     where, tables = [source.entries_where], f"pieces p cross join entries e {POSTINGS} {source.joined}"
     values: dict[str, object] = {name: value for name, value in msgspec.structs.asdict(only).items() if value is not None}
     if only.tag is not None or "tag" in names:
-        tables += " join json_each(e.tags) tag"
+        tables += " cross join json_each(e.tags) tag"
         where += ["tag.value <> ''", _ONCE]
     where += ["tag.value = :tag" if name == "tag" else f"e.{_COLUMN_OF.get(name, name)} = :{name}" for name in values]
     where.append("e.opened_us >= p.low and e.opened_us < p.high")

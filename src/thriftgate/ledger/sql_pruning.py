@@ -21,7 +21,7 @@ _OLD = """
 select id from entries where opened_us < ? and id not in (select entry from jobs) and not (id >= 'tgs_' and id < 'tgt')
 order by opened_us limit ?
 """
-_KEEP_FROM = "insert into meta (name, value) values (?, ?) on conflict do update set value = excluded.value"
+_KEEP_FROM = "insert into meta (name, value) values (?, ?) on conflict (name) do update set value = excluded.value"
 
 
 async def prune(ledger: SqlLedger, before_us: int) -> int:

@@ -23,7 +23,8 @@ case when outcome <> 'answered' then 0 when latency_ms < 100 then latency_ms / 5
 """
 _SEEN = f"""
 select settled_us / ?3 * ?3 as slot, key, user_id, team, org, model, task, tags, {_LATENCY} as latency, count(*),
-  sum(outcome not in {_FINE}), {SUM.format("coalesce(-paid.pico, 0)")}, {SUM.format("coalesce(base.pico, 0)")},
+  sum(cast(outcome not in {_FINE} as integer)),
+  {SUM.format("coalesce(-paid.pico, 0)")}, {SUM.format("coalesce(base.pico, 0)")},
   sum(read_tokens), sum(read_tokens + write_5m_tokens + write_1h_tokens + input_tokens), sum(output_tokens)
 from entries
 left join postings as paid on paid.entry = entries.id and paid.account = 'upstream'

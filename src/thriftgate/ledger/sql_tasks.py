@@ -19,7 +19,8 @@ _SPAN = "opened_us >= ? and opened_us < ?"
 
 # {0} holds for calls of clients.
 _SUMS = f"""
-select task, sum({{0}}), sum({{0}} and outcome not in ('refused', 'left')), sum({{0}} and outcome = 'answered'),
+select task, sum(cast({{0}} as integer)), sum(cast({{0}} and outcome not in ('refused', 'left') as integer)),
+  sum(cast({{0}} and outcome = 'answered' as integer)),
   {SUM.format("coalesce(base.pico, 0)")}, {SUM.format("-coalesce(paid.pico, 0)")}
 from entries
 left join postings base on base.entry = id and base.account = 'baseline'

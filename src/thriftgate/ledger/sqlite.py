@@ -40,6 +40,18 @@ class SqliteConnection(sqlite3.Connection):
     def lock_named(self, what: str) -> None:
         """A writing transaction is alone already."""
 
+    def lock_tables(self, *tables: str) -> None:
+        """The same."""
+
+    @contextmanager
+    def memory(self, kb: int) -> Iterator[None]:
+        (pages,) = self.execute("pragma cache_size").fetchone()
+        self.execute(f"pragma cache_size = -{kb}")
+        try:
+            yield
+        finally:
+            self.execute(f"pragma cache_size = {pages}")
+
 
 class SqliteStore:
     """See `connection.Store`. `:memory:` keeps the books in memory."""
@@ -108,6 +120,36 @@ class SqliteStore:
         for connection in (self._lead, self._writer, self._reader):
             if connection is not None:
                 connection.close()
+
+
+class SqliteReader:
+    """A connection of its own to a file, for one question that makes tables to answer it, beside a store and whoever writes.
+    Raises LedgerError where there is no such file."""
+
+    errors = (sqlite3.Error,)
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        try:
+            self._connection = sqlite3.connect(
+                f"{Path(path).absolute().as_uri()}?mode=rw",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=SqliteConnection,
+            )
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot read the ledger {path}: {error}") from None
+
+    def read(self, question: Callable[[SqliteConnection], _T]) -> _T:
+        self._connection.execute("begin")
+        try:
+            return question(self._connection)
+        finally:
+            self._connection.execute("rollback")
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 @contextmanager
