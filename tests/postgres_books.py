@@ -1,5 +1,5 @@
-"""Empty books in PostgreSQL for a test: one server for each process that runs tests, a database of its own for each test, copied
-from one that was brought up to date once."""
+"""Empty books in PostgreSQL for a test: one server for each process that runs tests, and for each test a copy of books that
+were brought up to date once."""
 
 from __future__ import annotations
 

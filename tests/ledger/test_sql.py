@@ -15,6 +15,7 @@ from tests.contracts.check_ledger import entry_of, hold_of
 from tests.sqlite_books import writer_of
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger import sqlite as module
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.sql import SqlLedger
 
 
@@ -192,10 +193,10 @@ async def test_those_who_ask_at_once_get_the_same_secret(tmp_path: Path) -> None
 # --- work of others in the books' own transactions ----------------------------------------------------------------------
 
 
-def noted(name: str, value: str) -> Callable[[sqlite3.Connection], str]:
+def noted(name: str, value: str) -> Callable[[Connection], str]:
     """Work that writes one row, and tells which rows there were before."""
 
-    def work(connection: sqlite3.Connection) -> str:
+    def work(connection: Connection) -> str:
         before = ",".join(row[0] for row in connection.execute("select name from meta order by name"))
         connection.execute("insert into meta (name, value) values (?, ?)", (name, value))
         return before
@@ -203,8 +204,8 @@ def noted(name: str, value: str) -> Callable[[sqlite3.Connection], str]:
     return work
 
 
-def failing(error: Exception) -> Callable[[sqlite3.Connection], None]:
-    def work(connection: sqlite3.Connection) -> None:
+def failing(error: Exception) -> Callable[[Connection], None]:
+    def work(connection: Connection) -> None:
         connection.execute("insert into meta (name, value) values ('half', 'done')")
         raise error
 
@@ -266,7 +267,7 @@ async def test_what_work_raises_undoes_it_and_nothing_else(
 async def test_what_was_handed_over_before_is_there_for_the_work(tmp_path: Path) -> None:
     ledger = SqlLedger.open(tmp_path / "books.db")
 
-    def ids(connection: sqlite3.Connection) -> list[str]:
+    def ids(connection: Connection) -> list[str]:
         return [row[0] for row in connection.execute("select id from entries order by id")]
 
     before = [ledger.settle(entry_of(f"id{n}")) for n in range(3)]
@@ -330,8 +331,8 @@ async def test_a_question_cannot_write(tmp_path: Path) -> None:
 async def test_in_memory_a_question_never_sees_half_of_some_work() -> None:
     ledger = SqlLedger.open(":memory:")
 
-    def pair(number: int) -> Callable[[sqlite3.Connection], None]:
-        def work(connection: sqlite3.Connection) -> None:
+    def pair(number: int) -> Callable[[Connection], None]:
+        def work(connection: Connection) -> None:
             for half in "ab":
                 connection.execute("insert into meta (name, value) values (?, '')", (f"{number}{half}",))
             if number % 3 == 0:

@@ -27,7 +27,8 @@ from thriftgate.ledger.rollup_columns import (
 from thriftgate.ledger.sql_cells import kept_from
 from thriftgate.ledger.sql_rollups import DAY_HOURS, TABLES, Places
 from thriftgate.ledger.sqlite import SqliteReader
-from thriftgate.ledger.stores import is_url, open_store
+from thriftgate.ledger.stores import open_store
+from thriftgate.ledger.urls import is_url
 
 STATE = "rollups"
 """In `meta`: that they are still to be made."""
