@@ -30,13 +30,13 @@ def server() -> PostgresServer:
     return started
 
 
-def fresh_books() -> str:
-    """The URL of books that nobody has written to."""
+def fresh_books(*, empty: bool = False) -> str:
+    """The URL of books that nobody has written to; `empty` of a database without any."""
     at = next(_NUMBERS)
     with psycopg.connect(server().url, autocommit=True) as connection:
         if at > KEPT:
             connection.execute(f"drop database books_{at - KEPT} with (force)".encode())
-        connection.execute(f"create database books_{at} template books_0".encode())
+        connection.execute(f"create database books_{at} template {'template0' if empty else 'books_0'}".encode())
     return _url(server(), at)
 
 

@@ -205,14 +205,15 @@ class PostgresStore:
             return result
 
     def read(self, question: Callable[[PostgresConnection], _T]) -> _T:
-        for last in (False, True):
+        tries = READERS + 1  # each connection of the pool may have been lost, with the server or with what led to it
+        while True:
+            tries -= 1
             try:
                 with self._reading() as connection:
                     return question(connection)
             except psycopg.OperationalError:
-                if last:
+                if not tries:
                     raise
-        raise AssertionError
 
     def try_lead(self) -> bool:
         with self._leading:

@@ -147,8 +147,8 @@ def make(connection: Connection) -> None:
 
 
 def check_books(path: str) -> Checked:
-    """Compare the roll-ups of a file, or of books on a server, with their entries, as of now, while others write them. Raises
-    LedgerError."""
+    """Compare the roll-ups of a file, or of books on a server, with their entries, as of now, while others write them.
+    Raises LedgerError."""
     store = open_store(path) if is_url(path) else SqliteReader(path)
     try:
         return store.read(check)
