@@ -98,7 +98,7 @@ def test_a_deadlock_is_done_again() -> None:
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(work, ("ab", "ba")))
-    assert len(tries) == 3
+    assert len(tries) >= 3
     assert count(url, "meta where value = '2'") == 2
     for store in stores:
         store.close()

@@ -15,7 +15,8 @@ from typing import Any, Literal, TypeVar
 
 import psycopg
 from psycopg import conninfo, errors
-from psycopg.adapt import Dumper, Loader
+from psycopg.adapt import Loader
+from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import ConnectionPool
 
 from thriftgate.core.errors import LedgerError
@@ -121,15 +122,6 @@ class PostgresConnection:
         return values
 
 
-class _Flag(Dumper):
-    """A truth value as the number that our columns hold."""
-
-    oid = psycopg.adapters.types["int8"].oid
-
-    def dump(self, obj: bool) -> bytes:
-        return b"1" if obj else b"0"
-
-
 class _Number(Loader):
     """Sums of large numbers are NUMERIC to PostgreSQL, and whole numbers to us."""
 
@@ -154,6 +146,7 @@ class PostgresStore:
         self._lead: PostgresConnection | None = None
         self._lost_at: float | None = None
         self._leading = threading.Lock()
+        self._closing = threading.Event()
 
     @classmethod
     def open(cls, path: str, sync: Sync = "normal") -> PostgresStore:
@@ -239,6 +232,7 @@ class PostgresStore:
         return Heartbeats(token, lambda: connected(self.path))
 
     def close(self) -> None:
+        self._closing.set()
         self._pool.close(timeout=1.0)
         for connection in (self._lead, self._writer):
             if connection is not None:
@@ -269,7 +263,7 @@ class PostgresStore:
                 self._lost_at = away_since
                 if time.monotonic() - away_since > PATIENCE_S:
                     raise
-                time.sleep(0.2)
+                self._closing.wait(0.2)
             else:
                 self._lost_at = None
                 return self._writer
@@ -292,7 +286,7 @@ class PostgresStore:
                 continue
             if status != "in progress":
                 return bool(status == "committed")
-            time.sleep(0.05)  # the server has not yet noticed that the connection is lost
+            self._closing.wait(0.05)  # the server has not yet noticed that the connection is lost
 
 
 def connected(path: str, sync: Sync = "normal") -> PostgresConnection:
@@ -306,7 +300,7 @@ def connected(path: str, sync: Sync = "normal") -> PostgresConnection:
 
 
 def _configured(raw: Raw) -> None:
-    raw.adapters.register_dumper(bool, _Flag)
+    raw.adapters.register_dumper(bool, Int8Dumper)  # a truth value is a number to our columns
     raw.adapters.register_loader("numeric", _Number)
 
 
