@@ -74,7 +74,7 @@ async def build_engine(
         cache_mode=settings.cache.mode,
         trails=settings.ledger.trails,
     )
-    ledger = SqlLedger.open(settings.ledger.path, sync=settings.ledger.sync)
+    ledger = open_books(settings)
     token = secrets.token_hex(4)
     liveness: Presence | None = None
     try:
@@ -120,6 +120,12 @@ async def build_engine(
     await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
     await engine.recover()
     return engine
+
+
+def open_books(settings: Settings) -> SqlLedger:
+    """As `[ledger]` says. Raises LedgerError."""
+    table = settings.ledger
+    return SqlLedger.open(table.path, sync=table.sync, journal=table.journal if table.on_loss == "journal" else "")
 
 
 def _book_at(pool: Pool, book: PriceBook, settings: Settings) -> PriceBook:

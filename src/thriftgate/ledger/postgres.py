@@ -32,8 +32,6 @@ OLDEST = 140_000
 READERS = 4
 STEPS_AT_ONCE = 4
 """How many sorting and hashing steps of a question may be at work."""
-PATIENCE_S = 10.0
-"""How long a transaction waits for a server that is starting or being replaced."""
 COPIED_ROWS = 8
 """From so many rows on, COPY is quicker than INSERT."""
 
@@ -137,8 +135,11 @@ class PostgresStore:
     unavailable = (psycopg.OperationalError,)
     readers = READERS
 
-    def __init__(self, path: str, sync: Sync, writer: PostgresConnection, pool: ConnectionPool[Raw]) -> None:
+    def __init__(
+        self, path: str, sync: Sync, patience_s: float, writer: PostgresConnection, pool: ConnectionPool[Raw]
+    ) -> None:
         self.path = path
+        self._patience_s = patience_s
         self._sync = sync
         self.name = without_password(path)
         self._writer: PostgresConnection | None = writer
@@ -149,9 +150,10 @@ class PostgresStore:
         self._closing = threading.Event()
 
     @classmethod
-    def open(cls, path: str, sync: Sync = "normal") -> PostgresStore:
-        """Connect, and bring the schema up to date. With `sync="full"` commits wait for the disk whatever the server's own
-        setting is. Raises LedgerError naming the server."""
+    def open(cls, path: str, sync: Sync = "normal", patience_s: float = 10.0) -> PostgresStore:
+        """Connect, and bring the schema up to date. What is written waits for so long while the server is away. With
+        `sync="full"` commits wait for the disk whatever the server's own setting is. Raises LedgerError naming the
+        server."""
         try:
             writer = connected(path, sync)
             try:
@@ -167,10 +169,10 @@ class PostgresStore:
             configure=_configured,
             min_size=1,
             max_size=READERS,
-            timeout=PATIENCE_S,
+            timeout=patience_s,
             open=True,
         )
-        return cls(path, sync, writer, pool)
+        return cls(path, sync, patience_s, writer, pool)
 
     def write(self, work: Callable[[PostgresConnection], _T]) -> _T:
         cleans = False
@@ -261,7 +263,7 @@ class PostgresStore:
             except psycopg.OperationalError:
                 away_since = self._lost_at if self._lost_at is not None else began
                 self._lost_at = away_since
-                if time.monotonic() - away_since > PATIENCE_S:
+                if time.monotonic() - away_since > self._patience_s:
                     raise
                 self._closing.wait(0.2)
             else:

@@ -29,21 +29,32 @@ from thriftgate.ledger.entries import (
     Posting,
     Report,
 )
+from thriftgate.ledger.journal import AGAIN_S, Journal, Thing
 from thriftgate.ledger.rows import Row, entry_from_row, hold_from_row
 from thriftgate.ledger.sql_budgets import BudgetShelf
 from thriftgate.ledger.sql_reports import cache_report, report
 from thriftgate.ledger.sql_rollups_made import are_wanted, make_wanted
 from thriftgate.ledger.sql_writing import Booking
-from thriftgate.ledger.stores import open_store
+from thriftgate.ledger.stores import PATIENCE_S, open_store
 from thriftgate.logs import log, where_raised
 
+JOURNALED_S = 1.0
+"""How long a call waits for a server that is away, where it can be journaled."""
+
 _T = TypeVar("_T")
+
+
+class Memory(NamedTuple):
+    """What an engine learned, by name."""
+
+    name: str
+    value: bytes
 
 
 class _Write(NamedTuple):
     """What is to be booked, together with others, and whom to tell; or `work` to be done as a transaction of its own."""
 
-    book: Callable[[Booking], object] | None
+    thing: Thing | Memory | None
     done: asyncio.Future[Any]
     work: Callable[[Connection], object] | None = None
 
@@ -51,13 +62,14 @@ class _Write(NamedTuple):
 class SqlLedger:
     """See `entries.Ledger`. Open it with `SqlLedger.open(path)`; `:memory:` keeps the books in memory."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, journal: str = "") -> None:
         self.store = store
         self.path = store.path
         self._troubles: tuple[type[Exception], ...] = (*store.errors, msgspec.MsgspecError, ValueError)
         self.counters = Counters()
         self.heard: list[Callable[[Entry], None]] = []
         self.shelf = BudgetShelf()
+        self._journal = Journal(journal, store, self.shelf) if journal else None
         self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
         self._collected: list[_Write] = []
         self._read_pool = ThreadPoolExecutor(max_workers=store.readers, thread_name_prefix="ledger-reader")
@@ -66,10 +78,11 @@ class SqlLedger:
         self._thread.start()
 
     @classmethod
-    def open(cls, path: str | Path, *, sync: Literal["normal", "full"] = "normal") -> SqlLedger:
-        """Open or create the books in a file, or those at a `postgresql://` URL, and bring their schema up to date. Raises
-        LedgerError naming the place."""
-        store = open_store(str(path), sync)
+    def open(cls, path: str | Path, *, sync: Literal["normal", "full"] = "normal", journal: str = "") -> SqlLedger:
+        """Open or create the books in a file, or those at a `postgresql://` URL, and bring their schema up to date. What is
+        to be booked while they cannot be written goes to the file `journal`, where one is named, and is refused elsewhere.
+        Raises LedgerError naming the place."""
+        store = open_store(str(path), sync, JOURNALED_S if journal else PATIENCE_S)
         troubles: tuple[type[Exception], ...] = (*store.errors, LedgerError)
         try:
             if store.read(are_wanted):
@@ -77,7 +90,11 @@ class SqlLedger:
         except troubles as error:
             store.close()
             raise LedgerError(f"cannot open the ledger {store.name}: {error}") from None
-        return cls(store)
+        try:
+            return cls(store, journal)
+        except LedgerError:
+            store.close()
+            raise
 
     def claim(self) -> None:
         """Be the only process that makes calls on these books, until closed or killed. Raises LedgerError. Reading beside it
@@ -87,14 +104,14 @@ class SqlLedger:
             raise LedgerError(f"the ledger {self.store.name} is in use by another thriftgate; name another one")
 
     async def hold(self, hold: Hold) -> tuple[Standing, ...]:
-        standings: tuple[Standing, ...] = await self._write(lambda booking: booking.hold(hold))
+        standings: tuple[Standing, ...] = await self._write(hold)
         self.counters.open_holds.add(hold.id)
         return standings
 
     async def settle(self, entry: Entry) -> None:
         if entry.balance():
             raise LedgerError(f"entry {entry.id} does not balance: off by {entry.balance()} pico-USD")
-        written = self._write(lambda booking: booking.entry(entry))
+        written = self._write(entry)
         written.add_done_callback(lambda done: self.settled(entry) if done.cancelled() or not done.exception() else None)
         await written
 
@@ -149,7 +166,7 @@ class SqlLedger:
         return await self.ask(find) or await self.transact(keep)
 
     async def keep(self, name: str, value: bytes) -> None:
-        await self._write(lambda booking: booking.memory(name, value))
+        await self._write(Memory(name, value))
 
     async def kept(self, name: str) -> bytes | None:
         def find(connection: Connection) -> bytes | None:
@@ -167,6 +184,8 @@ class SqlLedger:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         self._read_pool.shutdown()
+        if self._journal is not None:
+            self._journal.close()
         self.store.close()
 
     async def transact(self, work: Callable[[Connection], _T]) -> _T:
@@ -188,7 +207,7 @@ class SqlLedger:
         except self._troubles as error:
             raise LedgerError(f"cannot read the ledger {self.store.name}: {error}") from None
 
-    def _write(self, book: Callable[[Booking], object]) -> asyncio.Future[Any]:
+    def _write(self, thing: Thing | Memory) -> asyncio.Future[Any]:
         """Hand over what is to be booked; done when it is durable. Cancelled, it is written all the same."""
         if self._closed:
             raise LedgerError("the ledger is closed")
@@ -196,7 +215,7 @@ class SqlLedger:
         done: asyncio.Future[Any] = loop.create_future()
         if not self._collected:  # the thread is woken once for all that this turn of the loop writes
             loop.call_soon(self._hand_over)
-        self._collected.append(_Write(book, done))
+        self._collected.append(_Write(thing, done))
         return done
 
     def _hand_over(self) -> None:
@@ -208,7 +227,12 @@ class SqlLedger:
         """The writer thread: drain, write, commit, tell."""
         waiting = True
         while waiting:
-            batch = self._queue.get()
+            try:
+                batch = self._queue.get(timeout=AGAIN_S if self._journal is not None and self._journal.waits else None)
+            except queue.Empty:
+                assert self._journal is not None
+                self._journal.catch_up()
+                continue
             if batch is None:
                 return
             while not self._queue.empty():
@@ -220,9 +244,11 @@ class SqlLedger:
             self._write_batch(batch)
 
     def _write_batch(self, batch: list[_Write]) -> None:
-        booked = [write for write in batch if write.book is not None]
-        if booked:
+        booked = [write for write in batch if write.thing is not None]
+        if booked and (self._journal is None or self._journal.catch_up()):
             self._write_together(booked)
+        elif booked:
+            self._put_off(booked)
         for write in batch:
             if write.work is not None:
                 self._do(write.work, write.done)
@@ -252,9 +278,23 @@ class SqlLedger:
                 for write in batch:
                     self._write_together([write])
                 return
+            if self._journal is not None and isinstance(error, self.store.unavailable):
+                self._journal.failed()
+                self._put_off(batch)
+                return
             # Each gets its own: the engine writes the id of its call into it.
             outcomes = [(write.done, self._unwritten(error)) for write in batch]
         _tell(outcomes)
+
+    def _put_off(self, batch: list[_Write]) -> None:
+        """Into the journal, until the books can be written again; what an engine learned is not kept meanwhile."""
+        assert self._journal is not None
+        outcome: object = ()
+        try:
+            self._journal.put([write.thing for write in batch if isinstance(write.thing, Hold | Entry)])
+        except LedgerError as error:
+            outcome = error
+        _tell((write.done, type(outcome)(str(outcome)) if isinstance(outcome, LedgerError) else ()) for write in batch)
 
     def _unwritten(self, error: Exception) -> LedgerError:
         return LedgerError(f"cannot write the ledger {self.store.name}: {error}")
@@ -262,11 +302,17 @@ class SqlLedger:
 
 def _booked(write: _Write, booking: Booking) -> object:
     """What came of it: of a hold that no budget has room for, that error."""
-    assert write.book is not None
-    try:
-        return write.book(booking)
-    except BudgetExceeded as error:
-        return error
+    match write.thing:
+        case Hold():
+            try:
+                return booking.hold(write.thing)
+            except BudgetExceeded as error:
+                return error
+        case Entry():
+            booking.entry(write.thing)
+        case Memory():
+            booking.memory(*write.thing)
+    return None
 
 
 def _tell(outcomes: Iterable[tuple[asyncio.Future[Any], object]]) -> None:

@@ -37,6 +37,11 @@ class Booking:
         self._holds.append(hold_row(hold))
         return standings
 
+    def adopt(self, hold: Hold) -> None:
+        """A call that is under way already, whether any budget has room for it or not."""
+        self._till.adopt(hold)
+        self._holds.append(hold_row(hold))
+
     def entry(self, entry: Entry) -> None:
         """Raises LedgerError for one that does not balance."""
         if entry.balance():

@@ -10,12 +10,15 @@ from thriftgate.ledger.connection import Store
 from thriftgate.ledger.sqlite import SqliteStore
 from thriftgate.ledger.urls import is_url
 
+PATIENCE_S = 10.0
 
-def open_store(path: str, sync: Literal["normal", "full"] = "normal") -> Store:
-    """Open a SQLite file, or PostgreSQL at a `postgresql://` URL, and bring its schema up to date. Raises LedgerError."""
+
+def open_store(path: str, sync: Literal["normal", "full"] = "normal", patience_s: float = PATIENCE_S) -> Store:
+    """Open a SQLite file, or PostgreSQL at a `postgresql://` URL, and bring its schema up to date; what is written waits for
+    so long while a server is away. Raises LedgerError."""
     if not is_url(path):
         return SqliteStore.open(path, sync)
-    found: Store = _postgres(path).PostgresStore.open(path, sync)
+    found: Store = _postgres(path).PostgresStore.open(path, sync, patience_s)
     return found
 
 

@@ -63,6 +63,12 @@ class LedgerSettings(Table):
         description="SQLite file, or postgresql://USER@HOST/NAME; :memory: keeps nothing",
     )
     sync: Literal["normal", "full"] = Field(default="normal", description="full also survives the death of the machine")
+    on_loss: Literal["refuse", "journal"] = Field(
+        default="refuse",
+        description="when the books cannot be written: refuse calls, or forward them without a look at budgets, and keep "
+        "what is to be booked in `journal` until they can",
+    )
+    journal: str = Field(default="thriftgate-journal.db", min_length=1, description="a file on this machine's own disk")
     trails: bool = Field(default=True, description="keep digests of prompts' boundaries, so that an audit can replay calls")
     keep_days: int = Field(
         default=0, ge=0, description="single calls are forgotten after so many days, what they add up to is not; 0 is never"
