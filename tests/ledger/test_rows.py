@@ -10,7 +10,6 @@ import pytest
 from tests.contracts.check_ledger import entry_of, hold_of
 from thriftgate.core.misses import Miss
 from thriftgate.core.usage import Tokens, Usage
-from thriftgate.ledger.sqlite import migrate
 from thriftgate.ledger.rows import (
     ENTRY_COLUMNS,
     HOLD_COLUMNS,
@@ -21,6 +20,7 @@ from thriftgate.ledger.rows import (
     hold_row,
     posting_rows,
 )
+from thriftgate.ledger.sqlite import migrate
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 
 from tests.contracts.check_jobs import RUN, bound_of, job_of
 from thriftgate.core.errors import LedgerError
-from thriftgate.ledger.sqlite import migrate
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_grouping import add_bounds, forget_bounds, make_groups
 from thriftgate.ledger.sql_jobs import SqlJobs
+from thriftgate.ledger.sqlite import migrate
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from tests.contracts.check_ledger import entry_of, hold_of
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger.entries import BASELINE, Posting
-from thriftgate.ledger.sqlite import migrate
 from thriftgate.ledger.sql_budgets import BudgetShelf
 from thriftgate.ledger.sql_writing import ROWS_PER_STATEMENT, Booking, transaction
+from thriftgate.ledger.sqlite import migrate
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ _SPAN = "e.opened_us >= ?1"
 
 # Under what names each day's calls are counted, in the order in which they came; and of each call, in which cells.
 _PLACES = f"""
-create temp table places (at integer primary key, day integer, {", ".join(DIMS)}, place integer, who integer,
+create temp table places (at integer primary key, day integer, {" text, ".join(DIMS)} text, place integer, who integer,
 unique (day, {", ".join(DIMS)}))
 """
 _WHOSE_PLACES = "create temp table whose (place integer primary key, who integer)"
