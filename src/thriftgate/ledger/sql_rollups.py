@@ -47,6 +47,7 @@ _MAKE = (
     "on conflict do nothing returning id"
 )
 _HAS_DAY = f"select 1 from rollup_cells where hours = {DAY_HOURS} and slot = ? and dims = ?"
+_OF_DAY = f"select dims from rollup_cells where hours = {DAY_HOURS} and slot = ?"
 _ROOM = "select whose, cells from rollup_room where slot = ? and whose in ('', ?)"
 _TAKE = """
 insert into rollup_room (slot, whose, cells) values (?1, '', 1), (?1, ?2, 1)
@@ -132,6 +133,13 @@ class Places:
         self._writes = writes
         self._ids: dict[Dims, int] = {}
         self._named: dict[tuple[int, Dims], Dims] = {}
+        self._days: dict[int, set[int]] = {}
+
+    def know(self, dims: Iterable[tuple[int, Dims]], days: Iterable[int]) -> None:
+        """These dims, by id, and which of them have cells of those days: so that they need not be asked for one by one."""
+        self._ids.update((names, known) for known, names in dims)
+        for day in days:
+            self._days[day] = {row[0] for row in self._connection.execute(_OF_DAY, (day,))}
 
     def of(self, entry: Entry) -> Iterable[tuple[int, int]]:
         """Who, and also by the way that it went. Each place once, however many of its tags share one."""
@@ -149,8 +157,7 @@ class Places:
 
     def _room_for(self, day: int, who: Dims) -> Dims:
         """Its own names, or those of a cell that it shares."""
-        known = self._find((*who, *_NO_WAYS))
-        if known is not None and self._connection.execute(_HAS_DAY, (day, known)).fetchone() is not None:
+        if self._has_day(day, (*who, *_NO_WAYS)):
             return who
         key = "key:" + who[0]
         room = dict(self._connection.execute(_ROOM, (day, key)).fetchall())
@@ -162,6 +169,13 @@ class Places:
         if (day, wanted) not in self._named:
             self._named[day, wanted] = self._room_for(day, wanted)
         return self._named[day, wanted]
+
+    def _has_day(self, day: int, dims: Dims) -> bool:
+        known = self._ids.get(dims)
+        if day in self._days:
+            return known in self._days[day]
+        known = self._find(dims) if known is None else known
+        return known is not None and self._connection.execute(_HAS_DAY, (day, known)).fetchone() is not None
 
     def _id(self, dims: Dims, who: int) -> int:
         known = self._ids.get(dims)

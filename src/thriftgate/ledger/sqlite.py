@@ -75,8 +75,8 @@ class SqliteStore:
         try:
             if path != ":memory:":
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-                opened.append(_connect(path))
-            opened.append(_connect(path))
+                opened.append(connected(path))
+            opened.append(connected(path))
             reader, writer = opened[0], opened[-1]
             writer.execute("pragma journal_mode = wal")
             writer.execute(f"pragma synchronous = {sync}")
@@ -192,7 +192,8 @@ def _version(connection: sqlite3.Connection) -> int:
     return found
 
 
-def _connect(name: str) -> SqliteConnection:
+def connected(name: str) -> SqliteConnection:
+    """A connection of its own to that file. Raises sqlite3.Error."""
     connection = sqlite3.connect(
         name, isolation_level=None, check_same_thread=False, cached_statements=256, factory=SqliteConnection
     )
