@@ -29,7 +29,10 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """One connection, within a transaction."""
+    """One connection, within a transaction. `parts_by_month`: the tables with a row for each call are parted
+    (`partitions.py`)."""
+
+    parts_by_month: bool
 
     @property
     def IntegrityError(self) -> type[Exception]:  # noqa: N802  as DB-API 2.0 names it (peps.python.org/pep-0249)

@@ -57,6 +57,7 @@ class PostgresConnection(psycopg.Connection[Any]):
     """See `connection.Connection`. With `cleans`, texts lose the zero characters that PostgreSQL cannot keep."""
 
     cleans = False
+    parts_by_month = True
 
     def execute(self, question: Any, values: Any = (), **options: Any) -> Any:
         if not isinstance(question, str):

@@ -29,6 +29,8 @@ _T = TypeVar("_T")
 class SqliteConnection(sqlite3.Connection):
     """See `connection.Connection`."""
 
+    parts_by_month = False
+
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """One statement for many rows: sqlite3 lets go of the interpreter lock once per step, and a busy event loop hands
         it back slowly."""
