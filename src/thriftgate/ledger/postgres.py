@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ from psycopg.pq import Format
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from thriftgate.core.errors import LedgerError
-from thriftgate.ledger.connection import Cursor, Presence, Values
+from thriftgate.ledger.connection import Cursor, Presence, Values, added
 from thriftgate.ledger.heartbeats import Heartbeats
 from thriftgate.ledger.migrate import migrations
 from thriftgate.ledger.partitions import make_partitions
@@ -86,6 +87,23 @@ class PostgresConnection(psycopg.Connection[Any]):
             with cursor.copy(f"copy {table} ({names}) from stdin") as copy:  # type: ignore[arg-type]
                 for row in rows:
                     copy.write_row(row)
+
+    def add_to(self, table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
+        """One statement for any number of rows, so that it is prepared once: each column goes as an array."""
+        if rows:
+            texts = tuple(isinstance(value, str) for value in rows[0])
+            super().execute(
+                _adding(table, tuple(keys), tuple(sums), texts),
+                [
+                    _cleaned(column)
+                    if text and self.cleans
+                    else list(column)
+                    if text
+                    else f"{{{','.join(map(str, column))}}}"
+                    for text, column in zip(texts, zip(*rows, strict=True), strict=True)
+                ],
+                prepare=True,
+            )
 
     def lock_named(self, what: str) -> None:
         super().execute(_LOCK, (what,))
@@ -331,6 +349,13 @@ def migrate(connection: PostgresConnection) -> None:
                 connection.execute("insert into schema_version values (?)", (number,))
         (now_us,) = connection.execute("select (extract(epoch from now()) * 1000000)::bigint").fetchone()
         make_partitions(connection, now_us)
+
+
+@lru_cache(maxsize=16)
+def _adding(table: str, keys: tuple[str, ...], sums: tuple[str, ...], texts: tuple[bool, ...]) -> bytes:
+    columns = ", ".join(f"cast(%s as {'text' if text else 'bigint'}[])" for text in texts)
+    into = f"insert into {table} ({', '.join((*keys, *sums))}) select * from unnest({columns}) {added(table, keys, sums)}"
+    return into.encode()
 
 
 def _begun(connection: PostgresConnection) -> str:

@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from thriftgate.core.errors import LedgerError
-from thriftgate.ledger.connection import Presence
+from thriftgate.ledger.connection import Presence, added
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.migrate import migrations
 
 BUSY_TIMEOUT_MS = 10_000
 VALUES_PER_STATEMENT = 3_200
 """Far under SQLite's 32,766 parameters (sqlite.org/limits.html, 2026-08)."""
+
+ADDED_PER_STATEMENT = 16
+"""More make no difference."""
 
 _T = TypeVar("_T")
 
@@ -38,6 +41,11 @@ class SqliteConnection(sqlite3.Connection):
         for at in range(0, len(rows), most):
             some = rows[at : at + most]
             self.execute(_insert(table, tuple(columns), len(some)), [value for row in some for value in row])
+
+    def add_to(self, table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
+        for at in range(0, len(rows), ADDED_PER_STATEMENT):
+            some = rows[at : at + ADDED_PER_STATEMENT]
+            self.execute(_adding(table, tuple(keys), tuple(sums), len(some)), [value for row in some for value in row])
 
     def lock_named(self, what: str) -> None:
         """A writing transaction is alone already."""
@@ -207,3 +215,10 @@ def connected(name: str) -> SqliteConnection:
 def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
     one = f"({', '.join('?' * len(columns))})"
     return f"insert into {table} ({', '.join(columns)}) values {', '.join([one] * rows)}"
+
+
+@lru_cache(maxsize=128)
+def _adding(table: str, keys: tuple[str, ...], sums: tuple[str, ...], rows: int) -> str:
+    one = f"({', '.join('?' * (len(keys) + len(sums)))})"
+    into = f"insert into {table} ({', '.join((*keys, *sums))}) values {', '.join([one] * rows)}"
+    return f"{into} {added(table, keys, sums)}"
