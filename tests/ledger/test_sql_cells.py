@@ -19,8 +19,8 @@ NOW_US = START_US + 10 * HOUR_US + 20 * 60_000_000
 
 
 @pytest.fixture
-async def ledger() -> AsyncIterator[SqlLedger]:
-    made = SqlLedger.open(":memory:")
+async def ledger(place: str) -> AsyncIterator[SqlLedger]:
+    made = SqlLedger.open(place)
     for at, opened_us in enumerate((START_US, START_US + 9 * HOUR_US, NOW_US - 5, NOW_US)):
         await made.settle(entry_of(f"e{at}", 10**at, opened_us=opened_us, key=f"k{at % 2}"))
     yield made
@@ -53,6 +53,7 @@ async def test_sums_by_columns_and_bucket(ledger: SqlLedger) -> None:
     assert await ledger.ask(lambda connection: add_up(connection, SPEND, (NOW_US + HOUR_US, 2**62))) == {}
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_no_question_goes_through_all_cells(ledger: SqlLedger) -> None:
     def plan(connection: sqlite3.Connection) -> list[str]:
         asked: list[str] = []

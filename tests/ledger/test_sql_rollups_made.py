@@ -58,20 +58,19 @@ def test_books_of_the_schema_before(tmp_path: Path, entries: list[Entry]) -> Non
     assert check_books(str(path)).differing == 0
 
 
-async def test_what_differs_is_told_and_put_right(tmp_path: Path) -> None:
-    path = tmp_path / "books.db"
-    ledger = SqlLedger.open(path)
+async def test_what_differs_is_told_and_put_right(place: str) -> None:
+    ledger = SqlLedger.open(place)
     for name in ("a", "b"):
         await ledger.settle(entry_of(name, paid=7, saved=3, task="t"))
-    assert check_books(str(path)).differing == 0
-    before = check_books(str(path)).cells
+    assert check_books(place).differing == 0
+    before = check_books(place).cells
 
-    def spoil(connection: sqlite3.Connection) -> None:
+    def spoil(connection: Connection) -> None:
         connection.execute("update rollup_cells set paid_low = paid_low + 1 where hours = 24")
         connection.execute("delete from rollup_parts where hours = 1")
 
     await ledger.transact(spoil)
-    found = check_books(str(path))
+    found = check_books(place)
     assert (found.cells, found.differing) == (before - 1, 2)
     cell, part = found.shown
     assert (cell.table, cell.hours, cell.columns) == ("rollup_cells", 24, {"paid_low": (15, 14)})
@@ -79,18 +78,18 @@ async def test_what_differs_is_told_and_put_right(tmp_path: Path) -> None:
     assert (part.table, part.hours, part.names[-1]) == ("rollup_parts", 1, "saved:cache.breakpoints")
     assert part.columns == {"calls": (0, 2), "pico_low": (0, 6)}
     await ledger.transact(make)
-    assert check_books(str(path)).differing == 0
+    assert check_books(place).differing == 0
 
-    def empty(connection: sqlite3.Connection) -> None:
+    def empty(connection: Connection) -> None:
         for table in ("cells", "ways", "dims", "parts", "prompts", "room"):
             connection.execute(f"delete from rollup_{table}")
 
     await ledger.transact(empty)
-    lost = check_books(str(path))
+    lost = check_books(place)
     assert (lost.cells, lost.differing) == (0, before)
     assert await ledger.ask(lambda connection: connection.execute("select count(*) from rollup_dims").fetchone()) == (0,)
     await ledger.transact(make)
-    assert check_books(str(path)).differing == 0
+    assert check_books(place).differing == 0
     await ledger.close()
 
 

@@ -29,7 +29,10 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """One connection, within a transaction."""
+    """One connection, within a transaction. `parts_by_month`: the tables with a row for each call are parted
+    (`partitions.py`)."""
+
+    parts_by_month: bool
 
     @property
     def IntegrityError(self) -> type[Exception]:  # noqa: N802  as DB-API 2.0 names it (peps.python.org/pep-0249)
@@ -41,6 +44,9 @@ class Connection(Protocol):
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Write many new rows the quickest way there is."""
+
+    def add_to(self, table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
+        """Add to the sums of the rows with these keys, or make them. No two of `rows` have the same keys."""
 
     def lock_named(self, what: str) -> None:
         """Until the transaction ends, be the only one that holds the lock of that name."""
@@ -102,3 +108,9 @@ def upsert(table: str, columns: Sequence[str], keys: Sequence[str]) -> str:
         f"insert into {table} ({', '.join(columns)}) values ({marks}) "  # noqa: S608  names of our own
         f"on conflict ({', '.join(keys)}) do " + (f"update set {changed}" if changed else "nothing")
     )
+
+
+def added(table: str, keys: Sequence[str], sums: Sequence[str]) -> str:
+    """SQL at the end of an insert: where there is a row with the same keys, add to it."""
+    more = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
+    return f"on conflict ({', '.join(keys)}) do update set {more}"

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 import psycopg
@@ -20,7 +21,7 @@ from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import ConnectionPool
 
 from thriftgate.core.errors import LedgerError
-from thriftgate.ledger.connection import Presence, Values
+from thriftgate.ledger.connection import Presence, Values, added
 from thriftgate.ledger.heartbeats import Heartbeats
 from thriftgate.ledger.migrate import migrations
 from thriftgate.ledger.partitions import make_partitions
@@ -57,6 +58,7 @@ class PostgresConnection:
     """See `connection.Connection`. With `cleans`, texts lose the zero characters that PostgreSQL cannot keep."""
 
     IntegrityError = psycopg.IntegrityError
+    parts_by_month = True
 
     def __init__(self, raw: Raw) -> None:
         self.raw = raw
@@ -90,6 +92,23 @@ class PostgresConnection:
             with cursor.copy(f"copy {table} ({names}) from stdin") as copy:
                 for row in rows:
                     copy.write_row(row)
+
+    def add_to(self, table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
+        """One statement for any number of rows, so that it is prepared once: each column goes as an array."""
+        if rows:
+            texts = tuple(isinstance(value, str) for value in rows[0])
+            self.raw.execute(
+                _adding(table, tuple(keys), tuple(sums), texts),
+                [
+                    _cleaned(column)
+                    if text and self.cleans
+                    else list(column)
+                    if text
+                    else f"{{{','.join(map(str, column))}}}"
+                    for text, column in zip(texts, zip(*rows, strict=True), strict=True)
+                ],
+                prepare=True,
+            )
 
     def lock_named(self, what: str) -> None:
         self.raw.execute(_LOCK, (what,))
@@ -341,6 +360,13 @@ def migrate(connection: PostgresConnection) -> None:
                     connection.script(statement)
                 connection.execute("insert into schema_version values (?)", (number,))
         make_partitions(connection, _value(connection.execute("select (extract(epoch from now()) * 1000000)::bigint")))
+
+
+@lru_cache(maxsize=16)
+def _adding(table: str, keys: tuple[str, ...], sums: tuple[str, ...], texts: tuple[bool, ...]) -> bytes:
+    columns = ", ".join(f"cast(%s as {'text' if text else 'bigint'}[])" for text in texts)
+    into = f"insert into {table} ({', '.join((*keys, *sums))}) select * from unnest({columns}) {added(table, keys, sums)}"
+    return into.encode()
 
 
 def _begun(connection: PostgresConnection) -> str:

@@ -96,9 +96,9 @@ def statements(script: str) -> list[str]:
 
 def _parted(statement: str) -> str:
     named = re.match(r"create table (\w+)", statement)
-    key = _PARTITIONED.get(named.group(1)) if named else None
-    if named is None or key is None:
+    if named is None:
         return statement
-    # Who writes a posting writes its entry with it: a foreign key would be looked up for each of them.
-    body = re.sub(r" references entries \(id\)", "", statement.rstrip())
-    return f"{body} partition by range ({key})"
+    # Who writes a posting or a cell writes what it refers to with it: a foreign key would be looked up for each of them.
+    body = re.sub(r" references (entries|rollup_dims) \(id\)", "", statement.rstrip())
+    key = _PARTITIONED.get(named.group(1))
+    return body if key is None else f"{body} partition by range ({key})"

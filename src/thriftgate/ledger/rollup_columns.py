@@ -146,7 +146,7 @@ def measures_of(entry: Entry) -> list[int]:
         else (0, 0, 0, 0, 0, 0)
     )
     found = [
-        1, entry.outcome in ERRORS, entry.usage_source == "estimated", used, own,
+        1, int(entry.outcome in ERRORS), int(entry.usage_source == "estimated"), int(used), int(own),
         *_split(base), *_split(paid), *_split(paid if own else 0), *_split(missed),
         *counts, entry.usage.web_searches, entry.latency_ms, entry.ttfb_ms, *(0,) * (2 * len(CLASSES)),
     ]  # fmt: skip

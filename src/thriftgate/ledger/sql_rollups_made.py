@@ -44,7 +44,7 @@ _SPAN = "e.opened_us >= ?1"
 
 # Under what names each day's calls are counted, in the order in which they came; and of each call, in which cells.
 _PLACES = f"""
-create temp table places (at integer primary key, day integer, {", ".join(DIMS)}, place integer, who integer,
+create temp table places (at integer primary key, day integer, {" text, ".join(DIMS)} text, place integer, who integer,
 unique (day, {", ".join(DIMS)}))
 """
 _WHOSE_PLACES = "create temp table whose (place integer primary key, who integer)"
@@ -208,6 +208,8 @@ def _place(connection: Connection, since_us: int, places: Places) -> None:
     connection.execute(_WHOSE_PLACES)
     for tag, tags in (("''", ""), ("tag.value", _TAGS)):
         connection.execute(_NAMES.format(tag, tags), (since_us,))
+    known = [(row[0], tuple(row[1:])) for ways in (True, False) for row in connection.execute(_known(ways=ways))]
+    places.know(known, [row[0] for row in connection.execute("select distinct day from temp.places").fetchall()])
     wanted = connection.execute(f"select at, day, {', '.join(DIMS)} from temp.places order by at").fetchall()
     found = []
     for at, day, *dims in wanted:
@@ -217,6 +219,14 @@ def _place(connection: Connection, since_us: int, places: Places) -> None:
     for tag, tags in (("''", ""), ("tag.value", _TAGS)):
         connection.execute(_PLACE.format(tag, tags), (since_us,))
     connection.execute("insert into temp.whose select distinct place, who from temp.places")
+
+
+def _known(*, ways: bool) -> str:
+    """SQL for the dims that there are for the places, with the way that a call went, or without."""
+    of = ", ".join(f"p.{name}" if ways or name in WHO else "''" for name in DIMS)
+    dims = ", ".join(f"d.{name}" for name in DIMS)
+    some = "select distinct " + ", ".join(DIMS if ways else WHO) + " from temp.places"
+    return f"select d.id, {dims} from ({some}) as p join rollup_dims d on ({dims}) = ({of})"
 
 
 def _fill(connection: Connection, before: str, since_us: int) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from thriftgate.core.errors import LedgerError
-from thriftgate.ledger.connection import Presence
+from thriftgate.ledger.connection import Presence, added
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.migrate import migrations
 
@@ -23,11 +23,16 @@ BUSY_TIMEOUT_MS = 10_000
 VALUES_PER_STATEMENT = 3_200
 """Far under SQLite's 32,766 parameters (sqlite.org/limits.html, 2026-08)."""
 
+ADDED_PER_STATEMENT = 16
+"""More make no difference."""
+
 _T = TypeVar("_T")
 
 
 class SqliteConnection(sqlite3.Connection):
     """See `connection.Connection`."""
+
+    parts_by_month = False
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """One statement for many rows: sqlite3 lets go of the interpreter lock once per step, and a busy event loop hands
@@ -36,6 +41,11 @@ class SqliteConnection(sqlite3.Connection):
         for at in range(0, len(rows), most):
             some = rows[at : at + most]
             self.execute(_insert(table, tuple(columns), len(some)), [value for row in some for value in row])
+
+    def add_to(self, table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
+        for at in range(0, len(rows), ADDED_PER_STATEMENT):
+            some = rows[at : at + ADDED_PER_STATEMENT]
+            self.execute(_adding(table, tuple(keys), tuple(sums), len(some)), [value for row in some for value in row])
 
     def lock_named(self, what: str) -> None:
         """A writing transaction is alone already."""
@@ -75,8 +85,8 @@ class SqliteStore:
         try:
             if path != ":memory:":
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-                opened.append(_connect(path))
-            opened.append(_connect(path))
+                opened.append(connected(path))
+            opened.append(connected(path))
             reader, writer = opened[0], opened[-1]
             writer.execute("pragma journal_mode = wal")
             writer.execute(f"pragma synchronous = {sync}")
@@ -192,7 +202,8 @@ def _version(connection: sqlite3.Connection) -> int:
     return found
 
 
-def _connect(name: str) -> SqliteConnection:
+def connected(name: str) -> SqliteConnection:
+    """A connection of its own to that file. Raises sqlite3.Error."""
     connection = sqlite3.connect(
         name, isolation_level=None, check_same_thread=False, cached_statements=256, factory=SqliteConnection
     )
@@ -204,3 +215,10 @@ def _connect(name: str) -> SqliteConnection:
 def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
     one = f"({', '.join('?' * len(columns))})"
     return f"insert into {table} ({', '.join(columns)}) values {', '.join([one] * rows)}"  # noqa: S608  names of our own
+
+
+@lru_cache(maxsize=128)
+def _adding(table: str, keys: tuple[str, ...], sums: tuple[str, ...], rows: int) -> str:
+    one = f"({', '.join('?' * (len(keys) + len(sums)))})"
+    into = f"insert into {table} ({', '.join((*keys, *sums))}) values {', '.join([one] * rows)}"  # noqa: S608  names of our own
+    return f"{into} {added(table, keys, sums)}"
