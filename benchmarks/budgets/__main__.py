@@ -43,8 +43,8 @@ def main(arguments: list[str]) -> int:
         found.append(asyncio.run(through_the_gateway(asked.callers, asked.gateway_kills, asked.seed)))
         tell(found[-1])
     if asked.json:
-        runs = [one._asdict() | {"overspent": one.overspent, "usable": round(one.usable, 4)} for one in found]
-        document = {"seed": asked.seed, "thriftgate": __version__, "runs": runs}
+        documents = [one._asdict() | {"overspent": one.overspent, "usable": round(one.usable, 4)} for one in found]
+        document = {"seed": asked.seed, "thriftgate": __version__, "runs": documents}
         print(msgspec.json.encode(document).decode())
     return 0 if all(map(kept, found)) else 1
 

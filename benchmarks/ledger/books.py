@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import closing
 from itertools import accumulate
 
 from thriftgate.ledger import postgres
@@ -10,7 +11,7 @@ from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.partitions import make_partitions
 from thriftgate.ledger.postgres import PostgresStore
 from thriftgate.ledger.sqlite import connected, migrate
-from thriftgate.ledger.stores import is_url
+from thriftgate.ledger.urls import is_url
 
 START_US = 1_790_812_800_000_000  # 2026-10-01T00:00:00Z
 MONTH_US = 31 * 86_400_000_000
@@ -52,9 +53,14 @@ _DECISIONS = (
 
 # What SQLite has of its own, for PostgreSQL.
 _FUNCTIONS = (
-    b"create function printf(text, bigint) returns text immutable language sql as $$"
-    b" select lpad(to_hex($2), cast(substr($1, 3, 2) as integer), '0') $$",
-    b"create function zeroblob(integer) returns bytea immutable language sql as $$ select decode(repeat('00', $1), 'hex') $$",
+    (
+        "create function printf(text, bigint) returns text immutable language sql as $$"
+        " select lpad(to_hex($2), cast(substr($1, 3, 2) as integer), '0') $$"
+    ),
+    (
+        "create function zeroblob(integer) returns bytea immutable language sql as $$"
+        " select decode(repeat('00', $1), 'hex') $$"
+    ),
 )
 
 
@@ -74,10 +80,10 @@ def write_month(place: str, calls: int, *, seed: int = 1, start_us: int = START_
 
 def _write_to_server(url: str, calls: int, seed: int, start_us: int) -> None:
     PostgresStore.open(url).close()
-    with postgres.connected(url) as connection:
+    with closing(postgres.connected(url)) as connection:
         for function in _FUNCTIONS:
-            connection.execute(function)
-        connection.execute(b"set synchronous_commit = off")
+            connection.script(function)
+        connection.script("set synchronous_commit = off")
         connection.execute(b"set max_parallel_workers_per_gather = 0")
         for at_us in (start_us, start_us + MONTH_US):
             connection.execute("begin")

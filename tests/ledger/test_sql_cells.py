@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.contracts.check_ledger import entry_of
 from tests.ledger.scans import START_US
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.rollup_columns import HOUR_US
 from thriftgate.ledger.rollup_spans import ENTRIES
 from thriftgate.ledger.sql import SqlLedger
@@ -55,7 +55,7 @@ async def test_sums_by_columns_and_bucket(ledger: SqlLedger) -> None:
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_no_question_goes_through_all_cells(ledger: SqlLedger) -> None:
-    def plan(connection: sqlite3.Connection) -> list[str]:
+    def plan(connection: Connection) -> list[str]:
         asked: list[str] = []
         connection.set_trace_callback(asked.append)
         add_up(connection, SPEND, (START_US, NOW_US), ("key",), step="day")

@@ -9,6 +9,7 @@ import pytest
 
 from tests.contracts.check_jobs import RUN, bound_of, job_of
 from thriftgate.core.errors import LedgerError
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_grouping import add_bounds, forget_bounds, make_groups
 from thriftgate.ledger.sql_jobs import SqlJobs
@@ -67,7 +68,7 @@ async def test_what_fails_half_way_can_be_done_again() -> None:
     assert lease is not None
     await jobs.add_jobs(lease, 0, [job_of(1), job_of(2)], [bound_of(1, b"d", 500), bound_of(2, b"d", 500)])
 
-    def half(connection: SqliteConnection) -> None:
+    def half(connection: Connection) -> None:
         make_groups(connection, RUN.id)
         add_bounds(connection, RUN.id, [bound_of(3, b"d", 500)])
         raise ValueError("cut")

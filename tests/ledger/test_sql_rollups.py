@@ -14,6 +14,7 @@ from tests.ledger.scans import START_US
 from thriftgate.core.control.whose import Whose
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger import sql_rollups
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.rollup_columns import OTHER, WAY_COLUMNS, WHO
 from thriftgate.ledger.sql import SqlLedger
@@ -40,7 +41,7 @@ async def told(ledger: SqlLedger, by: By = "") -> list[SpendCell]:
 
 
 async def rows(ledger: SqlLedger, table: str) -> int:
-    def count(connection: sqlite3.Connection) -> int:
+    def count(connection: Connection) -> int:
         return int(connection.execute(f"select count(*) from {table}").fetchone()[0])
 
     return await ledger.ask(count)
@@ -58,7 +59,7 @@ async def test_a_call_that_is_not_booked_is_not_counted(ledger: SqlLedger) -> No
 
 
 async def test_a_call_that_cannot_be_counted_is_not_booked(ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_connection: sqlite3.Connection, _entries: object) -> None:
+    def full(_connection: Connection, _entries: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(sql_rollups, "add", full)
@@ -132,7 +133,7 @@ async def test_one_transaction_counts_as_many_of_their_own(ledger: SqlLedger) ->
     sums = ", ".join(WAY_COLUMNS)
     cells = f"select hours, slot, task, {sums} from rollup_ways w join rollup_dims d on d.id = w.dims order by 1, 2, 3"
 
-    def count(connection: sqlite3.Connection) -> list[object]:
+    def count(connection: Connection) -> list[object]:
         before = connection.execute(cells).fetchall()
         for table in ("cells", "ways", "parts", "prompts", "room"):
             connection.execute(f"delete from rollup_{table}")

@@ -101,8 +101,8 @@ def _missing(connection: Connection, months: Sequence[Month]) -> list[tuple[str,
 
 
 def _make(connection: Connection, table: str, month: Month) -> None:
-    """Made beside the table and then attached, which does not hold up those who read and write it. What came before there was
-    a part for it, and stands in the rest, moves."""
+    """Made beside the table and then attached, which does not hold up those who read and write it. What came before there
+    was a part for it, and stands in the rest, moves."""
     part, key = f"{table}_{month.name}", KEYS[table]
     span = f"{key} >= '{id_at(month.start)}' and {key} < '{id_at(month.end)}'"
     connection.execute(f"create table {part} (like {table} including all)")

@@ -86,7 +86,7 @@ class PostgresConnection:
         with self.raw.cursor() as cursor:
             if len(rows) < COPIED_ROWS:
                 one = f"({', '.join(['%s'] * len(columns))})"
-                into = f"insert into {table} ({names}) values {', '.join([one] * len(rows))}"  # noqa: S608  names of our own
+                into = f"insert into {table} ({names}) values {', '.join([one] * len(rows))}"
                 cursor.execute(into, [value for row in rows for value in row])
                 return
             with cursor.copy(f"copy {table} ({names}) from stdin") as copy:

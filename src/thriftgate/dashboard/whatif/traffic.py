@@ -18,7 +18,8 @@ from thriftgate.core.errors import LedgerError
 from thriftgate.core.prices import PriceBook
 from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.rows import ENTRY_COLUMNS, POSTING_COLUMNS
-from thriftgate.ledger.stores import is_url, open_store
+from thriftgate.ledger.stores import open_store
+from thriftgate.ledger.urls import is_url
 
 NARROWED = ("team", "key", "model", "task")
 
