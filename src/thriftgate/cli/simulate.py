@@ -13,7 +13,7 @@ from thriftgate.core.errors import ConfigError
 
 def simulate(
     *,
-    host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
+    host: Annotated[str, Parameter(help="Address to listen on; whoever reaches it can call.")] = "127.0.0.1",
     port: Annotated[int, Parameter(help="Port to listen on; 0 picks a free one.")] = 8485,
     seed: Annotated[int, Parameter(help="Decides answers, faults and delays.")] = 0,
     clock: Annotated[
@@ -21,7 +21,7 @@ def simulate(
     ] = None,
     faults: Annotated[Path | None, Parameter(help="Fault table, TOML or JSON.")] = None,
 ) -> int:
-    """Run a fake Claude API, on loopback if not told otherwise. Its answers are a simulation and say so; its bill is at /_sim/bill."""
+    """Run a fake Claude API. Its answers are a simulation and say so; its bill is at /_sim/bill."""
     from thriftgate.cli.serving import bind, serve_app  # noqa: PLC0415  --help shall be quick
     from thriftgate.simulator import Faults, SimClock, Simulator, SimulatorConfig  # noqa: PLC0415  --help shall be quick
     from thriftgate.simulator.clock import parse_moment  # noqa: PLC0415  --help shall be quick

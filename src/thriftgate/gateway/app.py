@@ -17,6 +17,7 @@ from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, s
 from thriftgate.gateway.batches import batches, is_batch_call, open_clients
 from thriftgate.gateway.deferral import open_queue
 from thriftgate.gateway.faces import face_of
+from thriftgate.gateway.health import Health
 from thriftgate.gateway.jobs import JOBS, job
 from thriftgate.gateway.logins import login, logout
 from thriftgate.gateway.messages import count, messages
@@ -61,6 +62,7 @@ class Gateway:
         self._sessions: Sessions | None = None
         self._oidc: Oidc | None = None
         self._kept = open_kept(settings)
+        self._health = Health()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -106,8 +108,13 @@ class Gateway:
                     send, ThriftgateError("thriftgate failed on this request; its log tells more"), face_of(scope)
                 )
 
+    def draining(self) -> None:
+        """The end has been announced: from now on `/readyz` says so, and all else goes on."""
+        self._health.draining = True
+
     def stopping(self) -> None:
         """The server is about to end: connections that are held for a batch, or for their turn, would keep it waiting."""
+        self.draining()
         if self._queue is not None:
             self._queue.let_go("the gateway is stopping")
         if self._engine is not None:
@@ -148,6 +155,7 @@ class Gateway:
             self._alerts.desk if self._alerts is not None else None,
             self._within,
             self._kept,
+            self._health,
         )
 
     def _ready_access(self) -> Access:
@@ -197,10 +205,10 @@ async def _alive(_rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> 
         await send_json(send, 200, {"status": "ok", "version": __version__})
 
 
-async def _ready(rooms: Rooms, _scope: Scope, _receive: Receive, send: Send) -> None:
-    engine = rooms.engine
-    await engine.ledger.entry("")  # the books can be read; a closed ledger raises
-    await send_json(send, 200, {"status": "ready", "upstream": engine.provider.name, "price_book": engine.knowledge.book.id})
+async def _ready(rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> None:
+    local = scope.get("query_string", b"") == b"only=local"
+    found = await rooms.health.readiness(rooms.engine, upstream=not local)
+    await send_json(send, 200 if found.status == "ready" else 503, found, ((b"cache-control", b"no-store"),))
 
 
 ROUTES: dict[tuple[str, str], Handler] = {
