@@ -32,6 +32,7 @@ from thriftgate.gateway.openai_responses import KEPT, kept_response, response_to
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms, Within
 from thriftgate.gateway.sessions import Sessions
+from thriftgate.gateway.stream_check import stream_check
 from thriftgate.logs import log, where_raised
 from thriftgate.quality.proof import Proof
 from thriftgate.settings import Settings
@@ -224,6 +225,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("HEAD", "/healthz"): _alive,
     ("GET", "/readyz"): _ready,
     ("GET", "/thriftgate/metrics"): metrics,
+    ("GET", "/thriftgate/stream-check"): stream_check,
     ("POST", "/thriftgate/login"): login,
     ("POST", "/thriftgate/logout"): logout,
     ("GET", "/thriftgate/oidc/login"): oidc_login,
