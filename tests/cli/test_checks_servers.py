@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from tests.fixtures import settings_of
 from tests.servers import PostgresServer, RedisServer, postgres_server, redis_server
 from thriftgate.cli import checks_servers
+from thriftgate.cli.checks import Check
 from thriftgate.cli.checks_servers import redis_url, server_checks
 from thriftgate.clock import SystemClock
 from thriftgate.settings import Settings
@@ -40,11 +41,11 @@ def shared() -> Iterator[RedisServer]:
         yield server
 
 
-def postgres(url: str, clock: SystemClock | None = None) -> checks_servers.Check:
+def postgres(url: str, clock: SystemClock | None = None) -> Check:
     return checks_servers.postgres(url, clock or SystemClock())
 
 
-def redis(url: str, clock: SystemClock | None = None) -> checks_servers.Check:
+def redis(url: str, clock: SystemClock | None = None) -> Check:
     return checks_servers.redis(url, clock or SystemClock())
 
 

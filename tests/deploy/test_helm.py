@@ -178,10 +178,10 @@ def test_probes_ask_what_the_gateway_answers() -> None:
     from thriftgate.gateway.app import ROUTES
 
     one = container(rendered())
-    assert one["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert one["readinessProbe"]["httpGet"]["path"] == "/readyz?only=local"
     assert one["livenessProbe"]["httpGet"]["path"] == one["startupProbe"]["httpGet"]["path"] == "/healthz"
     for name in ("readinessProbe", "livenessProbe", "startupProbe"):
-        assert ("GET", one[name]["httpGet"]["path"]) in ROUTES
+        assert ("GET", one[name]["httpGet"]["path"].partition("?")[0]) in ROUTES
         assert one[name]["httpGet"]["port"] == one["ports"][0]["name"]
 
 
