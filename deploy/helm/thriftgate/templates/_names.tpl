@@ -31,6 +31,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and .tls.secretName .tls.clientCaKey -}}
 tcpSocket: {port: http}
 {{- else -}}
-httpGet: {path: {{ .path }}, port: http, scheme: {{ ternary "HTTPS" "HTTP" (not (empty .tls.secretName)) }}}
+httpGet: {path: {{ .path | quote }}, port: http, scheme: {{ ternary "HTTPS" "HTTP" (not (empty .tls.secretName)) }}}
 {{- end }}
 {{- end }}
