@@ -88,7 +88,7 @@ def test_somebody_else_there() -> None:
 def test_a_gateway_that_is_stopping(tmp_path: Path) -> None:
     own = Gateway(settings_of(ledger={"path": str(tmp_path / "l.db")}))
     with serving(own) as url:
-        own.draining()
+        own.draining.begin()
         found = checked(url)
     assert found["is ready"].detail == "the gateway is stopping"
     assert not found["is ready"].ok

@@ -32,9 +32,7 @@ async def test_all_is_well() -> None:
 
 async def test_a_draining_gateway_is_not_ready() -> None:
     async with engine_on(Provider()) as engine:
-        gateway = Gateway(settings_of(), engine)
-        gateway.draining()
-        found = await gateway.rooms.health.readiness(engine)
+        found = await Health().readiness(engine, draining=True)
     assert found.status == "not ready"
     assert found.reasons == ("the gateway is stopping",)
     assert found.ledger == "ok", "what is under way is still booked"
@@ -44,7 +42,7 @@ async def test_stopping_is_draining() -> None:
     async with engine_on(Provider()) as engine:
         gateway = Gateway(settings_of(), engine)
         gateway.stopping()
-        assert gateway.rooms.health.draining
+        assert gateway.rooms.draining.on
 
 
 async def test_books_that_cannot_be_read_and_can_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from thriftgate.gateway.admin.routes import admin, is_admin_call
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
 from thriftgate.gateway.batches import batches, is_batch_call, open_clients
 from thriftgate.gateway.deferral import open_queue
+from thriftgate.gateway.draining import Draining
 from thriftgate.gateway.faces import face_of
 from thriftgate.gateway.health import Health
 from thriftgate.gateway.jobs import JOBS, job
@@ -64,6 +65,7 @@ class Gateway:
         self._oidc: Oidc | None = None
         self._kept = open_kept(settings)
         self._health = Health()
+        self.draining = Draining()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -109,13 +111,9 @@ class Gateway:
                     send, ThriftgateError("thriftgate failed on this request; its log tells more"), face_of(scope)
                 )
 
-    def draining(self) -> None:
-        """The end has been announced: from now on `/readyz` says so, and all else goes on."""
-        self._health.draining = True
-
     def stopping(self) -> None:
         """The server is about to end: connections that are held for a batch, or for their turn, would keep it waiting."""
-        self.draining()
+        self.draining.begin()
         if self._queue is not None:
             self._queue.let_go("the gateway is stopping")
         if self._engine is not None:
@@ -151,6 +149,7 @@ class Gateway:
             self._observer,
             access,
             self._sessions,
+            self.draining,
             self._queue,
             self._oidc,
             self._alerts.desk if self._alerts is not None else None,
@@ -208,7 +207,7 @@ async def _alive(_rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> 
 
 async def _ready(rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> None:
     local = scope.get("query_string", b"") == b"only=local"
-    found = await rooms.health.readiness(rooms.engine, upstream=not local)
+    found = await rooms.health.readiness(rooms.engine, draining=rooms.draining.on, upstream=not local)
     await send_json(send, 200 if found.status == "ready" else 503, found, ((b"cache-control", b"no-store"),))
 
 

@@ -37,21 +37,20 @@ class Readiness(Struct, frozen=True):
 
 
 class Health:
-    """One per gateway. `draining` says that its end has begun, and that calls should go elsewhere."""
+    """One per gateway."""
 
     def __init__(self) -> None:
-        self.draining = False
         self._asked_s = float("-inf")
         self._trouble = ""
         self._asking = asyncio.Lock()
 
-    async def readiness(self, engine: Engine, *, upstream: bool = True) -> Readiness:
+    async def readiness(self, engine: Engine, *, draining: bool = False, upstream: bool = True) -> Readiness:
         """How things stand. Without `upstream` a provider that is known to be dead is told, and does not count."""
         trouble = await self._books(engine)
         left = _left_alone(engine)
         names = {target.name for target in engine.upstreams.pool.targets}
         reasons = [
-            *(["the gateway is stopping"] if self.draining else []),
+            *(["the gateway is stopping"] if draining else []),
             *([f"the books cannot be read: {trouble}"] if trouble else []),
             *(["no target can be used now"] if upstream and names and names <= left.keys() else []),
         ]
@@ -62,7 +61,7 @@ class Health:
             upstream=engine.provider.name,
             price_book=engine.knowledge.book.id,
             ledger=trouble or "ok",
-            draining=self.draining,
+            draining=draining,
             left_alone=left,
         )
 

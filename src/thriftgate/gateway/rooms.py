@@ -12,6 +12,7 @@ from thriftgate.batch.queue import Queue
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.access import Access
 from thriftgate.gateway.asgi import Receive, Scope, Send
+from thriftgate.gateway.draining import Draining
 from thriftgate.gateway.health import Health
 from thriftgate.gateway.observing import Observer
 from thriftgate.gateway.oidc import Oidc
@@ -35,7 +36,7 @@ class Rooms:
     `observer` tells the outside what is booked, `access` knows who may call, `sessions` who is logged in; `oidc` is the
     identity provider, if there is one; `alerts` answers about alerts where they are on; `within` is told of a gateway that
     has no socket; `kept` are responses that clients may go on from, where they may be kept; `health` tells whether calls
-    should come here."""
+    should come here, `draining` whether the end is near."""
 
     engine: Engine
     settings: Settings
@@ -43,6 +44,7 @@ class Rooms:
     observer: Observer
     access: Access
     sessions: Sessions
+    draining: Draining
     queue: Queue | None = None
     oidc: Oidc | None = None
     alerts: AlertDesk | None = None
