@@ -9,7 +9,8 @@
     python3 tasks.py kill-batch       kill -9 of the batch runner, thirty times over 100,000 jobs, and count the books
     python3 tasks.py bench NAME       one benchmark, such as: gateway
     python3 tasks.py recipes [ARGS]   docs/guides/recipes.md with the real clients, installed into .cache (1.3 GB)
-    python3 tasks.py lock [recipes]   resolve the dependencies anew into requirements.lock, or those clients
+    python3 tasks.py deploy [ARGS]    deploy/ with hadolint, helm and the schemas, installed into .cache (120 MB), and built
+    python3 tasks.py lock [recipes]   resolve the dependencies anew into requirements.lock and the image's, or those clients
     python3 tasks.py install          only make .venv
 
 Every task first makes .venv from requirements.lock, with hashes, where it is missing or the lock has changed. With --here
@@ -38,6 +39,9 @@ RECIPES = ROOT / ".cache" / "recipes"
 RECIPE_LOCKS = ROOT / "tests" / "recipes" / "locks"
 RECIPE_PATIENCE_S = 600
 
+DEPLOY_TOOLS = ROOT / ".cache" / "deploy"
+DEPLOY_TOOLS_LOCK = ROOT / "tests" / "deploy" / "tools.lock"
+
 Command = tuple[str, ...]
 
 PYTEST: Command = ("-m", "pytest", "-n", "2")
@@ -63,6 +67,12 @@ COMPILE = (
     "pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -p 3.11"
 )
 COMPILED = ("pyproject.toml", "--all-extras", "--group", "dev", "-o", "requirements.lock")
+IMAGE_EXTRAS = ("postgres", "redis", "otel", "aws", "google", "oidc", "alerts", "context")
+IMAGE_COMPILED = (
+    ("pyproject.toml", *(f"--extra={extra}" for extra in IMAGE_EXTRAS), "-o", "deploy/container/run.lock"),
+    ("deploy/container/build.in", "-o", "deploy/container/build.lock"),
+)
+"""What the image holds: of the same versions as the checkout."""
 RECIPES_COMPILED = tuple(
     (str(RECIPE_LOCKS / f"{name}.in"), "-o", str(RECIPE_LOCKS / f"{name}.lock")) for name in ("python", "aider")
 )
@@ -78,14 +88,14 @@ def main(arguments: list[str]) -> int:
     """Run one task; its exit code, or 2 for a task that does not exist."""
     here = arguments[:1] == ["--here"]
     name, *rest = arguments[1:] if here else arguments or ["help"]
-    if name not in {*STEPS, *GROUPS, "bench", "lock", "recipes"} or (name == "bench" and not rest):
+    if name not in {*STEPS, *GROUPS, "bench", "lock", "recipes", "deploy"} or (name == "bench" and not rest):
         print(__doc__)
         return 0 if name in {"help", "--help", "-h"} else 2
     python = sys.executable if here else str(ensure_venv())
     if name == "install":
         return run(python, name) if here else 0
-    if name in {"lock", "recipes"}:
-        return lock(*rest) if name == "lock" else recipes(python, rest)
+    if name in {"lock", "recipes", "deploy"}:
+        return lock(*rest) if name == "lock" else (recipes if name == "recipes" else deploy)(python, rest)
     if name == "bench":
         return call([python, "-m", f"benchmarks.{rest[0]}", *rest[1:]])
     if name in GROUPS:
@@ -140,7 +150,9 @@ def lock(what: str = "") -> int:
         print("the lock is made by uv, which is not installed here: pip install uv", file=sys.stderr)
         return 2
     if what != "recipes":
-        return call([uv, "--quiet", *COMPILE.split(), *COMPILED])
+        failed = call([uv, "--quiet", *COMPILE.split(), *COMPILED])
+        image = [[uv, "--quiet", *COMPILE.split(), "-c", "requirements.lock", *one] for one in IMAGE_COMPILED]
+        return failed or max(call(one) for one in image)
     return max(*(call([uv, "--quiet", *COMPILE.split(), *one]) for one in RECIPES_COMPILED), call([*RECIPES_NPM]))
 
 
@@ -157,6 +169,21 @@ def recipes(python: str, rest: list[str]) -> int:
                 reason.unlink(missing_ok=True)
     os.environ["THRIFTGATE_RECIPES"] = str(RECIPES)
     return call([python, *PYTEST, "tests/recipes", *rest])
+
+
+def deploy(python: str, rest: list[str]) -> int:
+    """Check deploy/ with the programs that are made for it, and follow the steps of its container file."""
+    digest, stamp = hashlib.sha256(DEPLOY_TOOLS_LOCK.read_bytes()).hexdigest(), DEPLOY_TOOLS / "digest"
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != digest:
+        shutil.rmtree(DEPLOY_TOOLS, ignore_errors=True)
+        install = (python, *PIP_INSTALL, str(DEPLOY_TOOLS_LOCK), "--target", str(DEPLOY_TOOLS))
+        failed = call([*install]) or call([python, "-m", "tests.deploy.tools", str(DEPLOY_TOOLS)])
+        if failed:
+            return failed
+        DEPLOY_TOOLS.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(digest, encoding="utf-8")
+    os.environ["THRIFTGATE_DEPLOY_TOOLS"] = str(DEPLOY_TOOLS)
+    return call([python, *PYTEST, "tests/deploy", *rest])
 
 
 def install_clients(name: str) -> tuple[str, str]:

@@ -67,7 +67,7 @@ def postgres_server(*, fsync: bool = False, settings: Sequence[str] = ()) -> Ite
             *settings,
         ]
         command = _as(user, [postgres, "-D", str(data), *(part for one in given for part in ("-c", one))])
-        with _running(command, log, stop=signal.SIGINT) as pid:
+        with _running(command, log, stop=signal.SIGQUIT) as pid:  # at once: nobody asks for these books again
             url = f"postgresql://thriftgate@127.0.0.1:{port}/postgres"
             _wait(lambda: _postgres_answers(url), pid, log)
             yield PostgresServer(url, port, pid, folder)

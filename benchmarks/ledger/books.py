@@ -84,15 +84,15 @@ def _write_to_server(url: str, calls: int, seed: int, start_us: int) -> None:
         for function in _FUNCTIONS:
             connection.script(function)
         connection.script("set synchronous_commit = off")
-        connection.execute(b"set max_parallel_workers_per_gather = 0")
+        connection.script("set max_parallel_workers_per_gather = 0")
         for at_us in (start_us, start_us + MONTH_US):
             connection.execute("begin")
             make_partitions(connection, at_us)
             connection.execute("commit")
         _write_all(connection, calls, seed, start_us)
-        connection.execute(b"drop function printf; drop function zeroblob")
+        connection.script("drop function printf; drop function zeroblob")
         connection.execute("insert into meta (name, value) values ('rollups', 'to be made') on conflict do nothing")
-        connection.execute(b"vacuum (analyze) entries, postings, holds")
+        connection.script("vacuum (analyze) entries, postings, holds")
 
 
 def _write_all(connection: Connection, calls: int, seed: int, start_us: int) -> None:

@@ -12,6 +12,7 @@ from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.rollup_columns import HOUR_US
 from thriftgate.ledger.rollup_spans import ENTRIES
 from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sqlite import SqliteConnection
 from thriftgate.ledger.sql_cells import Only, add_up, chosen, is_rounded, kept_from, pieces_of
 from thriftgate.ledger.sql_spend import LATENCY, SPEND
 
@@ -56,6 +57,7 @@ async def test_sums_by_columns_and_bucket(ledger: SqlLedger) -> None:
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 async def test_no_question_goes_through_all_cells(ledger: SqlLedger) -> None:
     def plan(connection: Connection) -> list[str]:
+        assert isinstance(connection, SqliteConnection)
         asked: list[str] = []
         connection.set_trace_callback(asked.append)
         add_up(connection, SPEND, (START_US, NOW_US), ("key",), step="day")

@@ -69,7 +69,7 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """Tables of cells: by what they are told apart, and what they add up."""
 
 _CELL = len(COLUMNS)
-_Sums = dict[tuple[object, ...], Sequence[int]]
+_Sums = dict[tuple[str | int, ...], Sequence[int]]
 
 
 def add(connection: Connection, entries: Sequence[Entry]) -> None:
@@ -99,7 +99,7 @@ def add(connection: Connection, entries: Sequence[Entry]) -> None:
     connection.execute(_SETTLED, (msgspec.json.encode([entry.id for entry in entries]).decode(),))
 
 
-def _count(sums: _Sums, cell: tuple[object, ...], more: Sequence[int]) -> None:
+def _count(sums: _Sums, cell: tuple[str | int, ...], more: Sequence[int]) -> None:
     had = sums.get(cell)
     sums[cell] = more if had is None else [a + b for a, b in zip(had, more, strict=True)]
 
