@@ -34,10 +34,12 @@ def serve(
     from thriftgate.dashboard.beside import Within, together  # noqa: PLC0415  --help shall be quick
     from thriftgate.dashboard.gates import AtTheGateway  # noqa: PLC0415  --help shall be quick
     from thriftgate.gateway.app import Gateway  # noqa: PLC0415  --help shall be quick
+    from thriftgate.gateway.entrance import Entrance  # noqa: PLC0415  --help shall be quick
 
     if workers != 1:
         raise ConfigError("--workers: one process on SQLite is all there is yet; several need PostgreSQL")
     settings = settings_for(config, server__host=host, server__port=port, upstream__url=upstream, ledger__path=ledger)
+    entrance = Entrance(settings.server)
     bound = bind(settings.server.host, settings.server.port)
 
     gateway = Gateway(settings)
@@ -61,7 +63,9 @@ def serve(
         dashboard.stopping()
 
     app = together(gateway, dashboard, within)
-    code = serve_app(app, bound, shutdown_s=settings.server.shutdown_s, ready=ready, stopping=stopping)
+    code = serve_app(
+        app, bound, shutdown_s=settings.server.shutdown_s, ready=ready, stopping=stopping, entrance=entrance
+    )
     if gateway.failure is not None:
         raise gateway.failure
     return code

@@ -101,6 +101,16 @@ class Receivers:
         return found
 
 
+async def found_for_operator(host: str, port: int) -> list[Found]:
+    """The addresses of a host that the operator's own settings name: any, also those of the own network, but for those that
+    nothing but a mistake or an attack leads to. Raises Denied, and OSError where there are none."""
+    found = await resolved(host, port)
+    for *_, address in found:
+        if denied(ip_address(str(address[0])), allowed=True):
+            raise Denied("its address is one of the link, of a cloud's own services, or of nobody")
+    return found
+
+
 def denied(address: IPv4Address | IPv6Address, *, allowed: bool = False) -> str:
     """Why nothing may be sent there; "" where it may."""
     inner = _inner(address)
