@@ -231,7 +231,7 @@ class Running:
         self.url = ""
         while not self.url and (line := self.process.stderr.readline()):
             self.said.append(line)
-            found = re.search(r"http://127\.0\.0\.1:\d+", line)
+            found = re.search(r"https?://127\.0\.0\.1:\d+", line)
             self.url = found.group() if found else ""
         if not self.url:
             self.process.wait(PATIENCE_S)

@@ -63,9 +63,7 @@ def serve(
         dashboard.stopping()
 
     app = together(gateway, dashboard, within)
-    code = serve_app(
-        app, bound, shutdown_s=settings.server.shutdown_s, ready=ready, stopping=stopping, entrance=entrance
-    )
+    code = serve_app(app, bound, shutdown_s=settings.server.shutdown_s, ready=ready, stopping=stopping, entrance=entrance)
     if gateway.failure is not None:
         raise gateway.failure
     return code

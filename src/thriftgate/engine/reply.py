@@ -201,7 +201,5 @@ def reply_headers(headers: Headers, prepared: Prepared, entry: Entry | None) -> 
 
 def forwarded(headers: Headers) -> Headers:
     """The provider's headers that concern the client: none of the connection's, none that only we can say."""
-    dropped = _HOP | named_by_connection(headers)
-    return tuple(
-        one for one in headers if one[0] not in dropped and one[0] not in _OF_ITS_HOST and not one[0].startswith(b"thriftgate-")
-    )
+    dropped = _HOP | _OF_ITS_HOST | named_by_connection(headers)
+    return tuple(one for one in headers if one[0] not in dropped and not one[0].startswith(b"thriftgate-"))

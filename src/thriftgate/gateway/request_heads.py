@@ -1,7 +1,7 @@
 """Which heads of requests are taken: those that everybody reads in one way. Pure.
 
-Whatever passes here has one spelling: the path that a route is chosen by is, byte by byte, the one that goes on, and who calls
-is said once. RFC 9110, RFC 9112 sections 3.2 and 6, RFC 3986 section 6.2.2 (2022-06); the table in
+Whatever passes here has one spelling: the path that a route is chosen by is, byte by byte, the one that goes on, and who
+calls is said once. RFC 9110, RFC 9112 sections 3.2 and 6, RFC 3986 section 6.2.2 (2022-06); the table in
 `docs/guides/security-settings.md` is tested line by line.
 """
 
@@ -38,26 +38,30 @@ class Refusal(NamedTuple):
 
 def head_refused(version: str, target: bytes, headers: Headers) -> Refusal | None:
     """Why the head of a request is refused; None for one that may pass. Header names are in lower case."""
+    if version not in ("1.1", "1.0"):
+        return Refusal(505, f"HTTP/{version} is not spoken here; HTTP/1.1 is")
+    if len(headers) > HEADERS_MAX:
+        return Refusal(431, f"there are more than {HEADERS_MAX} headers")
+    words = _headers_wrong(version, headers) or target_wrong(target)
+    return Refusal(400, words) if words else None
+
+
+def _headers_wrong(version: str, headers: Headers) -> str:
     seen: set[bytes] = set()
     for name, value in headers:
         if b"_" in name and name.replace(b"_", b"-") in _SINGLE:
-            return Refusal(400, f"the header {name.decode()} is {name.decode().replace('_', '-')} to some servers")
+            return f"the header {name.decode()} is {name.decode().replace('_', '-')} to some servers"
         if name in _SINGLE:
             if name in seen:
-                return Refusal(400, f"there are two headers {name.decode()}; it is read in two ways")
+                return f"there are two headers {name.decode()}; that is read in two ways"
             seen.add(name)
             if name in _FRAMING and (words := _framing_wrong(name, value, version)):
-                return Refusal(400, words)
-    if version not in ("1.1", "1.0"):
-        return Refusal(505, f"HTTP/{version} is not spoken here; HTTP/1.1 is")
+                return words
     if b"host" not in seen and version == "1.1":
-        return Refusal(400, "there is no Host header")
+        return "there is no Host header"
     if b"transfer-encoding" in seen and b"content-length" in seen:
-        return Refusal(400, "there are both Content-Length and Transfer-Encoding; it is not clear where the body ends")
-    if len(headers) > HEADERS_MAX:
-        return Refusal(431, f"there are more than {HEADERS_MAX} headers")
-    words = target_wrong(target)
-    return Refusal(400, words) if words else None
+        return "there are both Content-Length and Transfer-Encoding; it is not clear where the body ends"
+    return ""
 
 
 def _framing_wrong(name: bytes, value: bytes, version: str) -> str:

@@ -103,13 +103,9 @@ class _Resolver(AbstractResolver):
     def __init__(self, find: Resolve) -> None:
         self._find = find
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
         return [
-            ResolveResult(
-                hostname=host, host=address[0], port=port, family=kind, proto=proto, flags=socket.AI_NUMERICHOST
-            )
+            ResolveResult(hostname=host, host=address[0], port=port, family=kind, proto=proto, flags=socket.AI_NUMERICHOST)
             for kind, _, proto, _, address in await self._find(host, port)
             if family in (socket.AF_UNSPEC, kind)
         ]
@@ -119,7 +115,7 @@ class _Resolver(AbstractResolver):
 
 
 class AiohttpTransport:
-    """See `transport.Transport`. Create it inside the running event loop. `ssl_context` and `find` as in `Http1Transport`."""
+    """See `transport.Transport`. Create it inside the running event loop. `ssl_context` and `find`: see `Http1Transport`."""
 
     def __init__(
         self, *, connections_max: int = 0, ssl_context: ssl.SSLContext | None = None, find: Resolve = resolved
