@@ -80,8 +80,8 @@ CASES: dict[str, tuple[int, list[bytes]]] = {
         b"2;\nxx\r\n{}\r\n0\r\n\r\n", b"+2\r\n{}\r\n0\r\n\r\n")
     ]),
     "Lines folded (obs-fold), ended by LF or CR alone; NUL, CR, LF or control characters in a header": (400, [
-        *[with_header(line) for line in (b"x: a\r\n b", b"x: a\r\n\tb", b"x: a\nb: c", b"x: a\rb", b"x: a\x00b", b"x: a\x0bb",
-                                         b"x: \x7f")],
+        *[with_header(line) for line in (b"x: a\r\n b", b"x: a\r\n\tb", b"x: a\nb: c", b"x: a\rb", b"x: a\x00b",
+                                         b"x: a\x0bb", b"x: \x7f")],
         with_header().replace(b"\r\n", b"\n"), with_header().replace(b"\r\n", b"\r"),
     ]),
     "Header names that are no token": (400, [

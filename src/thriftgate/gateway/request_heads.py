@@ -14,13 +14,13 @@ from urllib.parse import unquote_to_bytes
 from thriftgate.providers.transport import Headers
 
 HEADERS_MAX = 200
+_DIGITS_MAX = 18  # of a length: below 2**63
 
 # Said once, or not at all: two of them are read in two ways.
 _SINGLE = frozenset(
     b"host content-length transfer-encoding content-type content-encoding authorization x-api-key anthropic-version "
     b"origin x-csrf-token sec-fetch-site x-forwarded-proto".split()
 )
-_FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding"})
 _HOST = re.compile(rb"[A-Za-z0-9._~%-]+(:[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{0,5})?")
 # Segments of RFC 3986 `pchar`, none of them empty, `.` or `..`, nor one that some servers take for those (`..;`).
 _USUAL = re.compile(rb"/|(/(?!\.\.?(?:[/;]|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?")
@@ -47,29 +47,32 @@ def head_refused(version: str, target: bytes, headers: Headers) -> Refusal | Non
 
 
 def _headers_wrong(version: str, headers: Headers) -> str:
-    seen: set[bytes] = set()
-    for name, value in headers:
-        if b"_" in name and name.replace(b"_", b"-") in _SINGLE:
-            return f"the header {name.decode()} is {name.decode().replace('_', '-')} to some servers"
-        if name in _SINGLE:
-            if name in seen:
-                return f"there are two headers {name.decode()}; that is read in two ways"
-            seen.add(name)
-            if name in _FRAMING and (words := _framing_wrong(name, value, version)):
-                return words
-    if b"host" not in seen and version == "1.1":
+    named = dict(headers)
+    if len(named) < len(headers):
+        names = [name for name, _ in headers]
+        twice = next((name for name in names if name in _SINGLE and names.count(name) > 1), b"")
+        if twice:
+            return f"there are two headers {twice.decode()}; that is read in two ways"
+    if b"_" in b" ".join(named):
+        shadow = next((name for name in named if b"_" in name and name.replace(b"_", b"-") in _SINGLE), b"").decode()
+        if shadow:
+            return f"the header {shadow} is {shadow.replace('_', '-')} to some servers"
+    host = named.get(b"host")
+    if host is None and version == "1.1":
         return "there is no Host header"
-    if b"transfer-encoding" in seen and b"content-length" in seen:
-        return "there are both Content-Length and Transfer-Encoding; it is not clear where the body ends"
-    return ""
-
-
-def _framing_wrong(name: bytes, value: bytes, version: str) -> str:
-    if name == b"host" and not _HOST.fullmatch(value):
+    if host is not None and not _HOST.fullmatch(host):
         return "the Host header is no host"
-    if name == b"content-length" and not (value.isdigit() and len(value) < 19):
+    return _framing_wrong(version, named.get(b"content-length"), named.get(b"transfer-encoding"))
+
+
+def _framing_wrong(version: str, length: bytes | None, coding: bytes | None) -> str:
+    if length is not None and not (length.isdigit() and len(length) <= _DIGITS_MAX):
         return "the Content-Length is no number of bytes"
-    if name == b"transfer-encoding" and (value.lower() != b"chunked" or version == "1.0"):
+    if coding is None:
+        return ""
+    if length is not None:
+        return "there are both Content-Length and Transfer-Encoding; it is not clear where the body ends"
+    if coding.lower() != b"chunked" or version == "1.0":
         return "the Transfer-Encoding is not chunked, which is the only one taken, and of HTTP/1.1 alone"
     return ""
 
