@@ -37,8 +37,8 @@ def test_what_may_be_said_twice() -> None:
 
 def test_paths_with_names_in_them() -> None:
     for path in (b"/", b"/v1/models/claude-opus-4-8", b"/v1/models/vendor:model@1", b"/thriftgate/dashboard/keys/a%20b",
-                 b"/thriftgate/dashboard/tags/%C3%A9t%C3%A9", b"/a/...", b"/a/.b", b"/a/b..", b"/v1/messages?beta=true&a=%2F",
-                 b"/a?"):  # fmt: skip
+                 b"/thriftgate/dashboard/tags/%C3%A9t%C3%A9", b"/a/...", b"/a/.b", b"/a/b..",
+                 b"/v1/messages?beta=true&a=%2F", b"/a?"):  # fmt: skip
         assert target_wrong(path) == "", path
 
 

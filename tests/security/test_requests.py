@@ -3,13 +3,18 @@ guide says what becomes of each, and these cases are its lines."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.fixtures import HEADERS, client, message, serving, settings_of
 from tests.gateway.keyed import Stage, staged
+from tests.scripted import MESSAGE, Received, raw_answer, upstream
 from tests.security.raw import BODY, CHUNKED, POST, TE, request, rows_of, say
+from thriftgate.gateway.app import Gateway
+from thriftgate.gateway.entrance import Entrance
 
 PAGE = Path(__file__).parents[2] / "docs" / "guides" / "security-settings.md"
 
@@ -218,3 +223,42 @@ async def test_a_head_that_comes_byte_by_byte(tmp_path: Path) -> None:
         trailed = request(POST, TE, body=b"", sized=False)
         said = await say(stage.url, trailed, tail, *[b"a" * 9_000] * 20, answers=2)
         assert said.closed  # trailers are bounded like a head
+
+
+async def test_no_header_of_the_provider_speaks_for_the_gateway() -> None:
+    """Neither what belongs to its connection, nor what a browser would do to our host, nor what we alone can say."""
+    told = ("connection: close, x-named", "x-named: 1", "set-cookie: thriftgate=evil", "alt-svc: h3=evil", "x-kept: 3",
+            "strict-transport-security: max-age=9", "clear-site-data: \"*\"", "thriftgate-cost-usd: 0",
+            "thriftgate-request-id: evil", "keep-alive: timeout=9", "proxy-authenticate: x", "trailer: x")  # fmt: skip
+
+    async def script(_request: Received, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw_answer(MESSAGE, headers=told))
+        await writer.drain()
+        writer.close()
+
+    async with upstream(script) as provider, client() as session:
+        settings = settings_of(upstream={"url": provider.url})
+        with serving(Gateway(settings), Entrance(settings.server)) as url:
+            async with session.post(f"{url}/v1/messages", json=message(), headers=HEADERS) as reply:
+                assert (reply.status, reply.headers["x-kept"]) == (200, "3")
+                got = [name.lower() for name in reply.headers]
+                assert got.count("thriftgate-request-id") == got.count("thriftgate-cost-usd") == 1
+                assert "evil" not in str(reply.headers)
+                assert not set(got) & {line.partition(":")[0] for line in told if "thriftgate-" not in line[:11]} - {
+                    "x-kept"
+                }
+
+
+async def test_a_providers_header_that_would_make_two() -> None:
+    async def script(_request: Received, writer: asyncio.StreamWriter) -> None:
+        body = MESSAGE.replace(b"msg_scripted", b"msg_\\r\\nx-evil: 1")
+        writer.write(b"HTTP/1.1 200 X\r\nrequest-id: a\rx-evil: 1\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    async with upstream(script) as provider, client() as session:
+        settings = settings_of(upstream={"url": provider.url, "retry": "never"})
+        with serving(Gateway(settings), Entrance(settings.server)) as url:
+            async with session.post(f"{url}/v1/messages", json=message(), headers=HEADERS) as reply:
+                assert reply.status == 502
+                assert "x-evil" not in reply.headers

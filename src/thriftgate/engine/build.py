@@ -43,7 +43,7 @@ from thriftgate.providers.finishing import FinishingTransport
 from thriftgate.providers.http1_transport import Http1Transport
 from thriftgate.providers.keys import ProviderKey
 from thriftgate.providers.provider import Provider
-from thriftgate.providers.receivers import found_for_operator
+from thriftgate.providers.receivers import guarded
 from thriftgate.providers.tls import client_context
 from thriftgate.providers.transport import Timeouts, Transport
 from thriftgate.settings import Settings, TargetRow, Upstream, caller_limits
@@ -146,11 +146,12 @@ async def artefact_secret(settings: Settings, ledger: SqlLedger) -> bytes:
 def transport_of(upstream: Upstream) -> Transport:
     """The HTTP client that is set. Must run inside the event loop. Raises ConfigError for certificates that are wrong."""
     context = client_context(upstream.ca_file, upstream.client_cert, upstream.client_key)
+    find = guarded(upstream.private_hosts)
     if upstream.transport == "aiohttp":
         from thriftgate.providers.aiohttp_transport import AiohttpTransport  # noqa: PLC0415  10 MB that the other does without
 
-        return AiohttpTransport(ssl_context=context, find=found_for_operator)
-    return Http1Transport(ssl_context=context, find=found_for_operator)
+        return AiohttpTransport(ssl_context=context, find=find)
+    return Http1Transport(ssl_context=context, find=find)
 
 
 def call_ids(clock: Clock, process: str) -> Callable[[], str]:

@@ -17,7 +17,7 @@ from yarl import URL
 
 from thriftgate.core.errors import BrokenReply, Unreachable, UpstreamError, UpstreamTimeout
 from thriftgate.providers.file_slices import FileSlices, check
-from thriftgate.providers.receivers import Resolve, resolved
+from thriftgate.providers.receivers import Denied, Resolve, found_for_operator
 from thriftgate.providers.transport import FileBody, Headers, Outgoing, Timeouts
 
 LARGE_BYTES = 2**20
@@ -118,7 +118,7 @@ class AiohttpTransport:
     """See `transport.Transport`. Create it inside the running event loop. `ssl_context` and `find`: see `Http1Transport`."""
 
     def __init__(
-        self, *, connections_max: int = 0, ssl_context: ssl.SSLContext | None = None, find: Resolve = resolved
+        self, *, connections_max: int = 0, ssl_context: ssl.SSLContext | None = None, find: Resolve = found_for_operator
     ) -> None:
         # No limit by default: 200 streams are 200 connections. Idle ones are dropped before a peer is likely to.
         connector = aiohttp.TCPConnector(
@@ -204,6 +204,6 @@ def _origin(url: str) -> str:
 
 def _words(error: BaseException) -> str:
     """The error's own, cut short: it can quote a megabyte of what the peer sent."""
-    if isinstance(error.__cause__, UpstreamError):  # ours, about a body that is a file
+    if isinstance(error.__cause__, UpstreamError | Denied):  # ours, about a body that is a file, or an address
         error = error.__cause__
     return str(error)[:300] or type(error).__name__

@@ -16,7 +16,7 @@ CREDENTIALS = frozenset({b"x-api-key", b"authorization"})
 # Headers that belong to one connection (RFC 9110 section 7.6.1), that are made anew, or that are addressed to us.
 _NOT_FORWARDED = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
-    b"upgrade host content-length expect accept-encoding".split()
+    b"upgrade http2-settings host content-length expect accept-encoding cookie".split()
 )
 _OURS = b"thriftgate-"
 _USUAL_OPTIONS = frozenset({b"keep-alive", b"close", b""})

@@ -58,6 +58,9 @@ class Upstream(Table):
     )
     client_cert: str = Field(default="", description="PEM file with the certificate to show where an upstream asks for one")
     client_key: str = Field(default="", description="PEM file with its private key, not encrypted; empty: in client_cert")
+    private_hosts: tuple[str, ...] = Field(
+        default=("*",), description="hosts that may have addresses of your own network; * is any, and an empty list none"
+    )
     connect_timeout_s: float = Field(default=10.0, gt=0, description="to connect")
     read_timeout_s: float = Field(default=600.0, gt=0, description="between two pieces of an answer")
     retry: Literal["auto", "always", "never"] = Field(
