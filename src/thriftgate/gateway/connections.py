@@ -20,7 +20,7 @@ import httptools
 import msgspec
 from msgspec import Struct
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from thriftgate.gateway.request_heads import Refusal, head_refused
@@ -209,7 +209,8 @@ class Connection(HttpToolsProtocol):
             return
         if self._over:
             return
-        if self.flow.read_paused or (self.cycle is not None and self.cycle.waiting_for_100_continue):
+        cycle: RequestResponseCycle | None = self.cycle
+        if self.flow.read_paused or (cycle is not None and cycle.waiting_for_100_continue):
             self._since = self._heard = now
         elif self.phase is HEAD and now - self._since > bounds.head_s:
             self._watch.note("slow head", now)
@@ -227,7 +228,8 @@ class Connection(HttpToolsProtocol):
         return bool(rate) and now - self._since > bounds.body_idle_s + self._got / rate
 
     def _idle(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request, though uvicorn does not say so
+        return cycle is None or cycle.response_complete
 
     def _refuse(self, refusal: Refusal, *, tell: bool = True) -> None:
         """Read nothing more, tell why where no other answer would be broken by it, and close."""

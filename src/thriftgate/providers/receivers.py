@@ -116,7 +116,7 @@ async def found_for_operator(host: str, port: int) -> list[Found]:
 
 
 def guarded(private_hosts: Collection[str]) -> Resolve:
-    """What finds addresses for calls to providers: with `*` as `found_for_operator`, else private ones of these hosts only."""
+    """What finds addresses for calls to providers: with `*` as `found_for_operator`, else private ones of these only."""
     if "*" in private_hosts:
         return found_for_operator
     return Receivers(private_hosts, listed_in="upstream.private_hosts").find
