@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import aiohttp
 import pytest
 
 from tests.certificates import Authority, Pair, trusting
-from tests.fixtures import HEADERS, message, running, serving, settings_of, simulator
+from tests.fixtures import HEADERS, PATIENCE_S, message, running, serving, settings_of, simulator
 from tests.gateway.test_process import failed
 from thriftgate.core.errors import ConfigError
 from thriftgate.gateway.app import Gateway
@@ -161,7 +163,19 @@ def test_the_process_serves_it_and_says_so(pair: Pair, authority: Authority, tmp
     arguments = ("--port", "0", "--upstream", "http://127.0.0.1:9", "--ledger", ":memory:", "--config", str(config))
     with running("serve", *arguments) as process:
         assert process.url.startswith("https://")
-        assert handshake(process.url, trusting(authority))
+        first = handshake(process.url, trusting(authority))
+        fresh = authority.pair("fresh")
+        shutil.copy(fresh.cert, pair.cert)
+        process.process.send_signal(signal.SIGHUP)
+        assert handshake(process.url, trusting(authority)) == first
+        shutil.copy(fresh.key, pair.key)
+        process.process.send_signal(signal.SIGHUP)
+        ends_s = time.monotonic() + PATIENCE_S
+        while handshake(process.url, trusting(authority)) == first:
+            assert time.monotonic() < ends_s
+        process.stop()
+        assert "goes on with the certificates it has: server.tls_key: " in process.stderr
+        assert process.stderr.count("has read its certificates again") == 1
     config.write_text(f'[server]\ntls_cert = "{tmp_path}/none.pem"\n')
     code, told = failed("--config", str(config))
     assert (code, told) == (

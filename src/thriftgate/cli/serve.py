@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -54,6 +55,17 @@ def serve(
                 + (", as access.mode says" if settings.access.mode == "open" else " from this machine, until there is one")
                 + f"; make the first: thriftgate keys create NAME --ledger {settings.ledger.path}"
             )
+
+    def renew(_signal: int, _frame: object) -> None:
+        try:
+            entrance.reload()
+        except ConfigError as error:
+            note(f"thriftgate goes on with the certificates it has: {error}")
+        else:
+            note("thriftgate has read its certificates again")
+
+    if entrance.scheme == "https" and hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, renew)
 
     within = Within(settings, lambda: gateway.rooms)
     dashboard = Dashboard(within.sources, AtTheGateway(lambda: gateway.rooms))
