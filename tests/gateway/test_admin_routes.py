@@ -23,7 +23,7 @@ def test_routes_are_each_there_once() -> None:
         ("PUT", "/keys", "there is GET, POST"),
         ("GET", "/keys/a/b", "has no GET"),
         ("GET", "/keys/", "has no GET"),
-        ("GET", "/keys/%2e%2e%2fx", "has no GET"),
+        ("GET", "/keys/%40%20x", "has no GET"),  # dots and slashes are refused before: tests/security/test_requests.py
         ("GET", "/keys/" + "a" * 101, "has no GET"),
         ("GET", "/keys/key_none", "there is no key"),
     ],

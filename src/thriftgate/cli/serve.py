@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -35,10 +36,12 @@ def serve(
     from thriftgate.dashboard.beside import Within, together  # noqa: PLC0415  --help shall be quick
     from thriftgate.dashboard.gates import AtTheGateway  # noqa: PLC0415  --help shall be quick
     from thriftgate.gateway.app import Gateway  # noqa: PLC0415  --help shall be quick
+    from thriftgate.gateway.entrance import Entrance  # noqa: PLC0415  --help shall be quick
 
     if workers != 1:
         raise ConfigError("--workers: one process on SQLite is all there is yet; several need PostgreSQL")
     settings = settings_for(config, server__host=host, server__port=port, upstream__url=upstream, ledger__path=ledger)
+    entrance = Entrance(settings.server)
     bound = bind(settings.server.host, settings.server.port)
 
     gateway = Gateway(settings)
@@ -54,6 +57,17 @@ def serve(
                 + f"; make the first: thriftgate keys create NAME --ledger {without_password(settings.ledger.path)}"
             )
 
+    def renew(_signal: int, _frame: object) -> None:
+        try:
+            entrance.reload()
+        except ConfigError as error:
+            note(f"thriftgate goes on with the certificates it has: {error}")
+        else:
+            note("thriftgate has read its certificates again")
+
+    if entrance.scheme == "https" and hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, renew)
+
     within = Within(settings, lambda: gateway.rooms)
     dashboard = Dashboard(within.sources, AtTheGateway(lambda: gateway.rooms))
 
@@ -62,7 +76,7 @@ def serve(
         dashboard.stopping()
 
     app = together(gateway, dashboard, within)
-    code = serve_app(app, bound, shutdown_s=settings.server.shutdown_s, ready=ready, stopping=stopping)
+    code = serve_app(app, bound, shutdown_s=settings.server.shutdown_s, ready=ready, stopping=stopping, entrance=entrance)
     if gateway.failure is not None:
         raise gateway.failure
     return code

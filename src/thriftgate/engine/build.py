@@ -43,8 +43,10 @@ from thriftgate.providers.finishing import FinishingTransport
 from thriftgate.providers.http1_transport import Http1Transport
 from thriftgate.providers.keys import ProviderKey
 from thriftgate.providers.provider import Provider
+from thriftgate.providers.receivers import guarded
+from thriftgate.providers.tls import client_context
 from thriftgate.providers.transport import Timeouts, Transport
-from thriftgate.settings import Settings, TargetRow, caller_limits
+from thriftgate.settings import Settings, TargetRow, Upstream, caller_limits
 
 DEFAULT_KEY = "default"  # the name of `upstream.api_key` in the books
 SECONDS_PER_HOUR = 3_600
@@ -96,7 +98,7 @@ async def build_engine(
         raise
     engine = Engine(
         pool=pool,
-        transport=FinishingTransport(transport or transport_of(upstream.transport), clock),
+        transport=FinishingTransport(transport or transport_of(upstream), clock),
         ledger=ledger,
         knowledge=knowledge,
         policy=policy,
@@ -147,13 +149,15 @@ async def artefact_secret(settings: Settings, ledger: SqlLedger) -> bytes:
     return told.encode() if told else bytes.fromhex(await ledger.secret("artefact_key", secrets.token_hex(32)))
 
 
-def transport_of(name: str) -> Transport:
-    """The HTTP client of that name. Must run inside the event loop."""
-    if name == "aiohttp":
+def transport_of(upstream: Upstream) -> Transport:
+    """The HTTP client that is set. Must run inside the event loop. Raises ConfigError for certificates that are wrong."""
+    context = client_context(upstream.ca_file, upstream.client_cert, upstream.client_key)
+    find = guarded(upstream.private_hosts)
+    if upstream.transport == "aiohttp":
         from thriftgate.providers.aiohttp_transport import AiohttpTransport  # noqa: PLC0415  10 MB that the other does without
 
-        return AiohttpTransport()
-    return Http1Transport()
+        return AiohttpTransport(ssl_context=context, find=find)
+    return Http1Transport(ssl_context=context, find=find)
 
 
 def call_ids(clock: Clock, process: str) -> Callable[[], str]:

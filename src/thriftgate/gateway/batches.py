@@ -25,7 +25,7 @@ from thriftgate.ledger.urls import is_file
 from thriftgate.settings import Settings
 from thriftgate.wire.anthropic_batches import PATH, with_results_at
 
-_ONE = rf"{PATH}/[A-Za-z0-9_.-]+"
+_ONE = rf"{PATH}/[A-Za-z0-9_-][A-Za-z0-9_.-]*"  # never `.` or `..`
 _SERVED = re.compile(rf"(GET|POST) {PATH}|(GET|DELETE) {_ONE}|POST {_ONE}/cancel|GET {_ONE}/results")
 
 

@@ -47,7 +47,7 @@ from thriftgate.settings.telemetry import TelemetrySettings
 ENV_PREFIX = "THRIFTGATE_"
 ENV_SEPARATOR = "__"
 _LISTS = frozenset(
-    {"levers", "stabilise", "latency_critical_keys", "webhooks", "artefacts", "allow_hosts"}
+    {"levers", "stabilise", "latency_critical_keys", "webhooks", "artefacts", "allow_hosts", "private_hosts"}
 )  # of words, separated by commas in a variable
 
 _MASTER_KEY = f"{ENV_PREFIX}MASTER_KEY"
