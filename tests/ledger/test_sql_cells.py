@@ -12,9 +12,9 @@ from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.rollup_columns import HOUR_US
 from thriftgate.ledger.rollup_spans import ENTRIES
 from thriftgate.ledger.sql import SqlLedger
-from thriftgate.ledger.sqlite import SqliteConnection
 from thriftgate.ledger.sql_cells import Only, add_up, chosen, is_rounded, kept_from, pieces_of
 from thriftgate.ledger.sql_spend import LATENCY, SPEND
+from thriftgate.ledger.sqlite import SqliteConnection
 
 NOW_US = START_US + 10 * HOUR_US + 20 * 60_000_000
 
