@@ -45,6 +45,7 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
     "application_name": "thriftgate",
+    "client_encoding": "utf8",
 }
 _LOCK = "select pg_advisory_xact_lock(hashtextextended(current_schema() || ':' || %s, 0))"
 _LEAD = "select pg_try_advisory_lock(hashtextextended(current_schema() || ':lead', 0))"
