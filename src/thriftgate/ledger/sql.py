@@ -96,6 +96,11 @@ class SqlLedger:
             store.close()
             raise
 
+    @property
+    def journals(self) -> bool:
+        """Whether calls go on while the books cannot be written."""
+        return self._journal is not None
+
     def claim(self) -> None:
         """Be the only process that makes calls on these books, until closed or killed. Raises LedgerError. Reading beside it
         needs no claim.
