@@ -111,6 +111,7 @@ class ChatStream:
         told = bytearray()
         try:
             for event in self._decoder.feed(chunk):
+                event.data.decode()  # what goes on raw is not looked at otherwise, and JSON is UTF-8
                 told += self._told(event)
         except _UNREADABLE:
             self._over = True
