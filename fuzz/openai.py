@@ -71,7 +71,7 @@ def check_told_whole(data: bytes) -> None:
         for status in (200, 400, 529):
             made, told = teller().whole(status, data)
             assert status == made or (status, made) == (200, 502)
-    assert is_object(told)
+            assert is_object(told)
             assert made == 200 or b'"error"' in told
 
 
