@@ -1,6 +1,6 @@
 """One fuzzer under atheris (libFuzzer for Python), in a process of its own: it ends that process when it is done.
 
-    python -m fuzz.hunt NAME SEED [options of libFuzzer] CORPUS
+python -m fuzz.hunt NAME SEED [options of libFuzzer] CORPUS
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from random import Random
 
 import atheris
 
+INSTRUMENTED = ["thriftgate.core", "thriftgate.wire", "thriftgate.audit", "thriftgate.providers.chat_incoming"]
 _OWN_MUTATION = 0.6  # of the inputs; the rest is changed as libFuzzer does it
 
 
 def main(name: str, options: list[str]) -> None:
     """Does not return."""
-    with atheris.instrument_imports(include=["thriftgate"]):
+    with atheris.instrument_imports(include=INSTRUMENTED):
         from fuzz import fuzzers  # noqa: PLC0415  what it imports is to be instrumented
         from fuzz.mutations import mutated  # noqa: PLC0415
     parts = fuzzers.FUZZERS[name]

@@ -16,7 +16,7 @@ from thriftgate.audit.records import COUNT_MAX, Issue, Record
 from thriftgate.audit.sources import Source
 
 _REASON = re.compile(r"[a-z]+(_[a-z]+)*")
-_MEMORY = Path("/dev/shm")  # noqa: S108  thousands of files a second are no work for a disk
+_MEMORY = Path("/dev/shm")
 _COUNTS = ("input", "write_5m", "write_1h", "write_unsplit", "read", "output", "thinking", "web_searches", "max_tokens")
 
 

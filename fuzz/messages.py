@@ -105,7 +105,7 @@ def _ended_early(until: str) -> Callable[[Iterable[bytes]], object]:
     condition = parse_until(until)
 
     def run(chunks: Iterable[bytes]) -> object:
-        early = EarlyEnd(condition, "opus-5")
+        early = EarlyEnd(condition, "claude47")
         out = b"".join([*(early.feed(chunk) for chunk in chunks), early.rest()])
         return out, early.met
 

@@ -68,7 +68,7 @@ def _document_changed(text: bytes, random: Random) -> bytes | None:
     places = _places(document, [])
     _CHANGES[random.randrange(len(_CHANGES))](*random.choice(places), places, random)
     try:
-        made = msgspec.json.encode(document.get("", None))
+        made = msgspec.json.encode(document.get(""))
     except (msgspec.EncodeError, TypeError, ValueError, RecursionError):
         return None
     return text[:start] + made + text[end:]

@@ -15,6 +15,7 @@ from thriftgate.wire.openai.chat import OpenaiChat
 from thriftgate.wire.openai.chat_request import Terms, take
 from thriftgate.wire.openai.responses import OpenaiResponses
 from thriftgate.wire.openai.responses_answer import Frame
+from thriftgate.wire.openai.responses_output import Told
 from thriftgate.wire.openai.responses_request import take_response
 from thriftgate.wire.sse import SseDecoder
 
@@ -95,6 +96,7 @@ def _tellers() -> tuple[Callable[[], Teller], ...]:
     return (
         lambda: OpenaiChat(include_usage=True).teller(_CREATED_S),
         lambda: OpenaiResponses(Frame({})).teller(_CREATED_S),
+        lambda: OpenaiResponses(Frame({}, Told(summary=True, sources=True))).teller(_CREATED_S),
     )
 
 

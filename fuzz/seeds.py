@@ -1,4 +1,4 @@
-"""Inputs to begin with, made when they are needed: golden files of the tests, answers of the simulator, small ones by hand."""
+"""Inputs to begin with, made when needed: golden files of the tests, answers of the simulator, small ones by hand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _ASKED: tuple[dict[str, Any], ...] = (
     {"system": [{"type": "text", "text": "word " * 300, "cache_control": {"type": "ephemeral"}}]},
     {"thinking": {"type": "adaptive"}, "messages": [{"role": "user", "content": "[[sim: think=20]] why?"}]},
     {"tools": _TOOLS, "messages": [{"role": "user", "content": "[[sim: tool=look]] look"}]},
-    {"tools": [{"type": "web_search_20250305", "name": "web_search"}], "messages": [{"role": "user", "content": "[[sim: search=x]]"}]},
+    {
+        "tools": [{"type": "web_search_20250305", "name": "web_search"}],
+        "messages": [{"role": "user", "content": "[[sim: search=x]]"}],
+    },
     {"messages": [{"role": "user", "content": "[[sim: refuse=bio]] no"}]},
     {"model": "no-such-model"},
 )
@@ -53,7 +56,9 @@ def _body(asked: dict[str, Any], *, stream: bool) -> bytes:
 @cache
 def _answered(*, stream: bool) -> tuple[bytes, ...]:
     async def ask() -> list[bytes]:
-        transport = AsgiTransport(Simulator(SimulatorConfig(clock=SimClock.frozen(), tokenizer="estimate", instance_id="fuzz")))
+        transport = AsgiTransport(
+            Simulator(SimulatorConfig(clock=SimClock.frozen(), tokenizer="estimate", instance_id="fuzz"))
+        )
         found = []
         for asked in _ASKED:
             outgoing = Outgoing("POST", "http://simulator.invalid/v1/messages", _HEADERS, _body(asked, stream=stream))
@@ -88,7 +93,10 @@ def documents() -> Iterable[bytes]:
 def chat_requests() -> Iterable[bytes]:
     """Chat completion requests."""
     call = {"id": "a", "type": "function", "function": {"name": "look", "arguments": '{"at":"x"}'}}
-    tool = {"type": "function", "function": {"name": "look", "description": "?", "parameters": {"type": "object"}, "strict": True}}
+    tool = {
+        "type": "function",
+        "function": {"name": "look", "description": "?", "parameters": {"type": "object"}, "strict": True},
+    }
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}}
     turns = [
         {"role": "developer", "content": "Be brief."},
@@ -103,8 +111,20 @@ def chat_requests() -> Iterable[bytes]:
         {"stream": True, "stream_options": {"include_usage": True}, "max_completion_tokens": 9, "seed": 1, "n": 1},
         {"messages": turns, "tools": [tool], "tool_choice": {"type": "function", "function": {"name": "look"}}},
         {"messages": [{"role": "user", "content": [file]}], "response_format": form, "reasoning_effort": "high"},
-        {"model": "gpt-5", "temperature": 0.5, "top_p": 0.9, "stop": ["a", "b"], "service_tier": "flex", "metadata": {"a": "b"}},
-        {"model": "claude-haiku-4-5", "temperature": 1.5, "stop": "x", "thinking": {"type": "enabled", "budget_tokens": 1024}},
+        {
+            "model": "gpt-5",
+            "temperature": 0.5,
+            "top_p": 0.9,
+            "stop": ["a", "b"],
+            "service_tier": "flex",
+            "metadata": {"a": "b"},
+        },
+        {
+            "model": "claude-haiku-4-5",
+            "temperature": 1.5,
+            "stop": "x",
+            "thinking": {"type": "enabled", "budget_tokens": 1024},
+        },
     ):
         yield msgspec.json.encode(plain | more)
 
@@ -114,7 +134,10 @@ def response_requests() -> Iterable[bytes]:
     call = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": '{"at":"x"}', "id": "fc_1"}
     given = {"type": "function_call_output", "call_id": "c1", "output": [{"type": "input_text", "text": "rain"}]}
     tool = {"type": "function", "name": "look", "parameters": {"type": "object"}, "strict": None}
-    parts = [{"type": "input_text", "text": "see"}, {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo="}]
+    parts = [
+        {"type": "input_text", "text": "see"},
+        {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo="},
+    ]
     thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "dGc6W10="}
     form = {"type": "json_schema", "name": "a", "strict": True, "schema": {"type": "object"}}
     plain: dict[str, Any] = {"model": "claude-opus-5-5", "input": "Hello"}
@@ -122,8 +145,19 @@ def response_requests() -> Iterable[bytes]:
         {"stream": True, "max_output_tokens": 9, "instructions": "Be brief.", "store": False},
         {"input": [{"role": "user", "content": parts}, thought, call, given], "tools": [tool], "tool_choice": "required"},
         {"text": {"format": form, "verbosity": "low"}, "reasoning": {"effort": "high", "summary": "auto"}},
-        {"tools": [{"type": "web_search", "filters": {"allowed_domains": ["a.invalid"]}}], "include": ["reasoning.encrypted_content"]},
-        {"input": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "x", "annotations": []}]}]},
+        {
+            "tools": [{"type": "web_search", "filters": {"allowed_domains": ["a.invalid"]}}],
+            "include": ["reasoning.encrypted_content"],
+        },
+        {
+            "input": [
+                {
+                    "type": "message",
+                    "role": "assistant",
+                    "content": [{"type": "output_text", "text": "x", "annotations": []}],
+                }
+            ]
+        },
     ):
         yield msgspec.json.encode(plain | more)
 
@@ -162,7 +196,9 @@ def chat_streams() -> Iterable[bytes]:
         ({"reasoning_details": [{"type": "reasoning.text", "text": "h", "signature": "s"}]}, {"refusal": "no"}),
     )
     for deltas in pieces:
-        chunks = [{"id": "c-1", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+        chunks: list[dict[str, Any]] = [
+            {"id": "c-1", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas
+        ]
         chunks.append({"id": "c-1", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
         chunks.append({"id": "c-1", "choices": [], "usage": _USED})
         yield b"".join(b"data: " + msgspec.json.encode(chunk) + b"\n\n" for chunk in chunks) + b"data: [DONE]\n\n"
@@ -203,7 +239,8 @@ def batch_bodies() -> Iterable[bytes]:
     yield b'{"requests":[%b]}' % b",".join(
         b'{"custom_id":"r%d","params":%b}' % (at, body) for at, body in enumerate(requests()[:4])
     )
-    yield b' { "of_tomorrow" : [ {"a":"]}"} ] , "requests" : [ {"params":{"model":1,"max_tokens":true},"custom_id":"x"} , ] } '
+    yield b' { "of_tomorrow" : [ {"a":"]}"} ] , "requests" : [ {"params":{"model":1,"max_tokens":true},"custom_id":"x"} ] } '
+    yield b'{"requests":[{"custom_id":"x","params":{}} , ]}'
 
 
 def batch_results() -> Iterable[bytes]:

@@ -6,6 +6,7 @@ The document is the input; which edits are made of it follows from the input, so
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from thriftgate.core.splice import Edit, Known, Path, apply, array_items, object
 _SPACE = " \t\n\r"
 _NEW = (b"1.50", b'"new \\u00e9"', b'{"x":[1, 2]}', b"[ ]", b"null", b'"\\ud83d\\ude00"')
 _EDITS_MAX = 5
-_SCAN = json.JSONDecoder().scan_once
+_SCAN: Callable[[str, int], tuple[object, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _ERRORS = (InputError,)
 
 
@@ -210,7 +211,9 @@ def _changes(data: bytes, path: Path, node: Node, random: Random) -> tuple[list[
     """Edits of members of one object, and the members that must be there after them."""
     here = {key: data[one.start : one.end] for key, one in node.members}
     pool = [*here, "new", "", 'q"', "é", "cache_control"]
-    changed = {key: random.choice((None, *_NEW)) for key in random.sample(pool, random.randint(1, min(_EDITS_MAX, len(pool))))}
+    changed = {
+        key: random.choice((None, *_NEW)) for key in random.sample(pool, random.randint(1, min(_EDITS_MAX, len(pool))))
+    }
     kept = [(key, changed.get(key, raw)) for key, raw in here.items()]
     added = [(key, raw) for key, raw in changed.items() if key not in here]
     edits = [Edit((*path, key), raw) for key, raw in changed.items()]

@@ -101,7 +101,9 @@ def install(target: Path, folder: Path) -> None:
 def _built(root: Path, folder: Path, when: int, *, mask: int, touched_s: int) -> list[Path]:
     """Build a copy of what the commit holds, with these permissions and times."""
     source, out = folder / "source", folder / "out"
-    held = subprocess.run(["git", "archive", "HEAD", *_SOURCES], cwd=root, check=True, capture_output=True, timeout=60).stdout
+    held = subprocess.run(
+        ["git", "archive", "HEAD", *_SOURCES], cwd=root, check=True, capture_output=True, timeout=60
+    ).stdout
     with tarfile.open(fileobj=io.BytesIO(held)) as archive:
         archive.extractall(source, filter="data")
     for one in source.rglob("*"):

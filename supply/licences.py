@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from email.message import Message
 from importlib import metadata
+from typing import cast
 
 ALLOWED = frozenset(
     {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "MIT-CMU", "PSF-2.0"}
@@ -16,7 +18,7 @@ EXCEPTIONS = {
     "psycopg-pool": "LGPL-3.0-only: likewise",
 }
 """Packages under another licence, and why that is well."""
-_UNTOLD = {"axe-playwright-python": "MIT"}  # by the licence file in it: its metadata does not tell
+_UNTOLD = {"atheris": "Apache-2.0", "axe-playwright-python": "MIT"}  # by the licence file in it or its sources
 _CLASSIFIERS = {
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD-3-Clause",
@@ -37,15 +39,15 @@ _NAME = re.compile(r"[A-Za-z0-9.+-]+")
 
 
 def licence_of(name: str) -> str | None:
-    """The licence of an installed package as an SPDX expression, "" where nobody can tell; None where it is not installed."""
+    """The licence of an installed package as an SPDX expression, "" where nobody can tell; None for one that is not there."""
     try:
-        told = metadata.metadata(name)
+        told = cast("Message", metadata.metadata(name))
     except metadata.PackageNotFoundError:
         return None
-    expression = told.get("License-Expression")
+    expression = told.get("License-Expression", "")
     if expression:
         return expression
-    words = (told.get("License") or "").strip().partition("\n")[0]
+    words = told.get("License", "").strip().partition("\n")[0]
     word = _WORDS.get(words, words)
     if word in ALLOWED:
         return word

@@ -122,3 +122,5 @@ def _taken(route: Route, scope: Scope, body: bytes) -> msgspec.Struct | None:
         raise InputError(f"the body does not fit: {error}") from None
     except msgspec.DecodeError as error:
         raise InputError(f"the body is not valid JSON: {error}") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise InputError("the body is not valid JSON: no UTF-8, or nested too deeply") from None

@@ -87,7 +87,7 @@ class Output:
     def add(self, delta: Block) -> None:
         """More of the block. What is not known of it is left out."""
         kind = _text(delta["type"])
-        if kind == "text_delta":
+        if kind == "text_delta" and self._kind == "text":
             self._add_text(_text(delta["text"]))
         elif kind == "thinking_delta":
             self._add_thinking(_text(delta["thinking"]))
