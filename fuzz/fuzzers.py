@@ -9,12 +9,14 @@ from fuzz.messages import MESSAGES
 from fuzz.openai import OPENAI
 from fuzz.openai_out import OPENAI_OUT
 from fuzz.part import Part
+from fuzz.prompts import PROMPTS
 from fuzz.splicer import SPLICER
 
 FUZZERS: dict[str, tuple[Part, ...]] = {
     "wire": (*MESSAGES, *OPENAI, *OPENAI_OUT, *EVENT_STREAMS, *BATCHES),
     "importers": IMPORTER_PARTS,
     "splicer": SPLICER,
+    "prompts": PROMPTS,
 }
 
 

@@ -39,7 +39,7 @@ _NAME = re.compile(r"[A-Za-z0-9.+-]+")
 
 
 def licence_of(name: str) -> str | None:
-    """The licence of an installed package as an SPDX expression, "" where nobody can tell; None for one that is not there."""
+    """The licence of an installed package as an SPDX expression, "" where nobody can tell; None for one not installed."""
     try:
         told = cast("Message", metadata.metadata(name))
     except metadata.PackageNotFoundError:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from fuzz.fuzzers import FUZZERS
 
 from fuzz import __main__ as command
-from fuzz.fuzzers import FUZZERS
 
 ROOT = Path(__file__).parents[2]
 

@@ -22,7 +22,7 @@ def test_every_row_is_an_operation() -> None:
         assert ("requestBody" in one) is (route.takes is not None)
         assert f"the role {route.least}" in one["description"]
         named = {parameter["name"]: parameter["in"] for parameter in one["parameters"]}
-        assert named == {name: "path" for name in re.findall(r"\{(\w+)\}", route.path)} | dict.fromkeys(route.asks, "query")
+        assert named == dict.fromkeys(re.findall(r"\{(\w+)\}", route.path), "path") | dict.fromkeys(route.asks, "query")
         assert ("content" in one["responses"][str(route.status)]) is (route.status != 204)
 
 
