@@ -18,7 +18,7 @@ from thriftgate.core.splice import Edit
 from thriftgate.wire.anthropic_messages import AnthropicMessages
 from thriftgate.wire.meter import StreamMeter
 
-MUTATIONS = {"wire": 40, "importers": 10, "splicer": 60}
+MUTATIONS = {"wire": 40, "importers": 8, "splicer": 60, "prompts": 100}
 PARTS = {part.name: part for parts in FUZZERS.values() for part in parts}
 
 
