@@ -7,10 +7,14 @@
     python3 tasks.py deep [ARGS]      the property tests with many more examples
     python3 tasks.py kill [ARGS]      kill -9 in the middle of calls, fifty times, and count the books
     python3 tasks.py kill-batch       kill -9 of the batch runner, thirty times over 100,000 jobs, and count the books
+    python3 tasks.py fuzz [ARGS]      random input to parsers, importers and splicer, guided by coverage (--seconds N each)
     python3 tasks.py bench NAME       one benchmark, such as: gateway
     python3 tasks.py recipes [ARGS]   docs/guides/recipes.md with the real clients, installed into .cache (1.3 GB)
     python3 tasks.py deploy [ARGS]    deploy/ with hadolint, helm and the schemas, installed into .cache (120 MB), and built
     python3 tasks.py lock [recipes]   resolve the dependencies anew into requirements.lock and the image's, or those clients
+    python3 tasks.py build [ARGS]     wheel and sdist into dist/, built twice and compared (--install: and installed by hash)
+    python3 tasks.py sbom [FILE]      the bill of materials of the locked packages, as CycloneDX
+    python3 tasks.py audit-deps       whether holes are known in a locked package; asks the advisory service
     python3 tasks.py install          only make .venv
 
 Every task first makes .venv from requirements.lock, with hashes, where it is missing or the lock has changed. With --here
@@ -52,12 +56,16 @@ STEPS: dict[str, tuple[Command, ...]] = {
     ),
     "demo": (("-m", "thriftgate", "demo"),),
     "format": (("-m", "ruff", "format", "--check", "."), ("-m", "ruff", "check", ".")),
-    "types": (("-m", "mypy", "src", "tests", "benchmarks", "tasks.py", "noxfile.py"),),
+    "types": (("-m", "mypy", "src", "tests", "benchmarks", "fuzz", "supply", "tasks.py", "noxfile.py"),),
     "imports": (("-c", "from importlinter.cli import lint_imports_command as run; run(['--no-cache', '--no-logo'])"),),
     "test": (PYTEST,),
     "deep": ((*PYTEST, "--hypothesis-profile=deep"),),
     "kill": (("-m", "tests.sim.kill", "--kills", "50"),),
     "kill-batch": (("-m", "benchmarks.batch", "kill"),),
+    "fuzz": (("-m", "fuzz"),),
+    "build": (("-m", "supply", "build"),),
+    "sbom": (("-m", "supply", "sbom"),),
+    "audit-deps": (("-m", "supply", "audit-deps"),),
 }
 """What each task runs, as arguments of Python. The last step takes what else stood on the command line."""
 
