@@ -12,20 +12,17 @@ there are sums of tokens, charges are.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import duckdb
 import msgspec
 
 from thriftgate.audit.records import Record
 from thriftgate.audit.shards import COLUMNS, Shard
+from thriftgate.audit.table import Table
 
 MEMORY_LIMIT = "192MB"
-READER_MEMORY_LIMIT = "96MB"  # several read at once
-FETCH_ROWS = 5_000
 
 Kind = Literal["call", "sum", "charge"]
 
@@ -58,28 +55,14 @@ _FIRST = ("side", "project = ''", "session = ''", "at_us", "at_is_end", "source"
 """Of several copies the one that says whose the call is and when it was."""
 
 
-class Calls:
-    """Owns a database file. `read_only`: another process has merged and closed it. Raises duckdb.Error where it cannot be
-    written or read."""
+class Calls(Table):
+    """Owns a database file. Raises duckdb.Error where it cannot be written or read."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self.path = path
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, memory=MEMORY_LIMIT, threads=2)
         self.records = 0
         self.set_aside: dict[Kind, int] = {}
-        self.connection = duckdb.connect(
-            str(path),
-            read_only=read_only,
-            config={
-                "memory_limit": READER_MEMORY_LIMIT if read_only else MEMORY_LIMIT,
-                "threads": 1 if read_only else 2,
-                "temp_directory": str(path.parent / f"spill-{os.getpid()}"),
-            },
-        )
         self.connection.execute("set preserve_insertion_order = false")
-
-    def close(self) -> None:
-        """The database file stays: other processes may read it now."""
-        self.connection.close()
 
     def take(self, shards: Sequence[Shard], folder: Path) -> None:
         """Merge the records of these shards into the table `calls`."""
@@ -160,17 +143,6 @@ class Calls:
             run("delete from calls where kind <> ?", [kept])
             rows = run("select kind, count(*) from controls group by kind").fetchall()
             self.set_aside = dict(rows)
-
-    def count(self, table: str) -> int:
-        """Rows of a table."""
-        row = self.connection.execute(f"select count(*) from {table}").fetchone()
-        return int(row[0]) if row else 0
-
-    def rows(self, query: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query, fetched as they are read."""
-        cursor = self.connection.cursor().execute(query, list(parameters))
-        while chunk := cursor.fetchmany(FETCH_ROWS):
-            yield from chunk
 
 
 def _default(name: str) -> str:

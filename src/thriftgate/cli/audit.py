@@ -48,6 +48,13 @@ def audit(
     cache: Annotated[
         Path | None, Parameter(help="Folder for what was imported, so that the next audit reads only what is new.")
     ] = None,
+    engine: Annotated[
+        str,
+        Parameter(help="Where the log is replayed: local, ray (on this machine), ray:ADDRESS or ray://HOST:PORT (a cluster)."),
+    ] = "local",
+    processes: Annotated[
+        int, Parameter(help="Processes side by side on this machine, 0 for one a core; each needs memory of its own.")
+    ] = 0,
     json: Json = False,
 ) -> int:
     """Read any usage logs, reproduce the bill, and say what each lever would have saved.
@@ -69,6 +76,7 @@ def audit(
         raise InputError(f"--write {write}: the file exists; name a new one, and compare the two")
     from thriftgate.audit.audit import Wanted  # noqa: PLC0415  --help shall be quick
     from thriftgate.audit.audit import audit as run_audit  # noqa: PLC0415  --help shall be quick
+    from thriftgate.audit.replay.engines import Where  # noqa: PLC0415  --help shall be quick
     from thriftgate.engine.build import policy_of  # noqa: PLC0415  --help shall be quick
     from thriftgate.pricing.load import load_book, load_models  # noqa: PLC0415  --help shall be quick
 
@@ -81,6 +89,7 @@ def audit(
         config=policy_of(settings) if policy is not None else None,
         optimise=optimise,
         model=model,
+        where=Where(engine, processes),
     )
     with _progress() as progress:
         findings = run_audit(wanted, load_book(settings.prices), load_models(), progress=progress)
