@@ -21,10 +21,10 @@ from thriftgate.audit.judge import misses, replayed, results
 from thriftgate.audit.reach import judged
 from thriftgate.audit.recommend import actions
 from thriftgate.audit.replay.engines import Where
-from thriftgate.audit.replay.local import no_room
 from thriftgate.audit.replay.plan import replays
 from thriftgate.audit.replay.policies import BOUND, Candidate, client_candidates, planner_candidates
 from thriftgate.audit.shards import working
+from thriftgate.audit.table import no_room
 from thriftgate.audit.whatif import what_ifs
 from thriftgate.core.errors import ConfigError
 from thriftgate.core.models import ModelTable

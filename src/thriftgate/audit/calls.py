@@ -83,7 +83,7 @@ class Calls(Table):
             " where records.call_id <> '' or request_id <> ''"
         )
         run(
-            "create temp table repeated as select ident, min(prompt_counts) = max(prompt_counts)"
+            "create temp table repeated as select ident, count(*) as copies, min(prompt_counts) = max(prompt_counts)"
             f" and {_one('model')} and {_one('mode')} and {_one('write_1h', 'write_unsplit = 0')} as alike from named"
             " group by ident having count(*) > 1"
         )
@@ -112,23 +112,26 @@ class Calls(Table):
         )
 
     def _merge(self, columns: str) -> None:
-        """One row of all copies of a call. Some at a time: a grouping holds whole rows in memory."""
+        """One row of all copies of a call. Some at a time: a grouping holds whole rows in memory. Those are side by side in the
+        table, so that it is read once in all, however many there are."""
+        row = self.connection.execute("select sum(copies)::bigint from repeated").fetchone()
+        parts = -(-(row[0] if row else 0) // MERGED_ROWS)
         self.connection.execute(
-            "create temp table copies as select named.*, case when alike then '' else case when request_id <> ''"
-            " then request_id else session end || chr(0) || model || chr(0) || mode || chr(0) || (prompt_counts - input)"
-            " || chr(0) || write_1h end as part from named join repeated using (ident)"
+            f"create temp table copies as select named.*, hash(ident) % {parts} as slice, case when alike then '' else case"
+            " when request_id <> '' then request_id else session || chr(0) || model || chr(0) || mode || chr(0)"
+            " || (prompt_counts - input) || chr(0) || write_1h end end as part from named join repeated using (ident)"
+            f"{' order by slice' if parts > 1 else ''}"
         )
         terms = [f"max({name}) as most_{name}" for name in _LARGEST]
         for name, (by, told) in _PICKS.items():
             terms.append(f"max({_row(*by, *told)}) as {name}")
         fields = ", ".join(f"{_merged(name)} as {name}" for name in COLUMNS)
-        parts = -(-self.count("copies") // MERGED_ROWS)
         for part in range(parts):
             self.connection.execute(
                 f"insert into calls select {columns}, kind from (select {fields}, kind from copies join (select"
                 f" {', '.join(terms)}, bool_and(output_is_floor) as only_floors, arg_min(rowid, {_row(*_FIRST)}) as chosen"
-                f" from copies where hash(ident) % {parts} = {part} group by ident, kind, part) as merged"
-                " on copies.rowid = merged.chosen)"
+                f" from copies where slice = {part} group by ident, kind, part) as merged"
+                f" on copies.rowid = merged.chosen where slice = {part})"
             )
         self.connection.execute("drop table copies")
 

@@ -30,7 +30,8 @@ from thriftgate.audit.shards import (
     known_shard,
     prepare,
 )
-from thriftgate.core.errors import ConfigError, ThriftgateError
+from thriftgate.audit.table import no_room
+from thriftgate.core.errors import ThriftgateError
 
 PARALLEL_BYTES = 24 * 2**20  # less is read before a second process has started
 PROCESSES_MAX = 8
@@ -78,7 +79,7 @@ def take_in(
         shards = [made[index] for index in range(len(wanted))]
         calls.take(shards, as_pattern(folder))
     except duckdb.Error as error:
-        raise ConfigError(f"what was imported cannot be put together: {str(error).splitlines()[0]}") from None
+        raise no_room(calls.path.parent, error) from None
     finally:
         for index, shard in made.items():
             if not wanted[index].name and shard.parquet:  # standard input will not come again

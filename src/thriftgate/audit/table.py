@@ -9,6 +9,8 @@ from typing import Any
 
 import duckdb
 
+from thriftgate.core.errors import ConfigError
+
 FETCH_ROWS = 5_000
 
 
@@ -40,3 +42,9 @@ class Table:
         cursor = self.connection.cursor().execute(query, list(parameters))
         while chunk := cursor.fetchmany(FETCH_ROWS):
             yield from chunk
+
+
+def no_room(folder: Path, error: duckdb.Error) -> ConfigError:
+    """What a database says that could not be written, in words for people."""
+    why = str(error).splitlines()[0]
+    return ConfigError(f"{folder}: the audit cannot write there ({why}); make room, or name another folder with --cache")

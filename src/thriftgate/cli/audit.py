@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,7 +92,7 @@ def audit(
         model=model,
         where=Where(engine, processes),
     )
-    with _progress() as progress:
+    with _ended_in_order(), _progress() as progress:
         findings = run_audit(wanted, load_book(settings.prices), load_models(), progress=progress)
     _show(findings, json=json, csv=csv)
     _write(findings, html=html, csv=csv, write=write)
@@ -131,6 +132,20 @@ def _cache_folder() -> Path:
     """Where imported logs are kept unless --cache names a folder, by the XDG rules."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(home) if home else Path.home() / ".cache") / "thriftgate" / "audit"
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end the audit as Ctrl-C does: with its processes, and with what they wrote on the way."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Bar:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import pytest
 
 from tests.audit.replay.test_partitions import dealt_out
 from tests.audit.tables import BOOK, MODELS, call, table
-from thriftgate.audit.replay.local import in_processes, in_this_process, no_room
+from thriftgate.audit.replay.local import in_processes, in_this_process
 from thriftgate.audit.replay.policies import client_candidates
 from thriftgate.audit.replay.work import Job, Known
 from thriftgate.core.errors import ConfigError, ThriftgateError
@@ -96,10 +95,3 @@ def test_an_error_ends_all_and_says_where(jobs: list[Job], tmp_path: Path) -> No
     with pytest.raises(duckdb.Error):
         in_this_process(jobs, KNOWN, scratch)
     assert list(scratch.iterdir()) == []
-
-
-def test_what_a_database_says_is_one_line(tmp_path: Path) -> None:
-    told = str(no_room(tmp_path, duckdb.Error(f"IO Error: {os.strerror(28)}\nmore")))
-    assert told.startswith(f"{tmp_path}: ")
-    assert "No space left on device)" in told
-    assert "more" not in told.replace("more room", "")

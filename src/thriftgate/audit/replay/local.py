@@ -13,7 +13,9 @@ import shutil
 import signal
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -23,7 +25,8 @@ import duckdb
 
 from thriftgate.audit.replay.run import Done
 from thriftgate.audit.replay.work import Job, Known, work
-from thriftgate.core.errors import ConfigError, ThriftgateError
+from thriftgate.audit.table import no_room
+from thriftgate.core.errors import ThriftgateError
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -84,7 +87,8 @@ class _Pool:
         scratch = _scratch(self._folder, number)
         results, sender = _SPAWN.Pipe(duplex=False)
         process = _SPAWN.Process(target=_run, args=(self._jobs[number], self._known, scratch, sender), daemon=True)
-        process.start()
+        with _undisturbed():
+            process.start()
         sender.close()  # so that its end is seen here
         self.running[results] = _Running(number, process, results, scratch, again)
 
@@ -135,9 +139,22 @@ def _scratch(folder: Path, number: int) -> Path:
     return path
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What is started meanwhile never sees Ctrl-C, which reaches all processes: this one ends the others."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # starting it would unblock what is blocked here
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _run(job: Job, known: Known, scratch: Path, results: Connection) -> None:
     """What a process does: send the result, or what went wrong in words."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         results.send(work(job, job.partition.files, scratch, known))
@@ -154,9 +171,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)  # nobody waits for what it finds
-
-
-def no_room(folder: Path, error: duckdb.Error) -> ConfigError:
-    """What a database says that could not be written, in words for people."""
-    why = str(error).splitlines()[0]
-    return ConfigError(f"{folder}: the audit cannot write there ({why}); make room, or name another folder with --cache")

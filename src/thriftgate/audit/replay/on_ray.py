@@ -16,9 +16,9 @@ from typing import Any
 import duckdb
 
 from thriftgate import __version__
-from thriftgate.audit.replay.local import no_room
 from thriftgate.audit.replay.run import Done
 from thriftgate.audit.replay.work import Job, Known, work
+from thriftgate.audit.table import no_room
 from thriftgate.core.errors import ConfigError, ThriftgateError
 
 AHEAD = 2  # runs given to Ray for each of its cores
