@@ -9,7 +9,8 @@
     python3 tasks.py kill-batch       kill -9 of the batch runner, thirty times over 100,000 jobs, and count the books
     python3 tasks.py bench NAME       one benchmark, such as: gateway
     python3 tasks.py recipes [ARGS]   docs/guides/recipes.md with the real clients, installed into .cache (1.3 GB)
-    python3 tasks.py lock [recipes]   resolve the dependencies anew into requirements.lock, or those clients
+    python3 tasks.py engines [ARGS]   audits on Ray, installed into .cache (0.4 GB)
+    python3 tasks.py lock [recipes]   resolve the dependencies anew into requirements.lock, or those clients and engines
     python3 tasks.py install          only make .venv
 
 Every task first makes .venv from requirements.lock, with hashes, where it is missing or the lock has changed. With --here
@@ -22,6 +23,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,6 +39,7 @@ STAMP = VENV / ".requirements-digest"
 RECIPES = ROOT / ".cache" / "recipes"
 RECIPE_LOCKS = ROOT / "tests" / "recipes" / "locks"
 RECIPE_PATIENCE_S = 600
+ENGINE_TESTS = "tests/audit/replay/test_on_ray.py"
 
 Command = tuple[str, ...]
 
@@ -62,9 +65,16 @@ GROUPS = {"lint": ("format", "types", "imports"), "check": ("format", "types", "
 COMPILE = (
     "pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -p 3.11"
 )
-COMPILED = ("pyproject.toml", "--all-extras", "--group", "dev", "-o", "requirements.lock")
-RECIPES_COMPILED = tuple(
-    (str(RECIPE_LOCKS / f"{name}.in"), "-o", str(RECIPE_LOCKS / f"{name}.lock")) for name in ("python", "aider")
+ENGINES = ("ray",)  # extras too large to be installed by everybody who works here
+EXTRAS = tuple(
+    f"--extra={name}"
+    for name in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    if name not in ENGINES
+)
+COMPILED = ("pyproject.toml", *EXTRAS, "--group", "dev", "-o", "requirements.lock")
+RECIPES_COMPILED = (
+    *((str(RECIPE_LOCKS / f"{name}.in"), "-o", str(RECIPE_LOCKS / f"{name}.lock")) for name in ("python", "aider")),
+    *(("pyproject.toml", f"--extra={name}", "-o", str(RECIPE_LOCKS / f"{name}.lock")) for name in ENGINES),
 )
 PIP_INSTALL = ("-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--require-hashes", "-r")
 NODE_INSTALL = (
@@ -78,14 +88,16 @@ def main(arguments: list[str]) -> int:
     """Run one task; its exit code, or 2 for a task that does not exist."""
     here = arguments[:1] == ["--here"]
     name, *rest = arguments[1:] if here else arguments or ["help"]
-    if name not in {*STEPS, *GROUPS, "bench", "lock", "recipes"} or (name == "bench" and not rest):
+    if name not in {*STEPS, *GROUPS, "bench", "lock", "recipes", "engines"} or (name == "bench" and not rest):
         print(__doc__)
         return 0 if name in {"help", "--help", "-h"} else 2
     python = sys.executable if here else str(ensure_venv())
     if name == "install":
         return run(python, name) if here else 0
-    if name in {"lock", "recipes"}:
-        return lock(*rest) if name == "lock" else recipes(python, rest)
+    if name == "lock":
+        return lock(*rest)
+    if name in {"recipes", "engines"}:
+        return recipes(python, rest) if name == "recipes" else recipes(python, rest, ENGINES, ENGINE_TESTS)
     if name == "bench":
         return call([python, "-m", f"benchmarks.{rest[0]}", *rest[1:]])
     if name in GROUPS:
@@ -144,11 +156,13 @@ def lock(what: str = "") -> int:
     return max(*(call([uv, "--quiet", *COMPILE.split(), *one]) for one in RECIPES_COMPILED), call([*RECIPES_NPM]))
 
 
-def recipes(python: str, rest: list[str]) -> int:
+def recipes(
+    python: str, rest: list[str], names: tuple[str, ...] = ("python", "aider", "node"), tests: str = "tests/recipes"
+) -> int:
     """Run the recipes of the guide. A client that cannot be installed is named, and its test is skipped with the reason."""
     RECIPES.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
-        for name, refused in pool.map(install_clients, ("python", "aider", "node")):
+        for name, refused in pool.map(install_clients, names):
             reason = RECIPES / f"{name}.refused"
             if refused:
                 reason.write_text(refused, encoding="utf-8")
@@ -156,7 +170,7 @@ def recipes(python: str, rest: list[str]) -> int:
             else:
                 reason.unlink(missing_ok=True)
     os.environ["THRIFTGATE_RECIPES"] = str(RECIPES)
-    return call([python, *PYTEST, "tests/recipes", *rest])
+    return call([python, *PYTEST, tests, *rest])
 
 
 def install_clients(name: str) -> tuple[str, str]:
