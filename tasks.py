@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tomllib
 import venv
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -88,18 +89,14 @@ def main(arguments: list[str]) -> int:
     """Run one task; its exit code, or 2 for a task that does not exist."""
     here = arguments[:1] == ["--here"]
     name, *rest = arguments[1:] if here else arguments or ["help"]
-    if name not in {*STEPS, *GROUPS, "bench", "lock", "recipes", "engines"} or (name == "bench" and not rest):
+    if name not in {*STEPS, *GROUPS, *OTHERS} or (name == "bench" and not rest):
         print(__doc__)
         return 0 if name in {"help", "--help", "-h"} else 2
     python = sys.executable if here else str(ensure_venv())
     if name == "install":
         return run(python, name) if here else 0
-    if name == "lock":
-        return lock(*rest)
-    if name in {"recipes", "engines"}:
-        return recipes(python, rest) if name == "recipes" else recipes(python, rest, ENGINES, ENGINE_TESTS)
-    if name == "bench":
-        return call([python, "-m", f"benchmarks.{rest[0]}", *rest[1:]])
+    if name in OTHERS:
+        return OTHERS[name](python, rest)
     if name in GROUPS:
         return max(run(python, task) for task in GROUPS[name])  # all of them: one failure does not hide the next
     return run(python, name, rest)
@@ -205,6 +202,15 @@ def install_clients(name: str) -> tuple[str, str]:
         return name, str(error)
     stamp.write_text(digest, encoding="utf-8")
     return name, ""
+
+
+OTHERS: dict[str, Callable[[str, list[str]], int]] = {
+    "bench": lambda python, rest: call([python, "-m", f"benchmarks.{rest[0]}", *rest[1:]]),
+    "lock": lambda _python, rest: lock(*rest),
+    "recipes": recipes,
+    "engines": lambda python, rest: recipes(python, rest, ENGINES, ENGINE_TESTS),
+}
+"""Tasks that are more than steps."""
 
 
 if __name__ == "__main__":

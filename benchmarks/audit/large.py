@@ -97,16 +97,14 @@ class _Fleet:
 
     def run(self) -> LargeTruth:
         start_s = day_from_iso(FIRST_DAY) * 86_400.0
-        number = 0
         for stretch in range(-(-self._calls // STRETCH)):
             late, self._again = self._again, []
             with ExitStack() as stack:
                 files = [stack.enter_context(self._file(stretch, gateway)) for gateway in range(GATEWAYS)]
                 for at, row in enumerate(late):
                     files[at % GATEWAYS].write(row)
-                for number in range(number, min(self._calls, (stretch + 1) * STRETCH)):
+                for number in range(stretch * STRETCH, min(self._calls, (stretch + 1) * STRETCH)):
                     self._call(files, number, start_s + number * _STEP_S)
-            number += 1
         with self._file(stretch + 1, 0) as last:
             last.writelines(self._again)
         paths = list(self._logs.iterdir())

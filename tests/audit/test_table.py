@@ -14,7 +14,9 @@ from thriftgate.audit.table import Table, no_room
 def test_what_does_not_fit_into_memory_is_beside_it(tmp_path: Path) -> None:
     table = Table(tmp_path / "a.duckdb", memory="24MB", threads=1)
     try:
-        table.connection.execute("create table t as select i, hash(i)::varchar || repeat('x', 90) as s from range(400000) r(i)")
+        table.connection.execute(
+            "create table t as select i, hash(i)::varchar || repeat('x', 90) as s from range(400000) r(i)"
+        )
         assert table.count("t") == 400_000
         rows = list(table.rows("select i from (select i, s from t order by s) where i < ?", 3))
         assert sorted(rows) == [(0,), (1,), (2,)]

@@ -268,7 +268,11 @@ def test_no_room_for_what_does_not_fit_into_memory(tmp_path: Path, cache: Path) 
     kept = sorted(cache.iterdir())
     most = 300_000  # bytes of a file, as if there were no more left on the disk
     full = subprocess.run(
-        command, capture_output=True, text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
     )
     assert (full.returncode, full.stdout) == (2, "")
     assert "make room, or name another folder" in full.stderr

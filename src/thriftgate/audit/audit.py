@@ -61,7 +61,7 @@ def audit(wanted: Wanted, book: PriceBook, models: ModelTable, *, progress: Prog
     candidates = [*planner_candidates(wanted.config), *client_candidates(), BOUND]
     with working(wanted.cache) as folder:
         try:
-            findings = _audited(wanted, candidates, book, models, folder, progress)
+            findings = _audited(wanted, candidates, book, models, folder, progress=progress)
         except duckdb.Error as error:
             raise no_room(wanted.cache or folder, error) from None
     return replace(findings, actions=actions(findings, candidates, optimise=wanted.optimise))
@@ -73,6 +73,7 @@ def _audited(
     book: PriceBook,
     models: ModelTable,
     folder: Path,
+    *,
     progress: Progress,
 ) -> Findings:
     calls = Calls(folder / "calls.duckdb")
@@ -83,7 +84,7 @@ def _audited(
         findings = _findings(intake, account(calls, book), calls, book)
         asked_too = what_ifs(calls, findings.cost, book, models) if wanted.replay else ()
         if wanted.replay and calls.count("calls where kind = 'call'"):
-            findings = _replayed(findings, candidates, calls, book, models, wanted.where)
+            findings = _replayed(findings, candidates, calls, book, models, where=wanted.where)
     finally:
         calls.close()
     return replace(findings, policies=(*findings.policies, *asked_too), levers=judged(findings.depth))
@@ -92,13 +93,15 @@ def _audited(
 def _taken_in(wanted: Wanted, calls: Calls, folder: Path, progress: Progress) -> Intake:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return take_in(wanted.paths, calls, folder, format_name=wanted.format_name, processes=wanted.where.processes, progress=progress)
+        return take_in(
+            wanted.paths, calls, folder, format_name=wanted.format_name, processes=wanted.where.processes, progress=progress
+        )
     except OSError as error:
         raise ConfigError(f"{error.filename or folder}: {error.strerror or error}; --cache names another folder") from None
 
 
 def _replayed(
-    findings: Findings, candidates: list[Candidate], calls: Calls, book: PriceBook, models: ModelTable, where: Where
+    findings: Findings, candidates: list[Candidate], calls: Calls, book: PriceBook, models: ModelTable, *, where: Where
 ) -> Findings:
     """What it would have cost otherwise."""
     untold = bool(calls.count("calls where kind = 'call' and cache_untold"))

@@ -112,8 +112,8 @@ class Calls(Table):
         )
 
     def _merge(self, columns: str) -> None:
-        """One row of all copies of a call. Some at a time: a grouping holds whole rows in memory. Those are side by side in the
-        table, so that it is read once in all, however many there are."""
+        """One row of all copies of a call. Some at a time: a grouping holds whole rows in memory. Those stand side by side,
+        so that the table is read once in all, however many there are."""
         row = self.connection.execute("select sum(copies)::bigint from repeated").fetchone()
         parts = -(-(row[0] if row else 0) // MERGED_ROWS)
         self.connection.execute(

@@ -62,7 +62,8 @@ def take_in(
 ) -> Intake:
     """Import what the paths name, into shards in `folder`, and fill `calls`.
 
-    `processes` read side by side at most, 0 for one a core. What was imported into that folder before is not read again, so an import that was broken off goes on where it was.
+    `processes` read side by side at most, 0 for one a core. What was imported into that folder before is not read again,
+    so an import that was broken off goes on where it was.
     Raises InputError for a path or format that does not exist, ConfigError where the folder cannot be written, and
     ThriftgateError where a process that imports was killed.
     """

@@ -238,9 +238,9 @@ def _imported(batch: Batch, folder: Path, scratch: Path) -> Shard:
 
 @contextmanager
 def working(folder: Path | None) -> Iterator[Path]:
-    """A folder for the tables of one audit, deleted with all that is in it. It is inside the one that shards are kept in:
-    there is room for much, while the system's folder for temporary files may be a part of the memory. None: it is there. Raises
-    ConfigError where it cannot be made."""
+    """A folder for the tables of one audit, deleted with all that is in it. It is inside the one that shards are kept in,
+    where there is room for much: the system's folder for temporary files, where it is for None, may be a part of the memory.
+    Raises ConfigError where it cannot be made."""
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="thriftgate-audit-") as temporary:
             yield Path(temporary)
@@ -396,8 +396,9 @@ def _to_parquet(lines: Path, target: Path, longest: int = 0) -> str:
         f"read_json('{_quoted(as_pattern(lines))}', format='newline_delimited', columns={{{columns}}},"
         f" maximum_object_size={max(OBJECT_BYTES, longest + 1)})"
     )
-    limits = {"threads": 1, "temp_directory": str(lines.parent), "memory_limit": MEMORY_LIMIT}
-    with duckdb.connect(config=limits) as connection:  # type: ignore[arg-type]  its values are of several types
+    with duckdb.connect(
+        config={"threads": 1, "temp_directory": str(lines.parent), "memory_limit": MEMORY_LIMIT}
+    ) as connection:
         connection.execute(f"copy (select * from {rows}) to '{_quoted(target)}' (format parquet, compression zstd)")
     return target.name
 

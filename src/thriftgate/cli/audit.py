@@ -51,7 +51,9 @@ def audit(
     ] = None,
     engine: Annotated[
         str,
-        Parameter(help="Where the log is replayed: local, ray (on this machine), ray:ADDRESS or ray://HOST:PORT (a cluster)."),
+        Parameter(
+            help="Where the log is replayed: local, ray (on this machine), ray:ADDRESS or ray://HOST:PORT (a cluster)."
+        ),
     ] = "local",
     processes: Annotated[
         int, Parameter(help="Processes side by side on this machine, 0 for one a core; each needs memory of its own.")

@@ -53,8 +53,6 @@ def test_the_document_is_the_same_byte_for_byte(python: str, tmp_path: Path) -> 
     assert found[0].stdout == found[1].stdout == found[2].stdout
 
 
-
-
 def test_no_cluster_is_said(python: str, tmp_path: Path) -> None:
     generate(tmp_path, 300)
     done = audit(python, tmp_path, "--engine", "ray:127.0.0.1:9")

@@ -1,4 +1,4 @@
-"""Calls dealt out: every one once, nothing torn that belongs together, and read the same whatever order they were written in."""
+"""Calls dealt out: each one once, nothing torn that belongs together, read alike whatever order they were written in."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from tests.audit.replay.talks import Talks
 from tests.audit.replay.test_asks import block, record
-from tests.audit.tables import BOOK, HAIKU, MODELS, call, table
+from tests.audit.tables import BOOK, MODELS, call, table
 from thriftgate.audit.records import Record
 from thriftgate.audit.replay import engines, partitions
 from thriftgate.audit.replay.asks import asked

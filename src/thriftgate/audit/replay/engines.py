@@ -19,8 +19,8 @@ PARALLEL_CALLS = 4_000  # fewer are replayed before a second process has started
 
 class Where(Struct, frozen=True):
     """`engine` is "local", "ray" for a Ray of its own on this machine, "ray:ADDRESS" for the cluster there ("ray:auto": the
-    one this machine belongs to), or "ray://HOST:PORT" for one that Ray's client reaches. `processes` side by side on this machine, 0 for
-    one a core."""
+    one this machine belongs to), or "ray://HOST:PORT" for one that Ray's client reaches. `processes` run side by side on
+    this machine, 0 for one a core."""
 
     engine: str = LOCAL
     processes: int = 0

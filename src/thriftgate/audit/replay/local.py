@@ -1,8 +1,8 @@
 """Runs on this machine: each in a process of its own, some side by side.
 
-A process that is killed, as the system does where memory ran out, is told by name. Its run is done once more when nothing else runs;
-where that is killed, too, the audit ends and says which it was: a partition is never left out. Every run has a scratch folder, which is
-deleted when its process has ended, however it did.
+Where a process is killed, as the system does where memory ran out, its run is done once more when nothing else runs; where
+that is killed, too, the audit ends and says which it was: a partition is never left out. Every run has a scratch folder,
+which is deleted when its process has ended, however it did.
 """
 
 from __future__ import annotations

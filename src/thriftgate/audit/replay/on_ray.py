@@ -1,7 +1,8 @@
 """Runs on Ray: on this machine, or on a cluster whose machines have the same version of thriftgate.
 
 A partition goes to a machine as bytes, so nothing but Ray needs to be shared; no more are sent than a few ahead of what is
-replayed. Ray does a run again whose process or machine has gone (docs.ray.io/en/latest/ray-core/fault-tolerance.html, 2026-11).
+replayed. Ray does a run again whose process or machine has gone
+(docs.ray.io/en/latest/ray-core/fault_tolerance/tasks.html, 2026-11).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 What a cache keeps apart shares nothing, so it may be replayed apart: calls are dealt out by workspace, key and model, and
 where there are too many of one, by conversation. A partition is as large as is replayed in bounded memory and time, so all
-logs are, whatever their size; only a single conversation is never torn. It is Parquet, in no order; how it is read gives it one, so
-that what comes of it is the same on every machine.
+logs are, whatever their size; only a single conversation is never torn. It is Parquet, in no order; it gets one when it is
+read, so that what comes of it is the same on every machine.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ def _dealt(calls: Calls, deal: Deal, folder: Path) -> tuple[Partition, ...]:
     run(f"set partitioned_write_flush_threshold = {_FLUSH_ROWS}")
     run(
         f"copy (select {_COLUMNS}, part from calls join dealt on ({deal.bucket}) = dealt.bucket where kind = 'call')"
-        f" to {_quoted(folder / 'parts')} (format parquet, compression zstd, partition_by (part), row_group_size {_FLUSH_ROWS})"
+        f" to {_quoted(folder / 'parts')} (format parquet, compression zstd, partition_by (part),"
+        f" row_group_size {_FLUSH_ROWS})"
     )
     return tuple(
         Partition(tuple(sorted((folder / "parts" / f"part={part}").glob("*.parquet"))), size)

@@ -10,7 +10,6 @@ What runs does not depend on where it runs: the same partitions and policies on 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace

@@ -46,8 +46,8 @@ class Known(Struct, frozen=True):
 
 
 def work(job: Job, files: Sequence[Path], folder: Path, known: Known) -> Done:
-    """Replay the partition in these files. `folder` is a scratch folder of this run alone. Raises duckdb.Error where there is
-    no room in it."""
+    """Replay the partition in these files. `folder` is a scratch folder of this run alone. Raises duckdb.Error where
+    there is no room in it."""
     collecting = gc.isenabled()
     gc.disable()  # a replay makes no cycles, and looking for some takes a seventh of its time
     try:
