@@ -32,3 +32,4 @@ def test_what_a_database_says_is_one_line(tmp_path: Path) -> None:
     assert told.startswith(f"{tmp_path}: ")
     assert "No space left on device)" in told
     assert "more" not in told.replace("more room", "")
+    assert "too little memory" in str(no_room(tmp_path, duckdb.OutOfMemoryException("Out of Memory Error: x")))

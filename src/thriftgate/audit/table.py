@@ -47,4 +47,9 @@ class Table:
 def no_room(folder: Path, error: duckdb.Error) -> ConfigError:
     """What a database says that could not be written, in words for people."""
     why = str(error).splitlines()[0]
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return ConfigError(
+            f"there is too little memory, or no room for what does not fit, in {folder} ({why}); make room, or"
+            " let fewer run side by side with --processes"
+        )
     return ConfigError(f"{folder}: the audit cannot write there ({why}); make room, or name another folder with --cache")

@@ -66,17 +66,7 @@ def audit(
     Anthropic requests, batches, usage and cost reports, LiteLLM, Langfuse, Helicone, LangSmith, Portkey, OpenTelemetry,
     Bedrock, AWS cost reports, opencode. Exits 1 where nothing was read: neither a call nor a sum of days.
     """
-    if wrong := [path for path in paths if path.startswith("-") and path != STDIO]:
-        raise InputError(f"unknown option: {wrong[0]}")
-    if not paths:
-        raise InputError("name what to audit: log files, folders, patterns, or - for standard input")
-    if STDIO in (str(html), str(write)) or (json and str(csv) == STDIO):
-        raise InputError("only one thing can go to standard output: name a file for the other")
-    for target in (html, csv, write):
-        if target is not None and not target.absolute().parent.is_dir():
-            raise InputError(f"{target} cannot be written: there is no folder {target.parent}")
-    if write is not None and write.exists():
-        raise InputError(f"--write {write}: the file exists; name a new one, and compare the two")
+    _check(paths, json=json, csv=csv, html=html, write=write)
     from thriftgate.audit.audit import Wanted  # noqa: PLC0415  --help shall be quick
     from thriftgate.audit.audit import audit as run_audit  # noqa: PLC0415  --help shall be quick
     from thriftgate.audit.replay.engines import Where  # noqa: PLC0415  --help shall be quick
@@ -99,6 +89,21 @@ def audit(
     _show(findings, json=json, csv=csv)
     _write(findings, html=html, csv=csv, write=write)
     return _judged(findings, silent=json or str(csv) == STDIO)
+
+
+def _check(paths: tuple[str, ...], *, json: bool, csv: Path | None, html: Path | None, write: Path | None) -> None:
+    """Before anything is read. Raises InputError."""
+    if wrong := [path for path in paths if path.startswith("-") and path != STDIO]:
+        raise InputError(f"unknown option: {wrong[0]}")
+    if not paths:
+        raise InputError("name what to audit: log files, folders, patterns, or - for standard input")
+    if STDIO in (str(html), str(write)) or (json and str(csv) == STDIO):
+        raise InputError("only one thing can go to standard output: name a file for the other")
+    for target in (html, csv, write):
+        if target is not None and not target.absolute().parent.is_dir():
+            raise InputError(f"{target} cannot be written: there is no folder {target.parent}")
+    if write is not None and write.exists():
+        raise InputError(f"--write {write}: the file exists; name a new one, and compare the two")
 
 
 def _judged(findings: Findings, *, silent: bool) -> int:

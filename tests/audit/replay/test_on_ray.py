@@ -12,8 +12,8 @@ from benchmarks.audit.large import generate
 
 ROOT = Path(__file__).parents[3]
 SMALLER = (
-    "from thriftgate.audit.replay import engines, partitions; engines.PARALLEL_CALLS = partitions.WHOLE_MAX = 200;"
-    " partitions.PARTITION_CALLS = 500; from thriftgate.cli import main; main()"
+    "from thriftgate.audit.replay import engines, partitions; engines.PARALLEL_CALLS = partitions.WHOLE_MAX = 60;"
+    " partitions.PARTITION_CALLS = 120; from thriftgate.cli import main; main()"
 )
 """An audit that deals out what it would otherwise replay at once."""
 
@@ -41,7 +41,7 @@ def audit(python: str, log: Path, *options: str, smaller: str = SMALLER) -> subp
 
 
 def test_the_document_is_the_same_byte_for_byte(python: str, tmp_path: Path) -> None:
-    truth = generate(tmp_path, 1_500)
+    truth = generate(tmp_path, 300)
     found = [
         audit(sys.executable, tmp_path, "--processes", "1"),
         audit(sys.executable, tmp_path, "--processes", "2"),

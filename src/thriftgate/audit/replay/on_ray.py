@@ -8,7 +8,7 @@ replayed. Ray does a run again whose process or machine has gone
 from __future__ import annotations
 
 import importlib.util
-import logging
+import socket
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +24,8 @@ from thriftgate.core.errors import ConfigError, ThriftgateError
 
 AHEAD = 2  # runs given to Ray for each of its cores
 RETRIES = 2
+REACH_S = 5.0  # Ray itself tries for minutes
+_ERRORS_ONLY = 40
 OBJECTS_BYTES = 2**28  # of Ray's own store, where one is started here: partitions and results are small
 
 
@@ -40,9 +42,11 @@ def on_ray(address: str, jobs: Sequence[Job], known: Known, processes: int = 0) 
     installed()
     import ray  # noqa: PLC0415  an extra
 
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": _ERRORS_ONLY}
     if address == "local":
         options |= {"num_cpus": processes or None, "object_store_memory": OBJECTS_BYTES, "include_dashboard": False}
+    elif address != "auto":
+        _reach(address)
     try:
         ray.init(address=address, **options)
     except (ConnectionError, RuntimeError, ValueError, ImportError, TimeoutError) as error:
@@ -51,6 +55,15 @@ def on_ray(address: str, jobs: Sequence[Job], known: Known, processes: int = 0) 
         return _Cluster(ray, jobs, known).run()
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raises ConfigError where nobody listens there."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), REACH_S).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise ConfigError(f"--engine ray: no cluster at {address}: {error}") from None
 
 
 class _Cluster:
