@@ -56,9 +56,7 @@ class Chosen(NamedTuple):
 
 
 CHOSEN = tuple(
-    Chosen(f"{case.name}, {'next turn' if known else 'new'}", case, known)
-    for case in CASES
-    for known in (True, False)
+    Chosen(f"{case.name}, {'next turn' if known else 'new'}", case, known) for case in CASES for known in (True, False)
 )
 
 

@@ -88,7 +88,7 @@ def _parse(arguments: Sequence[str] | None) -> tuple[Asked, bool, Path | None]:
     parser.add_argument("--minutes", type=float, default=36.0, help="of load; 36 are a day at the usual speed")
     parser.add_argument("--speed", type=float, default=40.0, help="seconds that pass for gateway and simulator in one")
     parser.add_argument("--rate", type=float, default=1.0, help="calls in each of their seconds")
-    parser.add_argument("--fill", type=int, default=330, help="conversations of 800 messages that fill the memories before")
+    parser.add_argument("--fill", type=int, default=80_000, help="calls that fill the gateway's memories before")
     parser.add_argument("--keys", type=positive, default=40, help="virtual keys")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="keep ledger and logs in this folder")

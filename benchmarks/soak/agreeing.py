@@ -6,7 +6,6 @@ import sqlite3
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -17,6 +16,24 @@ select message_id, usage_source, (select -pico from postings where entry = id an
 """
 _OPEN = "select count(*) from holds where id not in (select id from entries)"
 _PICO = 10**12
+
+
+class Billed(Struct, frozen=True):
+    """A line of the simulator's bill, as far as it matters here."""
+
+    message_id: str
+    outcome: str
+    cost_usd: str
+
+    @property
+    def pico(self) -> int:
+        return int(Decimal(self.cost_usd) * _PICO)
+
+
+class Bill(Struct, frozen=True):
+    """What `GET /_sim/bill` tells."""
+
+    calls: list[Billed]
 
 
 class Agreement(Struct, frozen=True):
@@ -42,18 +59,17 @@ class Agreement(Struct, frozen=True):
         return not (self.wrong or self.missing or self.doubled or self.open_holds)
 
 
-def agreement(ledger: Path, bill: list[dict[str, Any]]) -> Agreement:
-    """Ask after the gateway has stopped. A call that broke off is on the bill with its `fault`, or as one whose client
-    left."""
-    billed = {call["message_id"]: call for call in bill}
+def agreement(ledger: Path, bill: Bill) -> Agreement:
+    """Ask after the gateway has stopped."""
+    billed = {call.message_id: call for call in bill.calls}
     with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as books:
         rows = [(str(message), str(source), int(pico or 0)) for message, source, pico in books.execute(_ENTRIES)]
     exact = {message: pico for message, source, pico in rows if source == "exact" and message}
     told = [message for message, source, _ in rows if message and source != "none"]  # else an earlier answer, given again
-    wrong = [name for name, pico in exact.items() if name not in billed or _pico(billed[name]) != pico]
+    wrong = [name for name, pico in exact.items() if name not in billed or billed[name].pico != pico]
     known = set(told)
     unknown = [name for name, call in billed.items() if name not in known]
-    missing = [name for name in unknown if billed[name]["outcome"] not in ("cut", "faulty")]
+    missing = [name for name in unknown if billed[name].outcome not in ("cut", "faulty")]
     estimated = [(message, pico) for message, source, pico in rows if source == "estimated"]
     return Agreement(
         entries=len(rows),
@@ -63,10 +79,10 @@ def agreement(ledger: Path, bill: list[dict[str, Any]]) -> Agreement:
         doubled=len(told) - len(known),
         open_holds=open_holds(ledger),
         booked_usd=usd_from_pico(sum(exact.values())),
-        billed_usd=usd_from_pico(sum(_pico(billed[name]) for name in exact if name in billed)),
+        billed_usd=usd_from_pico(sum(billed[name].pico for name in exact if name in billed)),
         estimated=len(estimated),
         estimated_booked_usd=usd_from_pico(sum(pico for _, pico in estimated)),
-        estimated_billed_usd=usd_from_pico(sum(_pico(call) for name, call in billed.items() if name not in exact)),
+        estimated_billed_usd=usd_from_pico(sum(call.pico for name, call in billed.items() if name not in exact)),
     )
 
 
@@ -74,7 +90,3 @@ def open_holds(ledger: Path) -> int:
     """How many calls are under way, or wait in batches."""
     with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as books:
         return int(books.execute(_OPEN).fetchone()[0])
-
-
-def _pico(call: dict[str, Any]) -> int:
-    return int(Decimal(call["cost_usd"]) * _PICO)

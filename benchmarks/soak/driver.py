@@ -17,6 +17,7 @@ from benchmarks.soak.traffic import Asked, Traffic, expected
 PAGES = ("", "/live", "/cache", "/quality", "/keys", "/budgets", "/alerts", "/batches", "/settings")
 POLL_S, LOOK_S, BATCH_EVERY_S, BATCH_ROWS = 0.5, 2.0, 10.0, 12
 UNDER_WAY_MAX = 400
+AT_ONCE, CONNECTIONS = 24, 48
 PATIENCE_S = 60.0
 _VERSION = {"anthropic-version": "2023-06-01", "content-type": "application/json"}
 
@@ -63,14 +64,19 @@ class Clients:
     async def connected(self) -> AsyncIterator[Clients]:
         """While this lasts they can talk."""
         timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=60)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as self._session:
             yield self
 
     async def fill(self, calls: int) -> None:
-        """So many very long conversations, a few at a time."""
-        for first in range(0, calls, 4):
-            await asyncio.gather(*(self._ask(self._traffic.long(at)) for at in range(first, min(calls, first + 4))))
+        """So many turns as fast as they are answered."""
+        left = iter(range(calls))
+
+        async def some() -> None:
+            for _ in left:
+                await self._ask(self._traffic.turn())
+
+        await asyncio.gather(*(some() for _ in range(AT_ONCE)))
 
     async def load(self, seconds: float, rate: float) -> None:
         """Calls for so long at so many a second, then wait for those under way. Pages, metrics and batches beside them."""
@@ -93,11 +99,15 @@ class Clients:
         """What the gateway tells of its process."""
         return await self.document("/_soak/state")
 
-    async def document(self, path: str, url: str = "") -> dict[str, Any]:
-        """A JSON document."""
-        async with self._session.get((url or self._url) + path, headers={"x-api-key": self._root}) as response:
-            found: dict[str, Any] = msgspec.json.decode(await response.read())
-            return found
+    async def document(self, path: str) -> dict[str, Any]:
+        """A JSON document of the gateway's."""
+        found: dict[str, Any] = msgspec.json.decode(await self.raw(self._url + path))
+        return found
+
+    async def raw(self, url: str) -> bytes:
+        """Whatever stands there."""
+        async with self._session.get(url, headers={"x-api-key": self._root}) as response:
+            return await response.read()
 
     async def change(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """A request to the administrators' API. Raises RuntimeError where it is refused."""

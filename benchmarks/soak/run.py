@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from benchmarks.gateway.process import Child, StartError
-from benchmarks.soak.agreeing import Agreement, agreement, open_holds
+from benchmarks.soak.agreeing import Agreement, Bill, agreement, open_holds
 from benchmarks.soak.driver import Clients, Seen
 from benchmarks.soak.traffic import Traffic
 from benchmarks.soak.watching import Look, look
@@ -140,7 +141,7 @@ async def _soak(asked: Asked, folder: Path, gateway: str, provider: str, *, root
         after = await clients.state()
         objects = await clients.document("/_soak/objects") if os.environ.get("SOAK_OBJECTS") else {}
         child.stop()
-        bill = await clients.document("/_sim/bill", provider)
+        bill = await clients.raw(f"{provider}/_sim/bill")
     say("comparing the books with the bill")
     for name, count in objects.items():
         say(f"{count:10,}  {name}")
@@ -148,7 +149,7 @@ async def _soak(asked: Asked, folder: Path, gateway: str, provider: str, *, root
         asked,
         looks,
         clients.seen,
-        agreement(folder / "ledger.db", bill["calls"]),
+        agreement(folder / "ledger.db", msgspec.json.decode(bill, type=Bill)),
         after["collector"],
         idle_mb,
         filled_mb,

@@ -18,8 +18,33 @@ MODELS = (
 )
 MESSAGES = "/v1/messages"
 APPS, LIVE, TURNS_MAX = 24, 240, 12
-FILL_MESSAGES = 800
-_WORDS = ["river", "harbour", "ledger", "lantern", "meadow", "copper", "signal", "orchard", "window", "garden", "letter", "bridge", "market", "winter", "station", "morning", "engine", "paper", "island", "travel", "record", "silver", "journey", "weather", "kitchen"]
+_WORDS = [
+    "river",
+    "harbour",
+    "ledger",
+    "lantern",
+    "meadow",
+    "copper",
+    "signal",
+    "orchard",
+    "window",
+    "garden",
+    "letter",
+    "bridge",
+    "market",
+    "winter",
+    "station",
+    "morning",
+    "engine",
+    "paper",
+    "island",
+    "travel",
+    "record",
+    "silver",
+    "journey",
+    "weather",
+    "kitchen",
+]
 _TOOL = {
     "name": "look_up",
     "description": "Looks a name up in the register.",
@@ -76,12 +101,9 @@ class Traffic:
         work, weights = zip(*self._kinds, strict=True)
         return self._draw.choices(work, weights)[0]()  # type: ignore[no-any-return]
 
-    def long(self, number: int) -> Asked:
-        """A conversation with so many short messages that bounded memories of prefixes are soon full."""
-        roles = ("user", "assistant")
-        messages = [{"role": roles[at % 2], "content": f"fill {number}.{at}"} for at in range(FILL_MESSAGES - 1)]
-        body = {"model": MODELS[number % len(MODELS)], "max_tokens": 16, "messages": messages}
-        return Asked("fill", number % (self._keys - 1), msgspec.json.encode(body))
+    def turn(self) -> Asked:
+        """A turn of a conversation, whatever else clients do."""
+        return self._turn("fill")
 
     def batch(self, requests: int) -> Asked:
         """A batch of the client's own."""

@@ -61,6 +61,7 @@ class Gateway:
         self._sessions: Sessions | None = None
         self._oidc: Oidc | None = None
         self._kept = open_kept(settings)
+        self._rooms: Rooms | None = None  # as they stay, once the gateway has started
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -128,6 +129,8 @@ class Gateway:
     @property
     def rooms(self) -> Rooms:
         """What handlers are handed, once the gateway has started. Raises LedgerError before."""
+        if self._rooms is not None:
+            return self._rooms
         engine = self.engine
         if self._clients is None:
             self._clients = open_clients(engine, self.settings)
@@ -168,6 +171,7 @@ class Gateway:
                 self._proof = await open_proof(self._engine, self.settings, self._queue)
                 await self.rooms.clients.start()
                 self._alerts = await open_alerts(self._engine, self.settings)
+            self._rooms = self.rooms
         except ThriftgateError as error:
             self.failure = error
             if self._engine is not None:
