@@ -12,6 +12,7 @@ from benchmarks.profile.clocks import Cost, Spent
 REST_LOOP = "server: event loop, sockets, the rest of this thread"
 REST_WRITER = "thread: the rest of it"
 OTHERS = "other threads"
+WRITER = "ledger-writer"
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -33,14 +34,15 @@ class Row(NamedTuple):
 
 
 class Account(NamedTuple):
-    """One case. `rows` add up to `accounted_us`; `plain_us` is what a call costs without clocks, `clocks_us` what they add by
-    their own account."""
+    """One case. `rows` add up to `accounted_us`; `plain_us` is what a call costs without clocks, measured in turn with it;
+    `clocks_us` is what was taken out for the clocks, which cost `factor` times what they do in an empty loop."""
 
     case: str
     calls: int
     plain_us: float
     accounted_us: float
     clocks_us: float
+    factor: float
     rows: tuple[Row, ...]
 
     @property
@@ -49,47 +51,61 @@ class Account(NamedTuple):
         return self.accounted_us / self.plain_us - 1.0
 
 
+class _Costs(NamedTuple):
+    """Of an entry of a function, and of a step of a coroutine, nanoseconds."""
+
+    plain: Cost
+    step: Cost
+
+    def times(self, factor: float) -> _Costs:
+        scaled = [Cost(cost.inside * factor, cost.outside * factor) for cost in self]
+        return _Costs(*scaled)
+
+    def within(self, spent: Spent) -> float:
+        """What clocks have put into the time of this stage."""
+        own = spent.entered * self.plain.inside + spent.entered_steps * self.step.inside
+        return own + spent.within * self.plain.outside + spent.within_steps * self.step.outside
+
+    def around(self, stages: Mapping[str, Spent]) -> float:
+        """What clocks of a thread's outermost stages have put into the rest of it."""
+        entered = sum(one.entered - one.within for one in stages.values())
+        stepped = sum(one.entered_steps - one.within_steps for one in stages.values())
+        return entered * self.plain.outside + stepped * self.step.outside
+
+
 def account(case: str, calls: int, plain_us: float, spans: tuple[Read, Read], costs: tuple[Cost, Cost]) -> Account:
-    """`spans` are the readings before and after, `costs` those of an entry of a function and of a coroutine's step."""
+    """`spans` are the readings before and after, `costs` those of an empty loop: of a function and of a coroutine's step. In
+    the midst of a call, with cold caches, clocks cost more than there: how much more is what both gateways differ by."""
     before, after = spans
-    rows: dict[str, list[float]] = {}
-    thread_ns: dict[str, float] = {}
-    clocks_ns: dict[str, float] = {}
-    for thread, stages in after.stages.items():
-        for stage, spent in stages.items():
-            own, taken = _own(spent, costs)
-            row = rows.setdefault(stage, [0.0, 0.0])
-            row[0] += own
-            row[1] += spent.entered + spent.entered_steps
-            thread_ns[thread] = thread_ns.get(thread, 0.0) + spent.own_ns
-            clocks_ns[thread] = clocks_ns.get(thread, 0.0) + taken
-    outside = _outside(after.stages, costs)
-    loop, writer = after.loop_ns - before.loop_ns, after.writer_ns - before.writer_ns
-    others = after.process_ns - before.process_ns - loop - writer
-    named_writer = sum(ns for thread, ns in thread_ns.items() if thread == "ledger-writer")
-    named_loop = thread_ns.get(after.loop, 0.0)
-    rows[REST_LOOP] = [loop - named_loop - outside.get(after.loop, 0.0), 0.0]
-    rows[REST_WRITER] = [writer - named_writer - outside.get("ledger-writer", 0.0), 0.0]
-    rows[OTHERS] = [others - sum(thread_ns.values()) + named_writer + named_loop, 0.0]
+    empty = _Costs(*costs)
+    whole_us = (after.process_ns - before.process_ns) / calls / 1e3
+    taken_us = sum(_taken(stages, empty) for stages in after.stages.values()) / calls / 1e3
+    factor = max(0.0, (whole_us - plain_us) / taken_us) if taken_us else 0.0
+    rows = _rows(before, after, empty.times(factor))
     found = tuple(Row(name, ns / calls / 1e3, entered / calls) for name, (ns, entered) in rows.items())
-    taken_us = (sum(clocks_ns.values()) + sum(outside.values())) / calls / 1e3
-    return Account(case, calls, plain_us, sum(row.us for row in found), taken_us, found)
+    return Account(case, calls, plain_us, sum(row.us for row in found), taken_us * factor, factor, found)
 
 
-def _own(spent: Spent, costs: tuple[Cost, Cost]) -> tuple[float, float]:
-    """Nanoseconds of a stage without its clocks, and what these took."""
-    plain, steps = costs
-    taken = spent.entered * plain.inside + spent.entered_steps * steps.inside
-    taken += spent.within * plain.outside + spent.within_steps * steps.outside
-    return spent.own_ns - taken, taken
+def _taken(stages: Mapping[str, Spent], costs: _Costs) -> float:
+    return sum(costs.within(spent) for spent in stages.values()) + costs.around(stages)
 
 
-def _outside(stages: Mapping[str, Mapping[str, Spent]], costs: tuple[Cost, Cost]) -> dict[str, float]:
-    """What clocks of outermost stages took of the rest of each thread."""
-    plain, steps = costs
-    found: dict[str, float] = {}
-    for thread, named in stages.items():
-        entered = sum(one.entered - one.within for one in named.values())
-        stepped = sum(one.entered_steps - one.within_steps for one in named.values())
-        found[thread] = entered * plain.outside + stepped * steps.outside
-    return found
+def _rows(before: Read, after: Read, costs: _Costs) -> dict[str, tuple[float, float]]:
+    """Nanoseconds and entries by stage, and what is left of each thread."""
+    rows: dict[str, tuple[float, float]] = {}
+    left: dict[str, float] = {
+        after.loop: after.loop_ns - before.loop_ns,
+        WRITER: after.writer_ns - before.writer_ns,
+    }
+    others = after.process_ns - before.process_ns - sum(left.values())
+    for thread, stages in after.stages.items():
+        named = sum(spent.own_ns for spent in stages.values()) + costs.around(stages)
+        if thread in left:
+            left[thread] -= named
+        else:
+            others -= named
+        for stage, spent in stages.items():
+            ns, entered = rows.get(stage, (0.0, 0.0))
+            rows[stage] = ns + spent.own_ns - costs.within(spent), entered + spent.entered + spent.entered_steps
+    rest = {REST_LOOP: left[after.loop], REST_WRITER: left[WRITER], OTHERS: others}
+    return rows | {name: (ns, 0.0) for name, ns in rest.items()}

@@ -49,12 +49,11 @@ class _Thread(threading.local):
 
 
 class Clocks:
-    """One per process. `on` is off until the load is warm."""
+    """One per process."""
 
     def __init__(self) -> None:
         self._thread = _Thread()
         self._all: dict[str, dict[str, Spent]] = {}
-        self._calls_began_ns = 0
         gc.callbacks.append(self._collected)
 
     def spent(self) -> dict[str, dict[str, Spent]]:
@@ -141,24 +140,40 @@ class _Steps:
             except GeneratorExit:
                 coroutine.close()
                 raise
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  handed on to the coroutine
                 argument, step = error, coroutine.throw
 
 
-def put_on(clocks: Clocks, stage: str, place: str) -> None:
-    """Put a clock around `module:name` or `module:Class.name`, wherever it was imported to. Raises AttributeError where there is
-    no such function."""
-    module_name, _, dotted = place.partition(":")
+class Place(NamedTuple):
+    """A function, and where it stands: in a module, or a class. `plain` is what stands there."""
+
+    owner: Any
+    name: str
+    plain: Any
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        found: Callable[..., Any] = self.plain.__func__ if isinstance(self.plain, staticmethod) else self.plain
+        return found
+
+
+def place_of(text: str) -> Place:
+    """What `module:name` or `module:Class.name` names. Raises AttributeError where there is no such function."""
+    module_name, _, dotted = text.partition(":")
     owner: Any = importlib.import_module(module_name)
     *path, name = dotted.split(".")
     for part in path:
         owner = getattr(owner, part)
-    plain = inspect.getattr_static(owner, name)
-    function = plain.__func__ if isinstance(plain, staticmethod) else plain
-    timed = clocks.timed(stage, function)
+    return Place(owner, name, inspect.getattr_static(owner, name))
+
+
+def put_on(clocks: Clocks, stage: str, text: str) -> None:
+    """Put a clock around a function, wherever it was imported to. Raises AttributeError where it is not there."""
+    owner, name, plain = place = place_of(text)
+    timed = clocks.timed(stage, place.function)
     setattr(owner, name, staticmethod(timed) if isinstance(plain, staticmethod) else timed)
     for module in list(sys.modules.values()) if isinstance(owner, ModuleType) else ():
-        if getattr(module, "__dict__", {}).get(name) is function:
+        if getattr(module, "__dict__", {}).get(name) is place.function:
             setattr(module, name, timed)
 
 

@@ -57,8 +57,11 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("relay: stream", (f"{_ENGINE}.reply:StreamReply.read", f"{_ENGINE}.reply:StreamReply.leave")),
     (
         "relay: meter",
-        ("thriftgate.wire.meter:StreamMeter.feed", "thriftgate.wire.meter:StreamMeter.reading")
-        + ("thriftgate.wire.anthropic_messages:AnthropicMessages.read",),
+        (
+            "thriftgate.wire.meter:StreamMeter.feed",
+            "thriftgate.wire.meter:StreamMeter.reading",
+            "thriftgate.wire.anthropic_messages:AnthropicMessages.read",
+        ),
     ),
     ("relay: headers", (f"{_ENGINE}.reply:reply_headers",)),
     ("settle: in between", (f"{_ENGINE}.carrying:Carrier.settle",)),
@@ -68,8 +71,13 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("settle: explain the miss", (f"{_ENGINE}.settle:_missed",)),
     (
         "settle: lengths, accounts",
-        (f"{_ENGINE}.carrying:Carrier.learn_length", f"{_ENGINE}.carrying:Carrier.keep_account")
-        + (f"{_ENGINE}.engine:Engine._booked", f"{_ENGINE}.guarding:Guarding.settled", f"{_ENGINE}.turns:Turns.settled"),
+        (
+            f"{_ENGINE}.carrying:Carrier.learn_length",
+            f"{_ENGINE}.carrying:Carrier.keep_account",
+            f"{_ENGINE}.engine:Engine._booked",
+            f"{_ENGINE}.guarding:Guarding.settled",
+            f"{_ENGINE}.turns:Turns.settled",
+        ),
     ),
     ("ledger: hand over, wake", ("thriftgate.ledger.sql:SqlLedger.hold", "thriftgate.ledger.sql:SqlLedger.settle")),
     ("ledger: who hears of it", ("thriftgate.ledger.sql:SqlLedger.settled",)),
@@ -80,8 +88,11 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("thread: insert rows", ("thriftgate.ledger.sql_writing:_insert_rows",)),
     (
         "thread: budgets",
-        ("thriftgate.ledger.sql_budgets:Till.take", "thriftgate.ledger.sql_budgets:Till.settle")
-        + ("thriftgate.ledger.sql_budgets:Till.write",),
+        (
+            "thriftgate.ledger.sql_budgets:Till.take",
+            "thriftgate.ledger.sql_budgets:Till.settle",
+            "thriftgate.ledger.sql_budgets:Till.write",
+        ),
     ),
     ("thread: roll-ups", ("thriftgate.ledger.sql_rollups:add",)),
     *((f"plan: {lever.id}", (f"{type(lever).__module__}:{type(lever).__qualname__}.propose",)) for lever in LEVERS),

@@ -46,14 +46,16 @@ def tables(soaked: Soaked, judged: Verdict) -> str:
     rows += [[one.kind, *(f"{figure:,.1f}" for figure in one[1:])] for one in judged.drifts]
     hours = asked.seconds * asked.speed / 3600
     first, last = looks[0], looks[-1]
+    mb = (f"{slope.slope:+.1f} MB per million calls", f"{slope.low:+.1f} to {slope.high:+.1f}", f"bound {SLOPE_MB:g}")
+    booked = f"{books.entries:,} entries, {books.exact:,} exact at ${books.booked_usd}, billed ${books.billed_usd}"
+    broke = f"{books.estimated} broke off, booked at ${books.estimated_booked_usd}, billed ${books.estimated_billed_usd}"
     lines = [
-        f"{hours:.1f} h in {asked.seconds / 60:.1f} min: {seen.answered:,} calls of {asked.keys} keys, {asked.rate:g} a second",
-        f"memory: idle {soaked.idle_mb:.0f} MB, memories filled {soaked.filled_mb:.0f}, end {last.rss_mb:.0f}; after warm-up"
-        f" {slope.slope:+.1f} MB per million calls, 95 % interval {slope.low:+.1f} to {slope.high:+.1f} (bound {SLOPE_MB:g})",
-        f"file descriptors {first.descriptors} to {last.descriptors}, threads {first.threads} to {last.threads},"
-        f" tasks {first.tasks} to {last.tasks}, {soaked.tasks_after} when idle again",
-        f"books: {books.entries:,} entries, {books.exact:,} exact at ${books.booked_usd}, billed ${books.billed_usd};"
-        f" {books.estimated} broke off, booked at ${books.estimated_booked_usd}, billed ${books.estimated_billed_usd}",
+        f"{hours:.1f} h in {asked.seconds / 60:.1f} min: {seen.answered:,} calls, {asked.keys} keys, {asked.rate:g} a second",
+        f"memory, MB: idle {soaked.idle_mb:.0f}, memories filled {soaked.filled_mb:.0f}, at the end {last.rss_mb:.0f}",
+        f"after warm-up: {mb[0]}, 95 % interval {mb[1]} ({mb[2]})",
+        f"file descriptors {first.descriptors} to {last.descriptors}, threads {first.threads} to {last.threads}",
+        f"tasks {first.tasks} to {last.tasks}, {soaked.tasks_after} when idle again",
+        f"books: {booked}; {broke}",
         f"answers: {', '.join(f'{name}: {count:,}' for name, count in sorted(seen.statuses.items()))}",
         f"calls not made in time: {seen.late}; wrong: {dict(seen.wrong) or 'none'}",
         f"collector: {soaked.collector}",
@@ -90,11 +92,13 @@ def _parse(arguments: Sequence[str] | None) -> tuple[Asked, bool, Path | None]:
     parser.add_argument("--rate", type=float, default=1.0, help="calls in each of their seconds")
     parser.add_argument("--fill", type=int, default=80_000, help="calls that fill the gateway's memories before")
     parser.add_argument("--keys", type=positive, default=40, help="virtual keys")
+    parser.add_argument("--short", action="store_true", help="one minute and 1,500 calls before it; no slope is judged")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="keep ledger and logs in this folder")
     parser.add_argument("--json", action="store_true")
     found = parser.parse_args(arguments)
-    asked = Asked(found.minutes * 60, found.speed, found.rate, found.fill, found.keys, found.seed)
+    seconds, fill = (60.0, 1_500) if found.short else (found.minutes * 60, found.fill)
+    asked = Asked(seconds, found.speed, found.rate, fill, found.keys, found.seed, found.short)
     return asked, found.json, found.keep
 
 

@@ -38,7 +38,7 @@ class Bill(Struct, frozen=True):
 
 class Agreement(Struct, frozen=True):
     """`exact` entries were told their usage to the end. `wrong` of them are not on the bill, or at another price;
-    `missing` are billed messages that were whole and are in no entry; `doubled` messages are billed to two. `estimated` calls
+    `missing` are billed messages that were whole and are in no entry; `doubled` ones are billed to two. `estimated` calls
     broke off: what they are booked at and what they were billed stand beside each other."""
 
     entries: int

@@ -1,4 +1,4 @@
-"""One soak: start the simulator and the gateway, make keys and budgets, load, look, stop, compare the books with the bill."""
+"""One soak: start simulator and gateway, make keys and budgets, load, look, stop, compare the books with the bill."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ LEVERS = ("reuse.exact", "cache.breakpoints", "batch.defer", "compress.json", "a
 
 
 class Asked(Struct, frozen=True):
-    """How long, how fast, how much. `speed` seconds of the clocks pass in one; `rate` calls come in each of theirs."""
+    """How long, how fast, how much. `speed` seconds of the clocks pass in one; `rate` calls come in each of theirs; before
+    them `fill` calls as fast as may be. A `short` one is too short for a slope."""
 
     seconds: float
     speed: float
@@ -70,6 +71,7 @@ class Asked(Struct, frozen=True):
     fill: int
     keys: int
     seed: int
+    short: bool = False
 
 
 class Soaked(Struct, frozen=True):

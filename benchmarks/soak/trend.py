@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 BLOCKS = 30
@@ -48,5 +49,5 @@ def trend(points: Sequence[tuple[float, float]], blocks: int = BLOCKS) -> Trend:
 def _medians(points: Sequence[tuple[float, float]], blocks: int) -> list[tuple[float, float]]:
     blocks = min(blocks, len(points))
     cuts = [round(len(points) * at / blocks) for at in range(blocks + 1)]
-    parts = [points[a:b] for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+    parts = [points[a:b] for a, b in pairwise(cuts) if b > a]
     return [(statistics.median(x for x, _ in part), statistics.median(y for _, y in part)) for part in parts]

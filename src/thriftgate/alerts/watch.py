@@ -241,9 +241,7 @@ class Watch:
         self._board, self._since_us = board, now_us
         self._recalled = self._tasks.spawn(self._recall(board, now_us)) if rules else None
 
-    async def _repeat(
-        self, turn: Callable[[], Awaitable[float | None]], wake: asyncio.Event, gather_s: float = 0.0
-    ) -> None:
+    async def _repeat(self, turn: Callable[[], Awaitable[float | None]], wake: asyncio.Event, gather_s: float = 0.0) -> None:
         """Take turns until closed: each tells in how many seconds the next is due, None for when it is woken, and what
         comes within `gather_s` of that is taken with it."""
         while not self._closed:

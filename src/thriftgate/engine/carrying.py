@@ -191,8 +191,7 @@ class Carrier:
         """A whole answer, put together from a stream that is ended where it is complete."""
         found = await gather(incoming, prepared.dialect.meter(), early)
         ending = replace(
-            ending,
-            outcome=found.outcome, reading=found.reading, note=found.note, latency_ms=self._since(started)
+            ending, outcome=found.outcome, reading=found.reading, note=found.note, latency_ms=self._since(started)
         )
         entry = await self.settle(prepared, ending)
         if found.raised is not None:

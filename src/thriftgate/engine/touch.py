@@ -189,8 +189,7 @@ class Toucher:
             if not ending.status:
                 self._failover.unanswered(prepared, error)
             ending = replace(
-                ending,
-                outcome=outcome_of(error), note=type(error).__name__, may_be_billed=not isinstance(error, UNSENT)
+                ending, outcome=outcome_of(error), note=type(error).__name__, may_be_billed=not isinstance(error, UNSENT)
             )
         ending = replace(ending, latency_ms=milliseconds(self._clock.monotonic_s() - started))
         return Exchange(ending, headers, body, raised, standings)
