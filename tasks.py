@@ -7,6 +7,7 @@
     python3 tasks.py deep [ARGS]      the property tests with many more examples
     python3 tasks.py kill [ARGS]      kill -9 in the middle of calls, fifty times, and count the books
     python3 tasks.py kill-batch       kill -9 of the batch runner, thirty times over 100,000 jobs, and count the books
+    python3 tasks.py soak             a minute of mixed traffic: memory, descriptors, the books against the bill
     python3 tasks.py bench NAME       one benchmark, such as: gateway
     python3 tasks.py recipes [ARGS]   docs/guides/recipes.md with the real clients, installed into .cache (1.3 GB)
     python3 tasks.py lock [recipes]   resolve the dependencies anew into requirements.lock, or those clients
@@ -54,6 +55,7 @@ STEPS: dict[str, tuple[Command, ...]] = {
     "deep": ((*PYTEST, "--hypothesis-profile=deep"),),
     "kill": (("-m", "tests.sim.kill", "--kills", "50"),),
     "kill-batch": (("-m", "benchmarks.batch", "kill"),),
+    "soak": (("-m", "benchmarks.soak", "--short"),),
 }
 """What each task runs, as arguments of Python. The last step takes what else stood on the command line."""
 

@@ -182,18 +182,18 @@ def calibrated() -> tuple[Cost, Cost]:
     clocks = Clocks()
     gc.callbacks.pop()
     plain = clocks.timed("inner", _nothing)
-    alone_ns = _per_call(lambda: [_nothing() for _ in range(_TRIALS)])
+    alone_ns = _per_call(_nothing)
     clocks.enter("outer")
-    with_ns = _per_call(lambda: [plain() for _ in range(_TRIALS)])
+    with_ns = _per_call(plain)
     clocks.leave()
     found = clocks._all[threading.current_thread().name]  # noqa: SLF001  its own test of itself
     inside = found["inner"].own_ns / found["inner"].entered
     whole = with_ns - alone_ns
     function = Cost(min(inside, whole), max(0.0, whole - inside))
     steps = clocks.timed("steps", _waits_not)
-    bare_ns = _per_call(lambda: [_run(_waits_not()) for _ in range(_TRIALS)])
+    bare_ns = _per_call(lambda: _run(_waits_not()))
     clocks.enter("outer")
-    timed_ns = _per_call(lambda: [_run(steps()) for _ in range(_TRIALS)])
+    timed_ns = _per_call(lambda: _run(steps()))
     clocks.leave()
     inside = found["steps"].own_ns / found["steps"].entered_steps
     whole = timed_ns - bare_ns
@@ -215,10 +215,11 @@ def _run(coroutine: Any) -> None:
         return
 
 
-def _per_call(work: Callable[[], object]) -> float:
+def _per_call(work: Callable[[], None]) -> float:
     took = []
     for _ in range(3):
         began = _now()
-        work()
+        for _ in range(_TRIALS):
+            work()
         took.append((_now() - began) / _TRIALS)
     return min(took)

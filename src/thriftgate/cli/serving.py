@@ -11,8 +11,11 @@ from typing import Any
 
 import uvicorn
 
-from thriftgate.cli.one_write import OneWriteProtocol
 from thriftgate.core.errors import ConfigError
+
+# New objects before the collector looks at them, and how many such looks before one at those that outlived the first: chosen by
+# what it costs a call and for how long calls stand still (benchmarks/README.md, "The garbage collector").
+COLLECTED = (20_000, 5, 100)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -46,7 +49,7 @@ def serve_app(
     config = uvicorn.Config(
         app,
         loop="auto",
-        http=OneWriteProtocol,
+        http="httptools",
         ws="none",
         lifespan="on",
         log_level="warning",
@@ -81,7 +84,7 @@ class _Server(uvicorn.Server):
             # What lives now lives for ever: keep it out of the collector's way.
             gc.collect()
             gc.freeze()
-            gc.set_threshold(20_000, 20, 20)
+            gc.set_threshold(*COLLECTED)
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

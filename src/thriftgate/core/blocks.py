@@ -70,7 +70,7 @@ class Block(Struct, frozen=True, gc=False):
         return (self.section, self.index)
 
 
-class Run(Struct, frozen=True):
+class Run(Struct, frozen=True, gc=False):
     """Blocks that are read together: the tool list, the system prompt, or one message.
 
     `speaks` in a message of the user that is more than tool results; `thinks` where thinking was sent back, `compacts` where
