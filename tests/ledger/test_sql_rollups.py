@@ -11,9 +11,11 @@ import pytest
 
 from tests.contracts.check_ledger import entry_of, hold_of
 from tests.ledger.scans import START_US
+from tests.postgres_books import fresh_books
 from thriftgate.core.control.whose import Whose
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger import sql_rollups
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.rollup_columns import OTHER, WAY_COLUMNS, WHO
 from thriftgate.ledger.sql import SqlLedger
@@ -40,7 +42,7 @@ async def told(ledger: SqlLedger, by: By = "") -> list[SpendCell]:
 
 
 async def rows(ledger: SqlLedger, table: str) -> int:
-    def count(connection: sqlite3.Connection) -> int:
+    def count(connection: Connection) -> int:
         return int(connection.execute(f"select count(*) from {table}").fetchone()[0])
 
     return await ledger.ask(count)
@@ -58,7 +60,7 @@ async def test_a_call_that_is_not_booked_is_not_counted(ledger: SqlLedger) -> No
 
 
 async def test_a_call_that_cannot_be_counted_is_not_booked(ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_connection: sqlite3.Connection, _entries: object) -> None:
+    def full(_connection: Connection, _entries: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(sql_rollups, "add", full)
@@ -132,7 +134,7 @@ async def test_one_transaction_counts_as_many_of_their_own(ledger: SqlLedger) ->
     sums = ", ".join(WAY_COLUMNS)
     cells = f"select hours, slot, task, {sums} from rollup_ways w join rollup_dims d on d.id = w.dims order by 1, 2, 3"
 
-    def count(connection: sqlite3.Connection) -> list[object]:
+    def count(connection: Connection) -> list[object]:
         before = connection.execute(cells).fetchall()
         for table in ("cells", "ways", "parts", "prompts", "room"):
             connection.execute(f"delete from rollup_{table}")
@@ -144,3 +146,33 @@ async def test_one_transaction_counts_as_many_of_their_own(ledger: SqlLedger) ->
         await ledger.settle(entry)
     one_by_one, together = await ledger.transact(count)
     assert one_by_one == together
+
+
+async def test_names_of_a_transaction_that_was_undone_are_not_remembered(ledger: SqlLedger) -> None:
+    def count_and_fail(connection: Connection) -> None:
+        add(connection, [call("a", task="first")])
+        add(connection, [call("b", task="first")])  # finds the names that are not committed
+        raise LedgerError("undone")
+
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="undone"):
+            await ledger.transact(count_and_fail)
+        await ledger.settle(call(f"c{_}", task="second"))
+    await ledger.settle(call("d", task="first"))
+    assert {cell.name: cell.calls for cell in await told(ledger, "task")} == {"first": 1, "second": 2}
+    assert (await ledger.transact(check)).differing == 0
+
+
+async def test_several_writers_add_to_the_same_cells() -> None:
+    place = fresh_books()
+    writers = [SqlLedger.open(place) for _ in range(3)]
+
+    async def settle(at: int, writer: SqlLedger) -> None:
+        order = range(40) if at % 2 else reversed(range(40))  # each makes the same names, in another order
+        await asyncio.gather(*(writer.settle(call(f"e{at}-{of}", task=f"t{of % 20}", key=f"k{of % 3}")) for of in order))
+
+    await asyncio.gather(*(settle(at, writer) for at, writer in enumerate(writers)))
+    assert sum(cell.calls for cell in await told(writers[0], "task")) == 120
+    assert (await writers[0].transact(check)).differing == 0
+    for writer in writers:
+        await writer.close()

@@ -30,9 +30,10 @@ class Cursor(Protocol):
 
 class Connection(Protocol):
     """One connection, within a transaction. `parts_by_month`: the tables with a row for each call are parted
-    (`partitions.py`)."""
+    (`partitions.py`). `learned` is what earlier transactions found that stays true; it is emptied when one is undone."""
 
     parts_by_month: bool
+    learned: dict[str, Any]
 
     @property
     def IntegrityError(self) -> type[Exception]:  # noqa: N802  as DB-API 2.0 names it (peps.python.org/pep-0249)

@@ -60,6 +60,10 @@ class PostgresConnection(psycopg.Connection[Any]):
     cleans = False
     parts_by_month = True
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.learned: dict[str, Any] = {}
+
     def execute(self, question: Any, values: Any = (), **options: Any) -> Any:
         if not isinstance(question, str):
             return super().execute(question, values, **options)
@@ -280,6 +284,7 @@ class PostgresStore:
                 return self._writer
 
     def _undone(self, connection: PostgresConnection) -> None:
+        connection.learned.clear()
         with suppress(psycopg.Error):
             if not connection.closed:
                 connection.execute("rollback")
