@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from thriftgate.core.errors import ConfigError
 from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.stores import are_books, is_url
 
 _T = TypeVar("_T")
 
@@ -33,10 +34,14 @@ def ask_books(path: str, question: Callable[[SqlLedger], Awaitable[_T]]) -> _T:
 
 
 def check_is_ledger(path: str) -> None:
-    """Raises ConfigError unless the file at `path` is a ledger."""
+    """Raises ConfigError unless the file at `path`, or the database, is a ledger, and LedgerError where a server does not answer."""
     hint = "name the right one with --ledger, or set ledger.path"
     if path == ":memory:":
         raise ConfigError(f"the ledger is kept in memory by the gateway and cannot be read from here; {hint}")
+    if is_url(path):
+        if not are_books(path):
+            raise ConfigError(f"there is no ledger in that database yet; {hint}")
+        return
     if not Path(path).is_file():
         raise ConfigError(f"there is no ledger at {path}; {hint}")
     try:

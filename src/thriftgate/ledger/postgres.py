@@ -314,6 +314,15 @@ def connected(path: str, sync: Literal["normal", "full"] = "normal") -> Postgres
     return connection
 
 
+def are_books(path: str) -> bool:
+    """Whether a thriftgate has opened books there. Raises LedgerError."""
+    try:
+        with connected(path) as connection:
+            return bool(connection.execute("select to_regclass('schema_version') is not null").fetchone()[0])
+    except psycopg.Error as error:
+        raise LedgerError(f"cannot read the ledger {without_password(path)}: {_said(error)}") from None
+
+
 def _configured(connection: PostgresConnection) -> None:
     connection.adapters.register_dumper(bool, _Flag)
     connection.adapters.register_loader("numeric", _Number)
