@@ -55,6 +55,9 @@ class Connection(Protocol):
     def lock_tables(self, *tables: str) -> None:
         """Until the transaction ends, be the only one that writes these; others may read them."""
 
+    def join_in_order(self) -> None:
+        """Until the transaction ends, join tables in the order in which a question names them, by their indexes."""
+
     def memory(self, kb: int) -> AbstractContextManager[None]:
         """Meanwhile take so much, for a question about everything."""
 

@@ -50,6 +50,15 @@ _DEFAULTS = {
 }
 _LOCK = "select pg_advisory_xact_lock(hashtextextended(current_schema() || ':' || %s, 0))"
 _LEAD = "select pg_try_advisory_lock(hashtextextended(current_schema() || ':lead', 0))"
+_IN_ORDER = b"; ".join(
+    b"set local " + setting
+    for setting in (
+        b"join_collapse_limit = 1",
+        b"enable_hashjoin = off",
+        b"enable_mergejoin = off",
+        b"enable_seqscan = off",
+    )
+)
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure)
 _T = TypeVar("_T")
 
@@ -114,6 +123,10 @@ class PostgresConnection(psycopg.Connection[Any]):
 
     def lock_tables(self, *tables: str) -> None:
         super().execute(f"lock table {', '.join(tables)} in share row exclusive mode".encode())
+
+    def join_in_order(self) -> None:
+        """PostgreSQL cannot know how little of a table is meant by bounds that stand in another one, and would read all."""
+        super().execute(_IN_ORDER)
 
     @contextmanager
     def memory(self, kb: int) -> Iterator[None]:
@@ -326,6 +339,7 @@ def are_books(path: str) -> bool:
 def _configured(connection: PostgresConnection) -> None:
     connection.adapters.register_dumper(bool, _Flag)
     connection.adapters.register_loader("numeric", _Number)
+    connection.execute(b"set jit = off")  # it takes seconds to make a question quicker that takes milliseconds
 
 
 def with_defaults(path: str) -> str:

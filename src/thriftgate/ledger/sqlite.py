@@ -57,6 +57,9 @@ class SqliteConnection(sqlite3.Connection):
     def lock_tables(self, *tables: str) -> None:
         """The same."""
 
+    def join_in_order(self) -> None:
+        """A `cross join` says so (sqlite.org/optoverview.html, 2026-08)."""
+
     @contextmanager
     def memory(self, kb: int) -> Iterator[None]:
         (pages,) = self.execute("pragma cache_size").fetchone()
