@@ -1,0 +1,37 @@
+"""The `[redis]` table as the engine reads it, and what replicas share by it."""
+
+from __future__ import annotations
+
+from thriftgate.core.errors import ConfigError
+from thriftgate.engine.engine import Engine
+from thriftgate.engine.sharing import Sharing
+from thriftgate.settings import Settings
+from thriftgate.shared.address import read_address
+from thriftgate.shared.counts import Counts
+from thriftgate.shared.lane import Lane
+from thriftgate.shared.scripts import script
+
+
+async def add_shared(engine: Engine, settings: Settings) -> None:
+    """Have the engine share what it must with its replicas, where a server for that is named. One that cannot be reached is
+    waited for in the background. Must run inside the event loop. Raises ConfigError: then the engine is closed."""
+    table = settings.redis
+    url = table.url.get_secret_value()
+    if not url:
+        return
+    try:
+        address = read_address(url, table.ca)
+    except ConfigError:
+        await engine.close()
+        raise
+    calls = Lane(
+        address,
+        script("calls"),
+        tag=f"{table.prefix}:calls",
+        replica=engine.worker_name,
+        timeout_s=table.timeout_s,
+    )
+    counts = Counts(calls, engine.clock, table.on_loss, lambda: 1)
+    engine.sharing = Sharing(calls, counts)
+    engine.limiting.share(counts)
+    await engine.sharing.start(table.timeout_s)
