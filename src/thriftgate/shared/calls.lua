@@ -152,8 +152,10 @@ for at, op in ipairs(cmsgpack.unpack(ARGV[2])) do
     answers[at] = land(id, keys, params)
   elseif code == LOOK then
     answers[at] = redis.call('GET', KEYS[keys[1]]) or ''
+  else
+    answers[at] = 0
   end
 end
-local answer = cmsgpack.pack(answers)
+local answer = cmsgpack.pack({now, answers})
 redis.call('SET', KEYS[1], struct.pack('>s', ARGV[1]) .. answer, 'EX', DONE_S)
 return answer

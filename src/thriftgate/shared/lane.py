@@ -72,6 +72,7 @@ class Lane:
         self._timeout_s = timeout_s
         self.changed: list[Callable[[bool], None]] = []
         self.up = False
+        self.server_us = 0  # the server's clock, when it last answered
         self._connection: Connection | None = None
         self._queue: list[Op] = []
         self._sent: _Batch | None = None
@@ -170,8 +171,9 @@ class Lane:
         self._batches += 1
         self._ops += len(batch.ops)
         self._seconds += asyncio.get_running_loop().time() - batch.sent_s
-        answers = msgspec.msgpack.decode(value) if isinstance(value, bytes) else []
-        for op, answer in zip(batch.ops, answers or (), strict=False):
+        assert isinstance(value, bytes)
+        self.server_us, answers = msgspec.msgpack.decode(value)
+        for op, answer in zip(batch.ops, answers, strict=True):
             if op.heard is not None:
                 op.heard(answer)
         if not self.up:
