@@ -119,8 +119,8 @@ async def build_engine(
     if settings.ledger.keep_days and not beside:
         ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)
     await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
-    await add_shared(engine, settings)
     await engine.recover()
+    await add_shared(engine, settings)
     return engine
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from thriftgate.core.errors import ConfigError
 from thriftgate.engine.engine import Engine
+from thriftgate.engine.hearsay import Hearsay
 from thriftgate.engine.sharing import Sharing
 from thriftgate.settings import Settings
 from thriftgate.shared.address import read_address
 from thriftgate.shared.counts import Counts
 from thriftgate.shared.lane import Lane
+from thriftgate.shared.news import News
 from thriftgate.shared.scripts import script
 
 
@@ -24,14 +26,16 @@ async def add_shared(engine: Engine, settings: Settings) -> None:
     except ConfigError:
         await engine.close()
         raise
-    calls = Lane(
-        address,
-        script("calls"),
-        tag=f"{table.prefix}:calls",
-        replica=engine.worker_name,
-        timeout_s=table.timeout_s,
-    )
-    counts = Counts(calls, engine.clock, table.on_loss, lambda: 1)
-    engine.sharing = Sharing(calls, counts)
+    replica = engine.worker_name
+
+    def lane(name: str) -> Lane:
+        tag = f"{table.prefix}:{name}"
+        return Lane(address, script("calls"), tag=tag, replica=replica, timeout_s=table.timeout_s)
+
+    calls, background = lane("calls"), lane("news")
+    hearsay = Hearsay(engine.knowledge, engine.upstreams.health, engine.clock)
+    news = News(background, replica, hearsay.gathered, hearsay.take_in)
+    counts = Counts(calls, engine.clock, table.on_loss, lambda: news.replicas)
+    engine.sharing = Sharing(calls, background, counts, news, hearsay)
     engine.limiting.share(counts)
     await engine.sharing.start(table.timeout_s)

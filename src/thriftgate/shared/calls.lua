@@ -1,13 +1,14 @@
--- What calls need while they run: limits taken and settled, calls at once counted.
+-- What replicas share while calls run: limits taken and settled, prefixes that are being written, what was learned.
 -- KEYS[1]: the last batch of this replica, with what it was answered. ARGV: number of this batch, its operations.
 -- An operation: code, id, places in KEYS, parameters. All numbers are doubles: whole numbers are exact up to 2^53.
 local DONE_S = 600
-local TAKE, PUT, RENEW, LEAD, LAND, LOOK = 1, 2, 3, 4, 5, 6
+local TAKE, PUT, RENEW, LEAD, LAND, LOOK, TELL = 1, 2, 3, 4, 5, 6, 7
 
-local done = redis.call('GET', KEYS[1])
+local done, again = redis.call('GET', KEYS[1]), false
 if done then
   local number, at = struct.unpack('>s', done)
-  if number == ARGV[1] then return string.sub(done, at) end
+  again = number == ARGV[1]
+  if again and at <= #done then return string.sub(done, at) end
 end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -137,7 +138,31 @@ local function land(id, keys, params)
   return 0
 end
 
-local answers = {}
+-- Tell what is new and hear what the others told. Parameters: the news ('': none), the last that was heard, how long news is
+-- kept (ms), how many bytes to hear at most, after how long a silent replica is gone (microseconds).
+local function tell(id, keys, params)
+  local news, replicas = KEYS[keys[1]], KEYS[keys[2]]
+  local last, kept_ms, bytes = params[2], params[3], 0
+  redis.call('ZADD', replicas, whole(now), id)
+  redis.call('ZREMRANGEBYSCORE', replicas, '-inf', whole(now - params[5]))
+  redis.call('PEXPIRE', replicas, whole(kept_ms))
+  if params[1] ~= '' and not again then
+    redis.call('XADD', news, 'MINID', '~', whole(now / 1000 - kept_ms), '*', id, params[1])
+    redis.call('PEXPIRE', news, whole(2 * kept_ms))
+  end
+  local heard = {}
+  for _, entry in ipairs(redis.call('XRANGE', news, '(' .. last, '+', 'COUNT', 200)) do
+    last = entry[1]
+    if entry[2][1] ~= id then
+      heard[#heard + 1] = entry[2][2]
+      bytes = bytes + #entry[2][2]
+      if bytes > params[4] then break end
+    end
+  end
+  return {redis.call('ZCARD', replicas), last, heard}
+end
+
+local answers, long = {}, false
 for at, op in ipairs(cmsgpack.unpack(ARGV[2])) do
   local code, id, keys, params = op[1], op[2], op[3], op[4]
   if code == TAKE then
@@ -152,10 +177,12 @@ for at, op in ipairs(cmsgpack.unpack(ARGV[2])) do
     answers[at] = land(id, keys, params)
   elseif code == LOOK then
     answers[at] = redis.call('GET', KEYS[keys[1]]) or ''
+  elseif code == TELL then
+    answers[at], long = tell(id, keys, params), true
   else
     answers[at] = 0
   end
 end
 local answer = cmsgpack.pack({now, answers})
-redis.call('SET', KEYS[1], struct.pack('>s', ARGV[1]) .. answer, 'EX', DONE_S)
+redis.call('SET', KEYS[1], struct.pack('>s', ARGV[1]) .. (long and '' or answer), 'EX', DONE_S)
 return answer
