@@ -1,6 +1,6 @@
 -- What replicas share while calls run: limits taken and settled, prefixes that are being written, what was learned.
 -- KEYS[1]: the last batch of this replica, with what it was answered. ARGV: number of this batch, its operations.
--- An operation: code, id, places in KEYS, parameters. All numbers are doubles: whole numbers are exact up to 2^53.
+-- An operation: code, id, places in KEYS, parameters, and the place in ARGV of bytes that go with it. All numbers are doubles: whole numbers are exact up to 2^53.
 local DONE_S = 600
 local TAKE, PUT, RENEW, LEAD, LAND, LOOK, TELL = 1, 2, 3, 4, 5, 6, 7
 
@@ -138,28 +138,29 @@ local function land(id, keys, params)
   return 0
 end
 
--- Tell what is new and hear what the others told. Parameters: the news ('': none), the last that was heard, how long news is
--- kept (ms), how many bytes to hear at most, after how long a silent replica is gone (microseconds).
-local function tell(id, keys, params)
+local reply = {''}  -- the answers in one, then bytes that were heard
+
+-- Tell what is new ('': nothing) and hear what the others told. Parameters: the last that was heard, how long news is kept
+-- (ms), how many bytes to hear at most, after how long a silent replica is gone (microseconds).
+local function tell(id, keys, params, bytes_told)
   local news, replicas = KEYS[keys[1]], KEYS[keys[2]]
-  local last, kept_ms, bytes = params[2], params[3], 0
+  local last, kept_ms, bytes = params[1], params[2], 0
   redis.call('ZADD', replicas, whole(now), id)
-  redis.call('ZREMRANGEBYSCORE', replicas, '-inf', whole(now - params[5]))
+  redis.call('ZREMRANGEBYSCORE', replicas, '-inf', whole(now - params[4]))
   redis.call('PEXPIRE', replicas, whole(kept_ms))
-  if params[1] ~= '' and not again then
-    redis.call('XADD', news, 'MINID', '~', whole(now / 1000 - kept_ms), '*', id, params[1])
+  if bytes_told ~= '' and not again then
+    redis.call('XADD', news, 'MINID', '~', whole(now / 1000 - kept_ms), '*', id, bytes_told)
     redis.call('PEXPIRE', news, whole(2 * kept_ms))
   end
-  local heard = {}
   for _, entry in ipairs(redis.call('XRANGE', news, '(' .. last, '+', 'COUNT', 200)) do
     last = entry[1]
     if entry[2][1] ~= id then
-      heard[#heard + 1] = entry[2][2]
+      reply[#reply + 1] = entry[2][2]
       bytes = bytes + #entry[2][2]
-      if bytes > params[4] then break end
+      if bytes > params[3] then break end
     end
   end
-  return {redis.call('ZCARD', replicas), last, heard}
+  return {redis.call('ZCARD', replicas), last}
 end
 
 local answers, long = {}, false
@@ -178,11 +179,13 @@ for at, op in ipairs(cmsgpack.unpack(ARGV[2])) do
   elseif code == LOOK then
     answers[at] = redis.call('GET', KEYS[keys[1]]) or ''
   elseif code == TELL then
-    answers[at], long = tell(id, keys, params), true
+    answers[at], long = tell(id, keys, params, ARGV[op[5]]), true
   else
     answers[at] = 0
   end
 end
 local answer = cmsgpack.pack({now, answers})
 redis.call('SET', KEYS[1], struct.pack('>s', ARGV[1]) .. (long and '' or answer), 'EX', DONE_S)
-return answer
+if not long then return answer end
+reply[1] = answer
+return reply

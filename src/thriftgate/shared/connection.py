@@ -25,7 +25,7 @@ class RedisError(Exception):
         return str(self).partition(" ")[0]
 
 
-Value = bytes | int | None
+Value = bytes | int | None | list[bytes]
 Heard = Callable[[Value | RedisError], None]
 
 
@@ -145,6 +145,8 @@ def _read(data: bytes, at: int) -> tuple[Value | RedisError, int] | None:
         if size > REPLY_BYTES_MAX:
             raise ValueError("a reply is too long")
         return (data[after : after + size], after + size + 2) if len(data) >= after + size + 2 else None
+    if kind == b"*":
+        return _read_list(data, after, int(word))
     if kind == b"+":
         return word, after
     if kind == b":":
@@ -152,3 +154,17 @@ def _read(data: bytes, at: int) -> tuple[Value | RedisError, int] | None:
     if kind == b"-":
         return RedisError(word.decode(errors="replace")), after
     raise ValueError("no reply that a script gives")
+
+
+def _read_list(data: bytes, at: int, count: int) -> tuple[list[bytes], int] | None:
+    """So many bulk strings, and where they end."""
+    values: list[bytes] = []
+    for _ in range(count):
+        found = _read(data, at)
+        if found is None:
+            return None
+        value, at = found
+        if not isinstance(value, bytes):
+            raise ValueError("a list of anything but bytes is no reply of a script of ours")
+        values.append(value)
+    return values, at

@@ -33,7 +33,8 @@ _NO_SCRIPT, _MOVED, _OWN = "NOSCRIPT", "MOVED", ("ERR", "WRONGTYPE")
 
 class Op(NamedTuple):
     """One operation. The keys that it is about, all with the lane's tag, stand in the script's KEYS; `params` are anything
-    that can be written as MessagePack. `heard` is told the answer, or LOST, and after that the answer all the same if it
+    that can be written as MessagePack; bytes are no such thing there, and stand in `blob`: one operation of a batch may have
+    one, and hears with its answer what bytes came with it. `heard` is told the answer, or LOST, and after that the answer all the same if it
     turns up: an operation that was called lost may have been done."""
 
     code: int
@@ -41,6 +42,7 @@ class Op(NamedTuple):
     keys: Sequence[bytes]
     params: object
     heard: Callable[[Any], None] | None = None
+    blob: bytes | None = None
 
 
 class LaneView(NamedTuple):
@@ -144,11 +146,14 @@ class Lane:
     def _batch(self, ops: Sequence[Op]) -> _Batch:
         places: dict[bytes, int] = {self._done: 1}
         told = []
-        for code, name, keys, params, _ in ops:
-            told.append((code, name, [places.setdefault(key, len(places) + 1) for key in keys], params))
+        blobs: list[bytes] = []
+        for code, name, keys, params, _, blob in ops:
+            if blob is not None:
+                blobs.append(blob)
+            told.append((code, name, [places.setdefault(key, len(places) + 1) for key in keys], params, 2 + len(blobs)))
         self._numbers += 1
         body = msgspec.msgpack.encode(told)
-        command = [b"EVALSHA", self._script.sha, b"%d" % len(places), *places, b"%d" % self._numbers, body]
+        command = [b"EVALSHA", self._script.sha, b"%d" % len(places), *places, b"%d" % self._numbers, body, *blobs]
         return _Batch(tuple(ops), command, asyncio.get_running_loop().time())
 
     def _write(self, batch: _Batch) -> None:
@@ -171,11 +176,11 @@ class Lane:
         self._batches += 1
         self._ops += len(batch.ops)
         self._seconds += asyncio.get_running_loop().time() - batch.sent_s
-        assert isinstance(value, bytes)
-        self.server_us, answers = msgspec.msgpack.decode(value)
+        packed, *blobs = value if isinstance(value, list) else [value]
+        self.server_us, answers = msgspec.msgpack.decode(packed)
         for op, answer in zip(batch.ops, answers, strict=True):
             if op.heard is not None:
-                op.heard(answer)
+                op.heard(answer if op.blob is None else [*answer, blobs])
         if not self.up:
             self._is_up()
         if self._queue:

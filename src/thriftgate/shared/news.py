@@ -61,22 +61,22 @@ class News:
 
     def _tell(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(EVERY_S, self._tell)
-        news = self._gathered()  # while the server is lost nobody can be told: what is learned then stays here
-        if self._lane.up and (news or not self._waiting):
-            self._say(news)
+        if not self._lane.up:
+            self._gathered()  # nobody can be told: what is learned now stays here
+        elif not self._waiting:
+            self._say(self._gathered())
 
     def _say(self, news: bytes) -> None:
-        params = (news, self._last, KEPT_S * 1e3, READ_BYTES_MAX, THERE_S * 1e6)
+        params = (self._last, KEPT_S * 1e3, READ_BYTES_MAX, THERE_S * 1e6)
         self._waiting = True
         self._told += bool(news)
-        self._lane.send(Op(TELL, self._replica, self._keys, params, self._answered))
+        self._lane.send(Op(TELL, self._replica, self._keys, params, self._answered, news))
 
     def _answered(self, answer: Any) -> None:
         self._waiting = False
         if answer is LOST:
             return
-        self.replicas, last, found = answer
-        self._last = last.decode()
+        self.replicas, self._last, found = answer
         for news in found:
             self._heard += 1
             self._take_in(news)
