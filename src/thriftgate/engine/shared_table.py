@@ -12,6 +12,7 @@ from thriftgate.shared.counts import Counts
 from thriftgate.shared.lane import Lane
 from thriftgate.shared.news import News
 from thriftgate.shared.scripts import script
+from thriftgate.shared.writes import Writes
 
 
 async def add_shared(engine: Engine, settings: Settings) -> None:
@@ -38,4 +39,5 @@ async def add_shared(engine: Engine, settings: Settings) -> None:
     counts = Counts(calls, engine.clock, table.on_loss, lambda: news.replicas)
     engine.sharing = Sharing(calls, background, counts, news, hearsay)
     engine.limiting.share(counts)
+    engine.fanout.share(Writes(calls), engine.knowledge.memory)
     await engine.sharing.start(table.timeout_s)

@@ -103,12 +103,12 @@ class Lane:
             self._due = True
             asyncio.get_running_loop().call_soon(self._flush)
 
-    async def ask(self, code: int, keys: Sequence[bytes], params: object) -> Any:
+    async def ask(self, code: int, keys: Sequence[bytes], params: object, name: str = "") -> Any:
         """Have it done now. Raises SharedLost where nobody answers."""
         if not self.up:
             raise SharedLost(self.lost_words)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.send(Op(code, "", keys, params, lambda answer: None if future.done() else future.set_result(answer)))
+        self.send(Op(code, name, keys, params, lambda answer: None if future.done() else future.set_result(answer)))
         answer = await future
         if answer is LOST:
             raise SharedLost(self.lost_words)
