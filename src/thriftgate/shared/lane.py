@@ -24,6 +24,7 @@ from thriftgate.shared.scripts import Script
 BATCH_MAX = 256  # operations: what a server does in a few milliseconds, while all others wait
 QUEUE_MAX = 100_000
 PAUSE_S, PAUSE_S_MAX = 0.05, 1.0
+GRACE_S = 0.05
 LOST: Final = object()
 """What is heard in place of an answer."""
 
@@ -82,6 +83,7 @@ class Lane:
         self._numbers = int(time.monotonic_ns())  # above those of an earlier process of that name
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
+        self._moving: asyncio.Task[None] | None = None
         self._closed = False
         self._batches = self._ops = self._lost = 0
         self._seconds = 0.0
@@ -130,8 +132,9 @@ class Lane:
         while self.up and (self._queue or self._sent is not None) and loop.time() < until_s:
             await asyncio.sleep(0.005)
         self._closed = True
-        if self._task is not None:
-            self._task.cancel()
+        for task in (self._task, self._moving):
+            if task is not None:
+                task.cancel()
         self._drop("closed")
         self._lose(self._queue)
 
@@ -160,8 +163,12 @@ class Lane:
         if self._connection is None:
             return
         self._sent = batch
-        self._timer = asyncio.get_running_loop().call_later(self._timeout_s, self._drop, "no answer in time")
+        self._timer = asyncio.get_running_loop().call_later(self._timeout_s, self._late)
         self._connection.send(batch.command, self._heard)
+
+    def _late(self) -> None:
+        """Nothing was heard in time: of them, or of us? Where this loop stood still, the answer is there and was not read."""
+        self._timer = asyncio.get_running_loop().call_later(GRACE_S, self._drop, "no answer in time")
 
     def _heard(self, value: Value | RedisError) -> None:
         batch = self._sent
@@ -197,16 +204,26 @@ class Lane:
             if not self.up:
                 self._drop("its script failed")
             self._flush()
+        elif error.code == _MOVED and self._connection is not None:
+            host, _, port = str(error).split(" ")[-1].rpartition(":")
+            self._node = self._home._replace(host=host or self._node.host, port=int(port))
+            self._connection.close()
+            self._moving = asyncio.ensure_future(self._move(batch))
         else:
-            moved = str(error).split(" ")[-1] if error.code == _MOVED else ""
-            if moved:
-                host, _, port = moved.rpartition(":")
-                self._node = self._home._replace(host=host or self._node.host, port=int(port))
-            else:
-                self._node = self._home
-            self._drop(error.code, at_once=bool(moved))
+            self._node = self._home
+            self._drop(error.code)
 
-    def _drop(self, why: str, *, at_once: bool = False) -> None:
+    async def _move(self, batch: _Batch) -> None:
+        """Our keys are at another node of the cluster: so are those who wait for them."""
+        try:
+            self._connection = await connect(self._node, self._timeout_s, lambda: self._drop("it hung up"))
+        except (OSError, RedisError) as error:
+            self._node = self._home
+            self._drop(str(error) or type(error).__name__)
+        else:
+            self._write(batch)
+
+    def _drop(self, why: str) -> None:
         """The server is lost. Whoever waits is told; what was sent is kept, to be sent again."""
         if self._timer is not None:
             self._timer.cancel()
@@ -219,8 +236,7 @@ class Lane:
         self._lose([*(self._sent.ops if self._sent is not None else ()), *waiting])
         if was_up and not self._closed:
             self._lost += 1
-            if not at_once:
-                log.warning("redis lost", server=self._node.name, why=why)
+            log.warning("redis lost", server=self._node.name, why=why)
             for one in self.changed:
                 one(False)
         if not self._closed and (self._task is None or self._task.done()):
