@@ -41,11 +41,11 @@ def test_tls_is_verified() -> None:
     ],
 )
 def test_what_is_no_address_is_told_without_its_secrets(url: str) -> None:
-    with pytest.raises(ConfigError, match="redis.url") as raised:
+    with pytest.raises(ConfigError, match=r"redis\.url") as raised:
         read_address(url)
     assert "hunter2" not in str(raised.value)
 
 
 def test_a_file_of_certificates_that_is_none_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"redis.ca: /nowhere"):
+    with pytest.raises(ConfigError, match=r"redis\.ca: /nowhere"):
         read_address("rediss://cache", "/nowhere")

@@ -78,7 +78,7 @@ async def test_a_password_is_given_and_a_wrong_one_told() -> None:
         assert await ask(connection, [b"SET", b"k", b"v"]) == b"OK"
         connection.close()
         for url in (server.url, server.url.replace("redis://", "redis://:wrong@")):
-            with pytest.raises(RedisError, match="NOAUTH|WRONGPASS|ERR"):
+            with pytest.raises(RedisError, match=r"NOAUTH|WRONGPASS"):
                 await connect(read_address(url), 5.0, lambda: None)
 
 

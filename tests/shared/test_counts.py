@@ -1,9 +1,11 @@
-"""Limits that replicas count together: as one process counts them, whatever is asked in which order; given up and taken up."""
+"""Limits that replicas count together: as one process counts them, whatever is asked in which order; lost and found."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator, Sequence
 from fractions import Fraction
 from typing import Any, Protocol
@@ -11,6 +13,7 @@ from typing import Any, Protocol
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from redis.asyncio import Redis
 
 from tests.fixtures import TestClock, until
 from tests.servers import RedisServer, redis_server
@@ -152,7 +155,8 @@ _STEPS = st.lists(
 async def follows(store: Store, steps: list[tuple[str, int, str, Needs, int]]) -> None:
     """The store does as the model says, to the last grain."""
     model, running, numbers = Model(), dict[str, tuple[str, Needs]](), 0
-    for what, replica, key, needs, number in steps:
+    for what, replica, caller, needs, number in steps:
+        key = caller
         if what == "wait":
             await store.wait(number % 20_000)
         elif what == "take":
@@ -261,9 +265,6 @@ async def test_without_the_server_calls_are_refused_and_settled_later() -> None:
     bucket = Bucket(Limit("r", "r", "requests", 10, per="hour"))
     prefix = fresh_prefix()
     with redis_server(keep=True) as server:
-        import os
-        import signal
-
         async with lane_to(server, prefix=prefix, timeout_s=0.2) as lane:
             counts = Counts(lane, SystemClock(), "refuse", lambda: 1)
             for at in range(4):
@@ -320,8 +321,6 @@ async def test_alone_it_goes_on_with_its_part() -> None:
 
 
 async def test_all_is_forgotten_with_a_flush_and_calls_under_way_are_not(redis: RedisServer) -> None:
-    from redis.asyncio import Redis
-
     bucket = Bucket(Limit("c", "c", "concurrency", 2))
     async with lane_to(redis) as lane, Redis.from_url(redis.url) as client:
         counts = Counts(lane, SystemClock(), "refuse", lambda: 1)

@@ -35,7 +35,7 @@ def plus(lane: Lane, units: int = 1) -> Op:
 async def level(lane: Lane) -> int:
     """What was counted, a little of which is free again."""
     _, (units, grains) = await lane.ask(TAKE, [key(lane)], [(0, *HOUR)])
-    return int(units) + (grains > 0)
+    return int(units) + int(grains > 0)
 
 
 async def up(lane: Lane) -> None:

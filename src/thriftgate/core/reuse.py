@@ -99,9 +99,9 @@ class _Sight(NamedTuple):
 
 
 class Sighting(Struct, frozen=True, array_like=True, gc=False):
-    """One request as another process saw it; digests and numbers, no text. `digests` are of the blocks from `first` on,
-    of which those at `unmarkable` may carry no breakpoint; the rest as in `_Sight`. `codes` are its classes: kind, detail, and
-    the kind of the turn that would follow."""
+    """One request as another process saw it; digests and numbers, no text. `digests` are of the blocks from `first` on, of
+    which those at `unmarkable` may carry no breakpoint; the rest as in `_Sight`. `codes` are its classes: kind, detail, and the
+    kind of the turn that would follow."""
 
     scope: bytes
     now_s: float
@@ -381,4 +381,3 @@ def _turn_bucket(turn: int) -> int:
 def _either(one: Sequence[float], other: Sequence[float]) -> tuple[float, ...]:
     """At least as likely as the likelier: whoever repeats the longer prefix repeats the shorter one."""
     return tuple(map(max, one, other))
-

@@ -28,9 +28,7 @@ RECENT = 8  # calls in flight that are looked at for what they share with a new 
 class SharedWrites(Protocol):
     """What calls of all replicas are writing; see `shared.writes`."""
 
-    async def lead(
-        self, call_id: str, digests: Sequence[bytes], for_s: float, *, anyway: bool = False
-    ) -> Written | None: ...
+    async def lead(self, call_id: str, digests: Sequence[bytes], for_s: float) -> Written | None: ...
 
     def land(self, call_id: str, digests: Sequence[bytes], cached: Sequence[Resident | None]) -> None: ...
 

@@ -1,8 +1,8 @@
 """Limits at work: calls are let in, made to wait a little, or refused, and what they took is put right when they are over.
 
 One per engine, in the memory of its process: after a restart nothing is used. What is kept, and how it is counted, is the
-shelf's (`core/control/limit_shelf.py`), or, where several replicas count together, that of `SharedCounts`; here is who waits,
-in which order, and when a call gives back what it has.
+shelf's (`core/control/limit_shelf.py`), or, where replicas count together, that of `SharedCounts`; here is who waits, in
+which order, and when a call gives back what it has.
 """
 
 from __future__ import annotations

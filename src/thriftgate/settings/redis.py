@@ -29,4 +29,6 @@ class RedisSettings(Table):
     timeout_s: float = Field(
         default=0.5, gt=0, le=10, description="an answer of the server that takes longer counts as none"
     )
-    ca: str = Field(default="", description="file of the certificates that the server's is checked by; empty is the system's")
+    ca: str = Field(
+        default="", description="file of the certificates that the server's is checked by; empty is the system's"
+    )

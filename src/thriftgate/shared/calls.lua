@@ -112,14 +112,14 @@ local function renew(keys, params)
 end
 
 -- Prefixes that are being written: what is kept of one is 'w' and the call that writes it, or 'l' and what is cached of it.
--- Parameters: for how long it is ours (ms), whether to take it where others write it: then what is free of it is taken.
+-- Parameters: for how long it is ours (ms).
 local function lead(id, keys, params)
   for at = #keys, 1, -1 do
     local kept = redis.call('GET', KEYS[keys[at]])
-    if kept and kept ~= 'w' .. id and not params[2] then return {at, kept} end
+    if kept and kept ~= 'w' .. id then return {at, kept} end
   end
   for _, place in ipairs(keys) do
-    redis.call('SET', KEYS[place], 'w' .. id, 'PX', whole(params[1]), 'NX')
+    redis.call('SET', KEYS[place], 'w' .. id, 'PX', whole(params[1]))
   end
   return 0
 end

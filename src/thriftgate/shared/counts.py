@@ -27,9 +27,7 @@ _EXACT = 2**53
 class Counts:
     """One per engine; see `engine.limiting.SharedCounts`. `replicas` tells how many there are, as far as is known."""
 
-    def __init__(
-        self, lane: Lane, clock: Clock, on_loss: Literal["refuse", "alone"], replicas: Callable[[], int]
-    ) -> None:
+    def __init__(self, lane: Lane, clock: Clock, on_loss: Literal["refuse", "alone"], replicas: Callable[[], int]) -> None:
         self._lane = lane
         self._clock = clock
         self._on_loss = on_loss

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -84,6 +85,7 @@ class Lane:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._moving: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()  # an attempt to connect has come to its end
         self._closed = False
         self._batches = self._ops = self._lost = 0
         self._seconds = 0.0
@@ -91,10 +93,9 @@ class Lane:
     async def start(self, patience_s: float) -> None:
         """Connect; where that takes longer, in the background. Must run inside the event loop."""
         self._task = asyncio.ensure_future(self._reconnect())
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + patience_s
-        while not self.up and loop.time() < until_s:
-            await asyncio.sleep(0.005)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._tried.wait()
 
     def send(self, op: Op) -> None:
         """Have it done, now or when the server is there again."""
@@ -127,10 +128,9 @@ class Lane:
 
     async def close(self, patience_s: float = 1.0) -> None:
         """Send what waits, then let go."""
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + patience_s
-        while self.up and (self._queue or self._sent is not None) and loop.time() < until_s:
-            await asyncio.sleep(0.005)
+        with suppress(SharedLost, TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self.ask(0, (), ())  # behind all the rest
         self._closed = True
         for task in (self._task, self._moving):
             if task is not None:
@@ -183,7 +183,7 @@ class Lane:
         self._batches += 1
         self._ops += len(batch.ops)
         self._seconds += asyncio.get_running_loop().time() - batch.sent_s
-        packed, *blobs = value if isinstance(value, list) else [value]
+        packed, *blobs = value if isinstance(value, list) else [value if isinstance(value, bytes) else b""]
         self.server_us, answers = msgspec.msgpack.decode(packed)
         for op, answer in zip(batch.ops, answers, strict=True):
             if op.heard is not None:
@@ -231,6 +231,7 @@ class Lane:
             self._connection.close()
             self._connection = None
         was_up, self.up = self.up, False
+        self._tried.set()
         waiting = [op for op in self._queue if op.heard is not None]
         self._queue = [op for op in self._queue if op.heard is None]
         self._lose([*(self._sent.ops if self._sent is not None else ()), *waiting])
@@ -250,24 +251,25 @@ class Lane:
     async def _reconnect(self) -> None:
         """Until there is a connection on which a script was answered."""
         pause_s, told = PAUSE_S, False
-        while not self._closed and not self.up:
+        while not self._closed:
             try:
                 self._connection = await connect(self._node, max(self._timeout_s, 1.0), lambda: self._drop("it hung up"))
+                self._tried.clear()
                 self._write(self._sent or self._batch(()))
-                while self._connection is not None and not self.up:
-                    await asyncio.sleep(0.002)
-                if self.up:
-                    return
+                await self._tried.wait()
             except (OSError, RedisError) as error:
                 if not told:
                     told = True
                     log.warning("redis cannot be reached", server=self._node.name, why=str(error) or type(error).__name__)
                 self._node = self._home
+            if self.up:
+                return
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_S_MAX)
 
     def _is_up(self) -> None:
         self.up = True
+        self._tried.set()
         log.info("redis reached", server=self._node.name)
         for one in self.changed:
             one(True)

@@ -31,9 +31,7 @@ class NewsView(NamedTuple):
 class News:
     """One per engine. `gathered` gives what is new here (b"": nothing), `take_in` is given what another has told."""
 
-    def __init__(
-        self, lane: Lane, replica: str, gathered: Callable[[], bytes], take_in: Callable[[bytes], None]
-    ) -> None:
+    def __init__(self, lane: Lane, replica: str, gathered: Callable[[], bytes], take_in: Callable[[bytes], None]) -> None:
         self._lane = lane
         self._replica = replica
         self._gathered = gathered

@@ -30,11 +30,11 @@ class Writes:
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
 
-    async def lead(self, call_id: str, digests: Sequence[bytes], for_s: float, *, anyway: bool = False) -> Written | None:
-        """Say that this call writes these prefixes, shallow to deep; or, unless it shall do so `anyway`, which of them another
-        has written or is writing, the deepest."""
+    async def lead(self, call_id: str, digests: Sequence[bytes], for_s: float) -> Written | None:
+        """Say that this call writes these prefixes, shallow to deep; or learn which of them another has written or is writing,
+        the deepest. What is said holds for so many seconds, unless it has landed before."""
         try:
-            found = await self._ask(LEAD, call_id, digests, (for_s * 1e3, anyway))
+            found = await self._ask(LEAD, call_id, digests, (for_s * 1e3,))
         except SharedLost:
             return None
         return Written(digests[found[0] - 1], _resident(found[1])) if found else None
