@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator
 
 from tests.servers import RedisServer
+from thriftgate.clock import SystemClock
 from thriftgate.shared.address import read_address
 from thriftgate.shared.lane import Lane
 from thriftgate.shared.scripts import script
@@ -22,13 +23,12 @@ def fresh_prefix() -> str:
 
 @contextlib.asynccontextmanager
 async def lane_to(
-    server: RedisServer | str, *, prefix: str = "", replica: str = "r1", timeout_s: float = 5.0, name: str = "calls"
+    server: RedisServer | str, *, prefix: str = "", replica: str = "r1", timeout_s: float = 5.0
 ) -> AsyncIterator[Lane]:
     """A lane that is up, where the server is."""
     url = server if isinstance(server, str) else server.url
-    lane = Lane(
-        read_address(url), script(name), tag=f"{prefix or fresh_prefix()}:{name}", replica=replica, timeout_s=timeout_s
-    )
+    tag = f"{prefix or fresh_prefix()}:calls"
+    lane = Lane(read_address(url), script("calls"), tag=tag, replica=replica, timeout_s=timeout_s, clock=SystemClock())
     await lane.start(timeout_s)
     try:
         yield lane

@@ -14,6 +14,7 @@ from tests.fixtures import until
 from tests.servers import RedisServer, redis_server
 from tests.shared.clusters import cluster
 from tests.shared.lanes import fresh_prefix, lane_to
+from thriftgate.clock import SystemClock
 from thriftgate.core.errors import SharedLost
 from thriftgate.shared import lane as module
 from thriftgate.shared.address import read_address
@@ -146,7 +147,9 @@ async def test_our_own_mistake_loses_an_operation_and_not_the_lane(redis: RedisS
 
 async def test_without_a_server_the_longest_waiting_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "QUEUE_MAX", 3)
-    lane = Lane(read_address("redis://127.0.0.1:1"), script("calls"), tag="t", replica="r", timeout_s=0.1)
+    lane = Lane(
+        read_address("redis://127.0.0.1:1"), script("calls"), tag="t", replica="r", timeout_s=0.1, clock=SystemClock()
+    )
     heard: list[str] = []
     for number in range(5):
         lane.send(Op(0, "", (), (), lambda _, number=number: heard.append(f"lost {number}")))  # type: ignore[misc]

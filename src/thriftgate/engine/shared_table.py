@@ -31,7 +31,7 @@ async def add_shared(engine: Engine, settings: Settings) -> None:
 
     def lane(name: str) -> Lane:
         tag = f"{table.prefix}:{name}"
-        return Lane(address, script("calls"), tag=tag, replica=replica, timeout_s=table.timeout_s)
+        return Lane(address, script("calls"), tag=tag, replica=replica, timeout_s=table.timeout_s, clock=engine.clock)
 
     calls, background = lane("calls"), lane("news")
     hearsay = Hearsay(engine.knowledge, engine.upstreams.health, engine.clock)

@@ -12,13 +12,15 @@ from thriftgate.shared.news import News, NewsView
 
 class SharingView(NamedTuple):
     """How the server is reached by what calls wait for, and by what is told in the background; `left_out`: observations that
-    were too many to be told. `alone_among` is the number of replicas while each keeps its part of the limits, else 0."""
+    were too many to be told. `alone_among` is the number of replicas while each keeps its part of the limits, else 0.
+    `clock_ahead_s` is how far this machine's clock is ahead of the server's."""
 
     calls: LaneView
     background: LaneView
     news: NewsView
     left_out: int
     alone_among: int
+    clock_ahead_s: float
 
 
 class Sharing:
@@ -47,6 +49,7 @@ class Sharing:
             self._news.view(),
             self._hearsay.left_out,
             self._counts.alone_among,
+            self._background.clock_ahead_s,
         )
 
     async def close(self) -> None:

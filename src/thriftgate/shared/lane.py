@@ -9,13 +9,13 @@ process lives and the server keeps what it has.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from thriftgate.clock import Clock
 from thriftgate.core.errors import SharedLost
 from thriftgate.logs import log
 from thriftgate.shared.address import Address
@@ -68,20 +68,22 @@ class Lane:
     """`tag` is in the name of every key, in braces: a cluster keeps them in one place. `changed` is told when the server is
     lost, and when it is there again."""
 
-    def __init__(self, address: Address, script: Script, *, tag: str, replica: str, timeout_s: float) -> None:
+    def __init__(self, address: Address, script: Script, *, tag: str, replica: str, timeout_s: float, clock: Clock) -> None:
         self._home = self._node = address
         self._script = script
         self._done = f"{{{tag}}}:done:{replica}".encode()
         self.tag = tag
         self._timeout_s = timeout_s
+        self._clock = clock
         self.changed: list[Callable[[bool], None]] = []
         self.up = False
-        self.server_us = 0  # the server's clock, when it last answered
+        self.clock_ahead_s = 0.0  # of this machine's clock, as the last answer came
+        self.server_us = 0  # the server's, then
         self._connection: Connection | None = None
         self._queue: list[Op] = []
         self._sent: _Batch | None = None
         self._due = False
-        self._numbers = int(time.monotonic_ns())  # above those of an earlier process of that name
+        self._numbers = int(clock.now_s() * 1e6)  # unlike those of an earlier process of that name
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._moving: asyncio.Task[None] | None = None
@@ -185,6 +187,7 @@ class Lane:
         self._seconds += asyncio.get_running_loop().time() - batch.sent_s
         packed, *blobs = value if isinstance(value, list) else [value if isinstance(value, bytes) else b""]
         self.server_us, answers = msgspec.msgpack.decode(packed)
+        self.clock_ahead_s = self._clock.now_s() - self.server_us / 1e6
         for op, answer in zip(batch.ops, answers, strict=True):
             if op.heard is not None:
                 op.heard(answer if op.blob is None else [*answer, blobs])
