@@ -26,6 +26,8 @@ BATCH_MAX = 256  # operations: what a server does in a few milliseconds, while a
 QUEUE_MAX = 100_000
 PAUSE_S, PAUSE_S_MAX = 0.05, 1.0
 GRACE_S = 0.05
+LATER_S = 0.005
+"""For how long an operation that nobody waits for may wait for one that somebody does."""
 LOST: Final = object()
 """What is heard in place of an answer."""
 
@@ -83,6 +85,7 @@ class Lane:
         self._queue: list[Op] = []
         self._sent: _Batch | None = None
         self._due = False
+        self._later: asyncio.TimerHandle | None = None
         self._numbers = int(clock.now_s() * 1e6)  # unlike those of an earlier process of that name
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -104,9 +107,13 @@ class Lane:
         if len(self._queue) >= QUEUE_MAX:  # only where the server is long away; what is oldest matters least
             self._lose([self._queue.pop(0)])
         self._queue.append(op)
-        if not self._due and self._sent is None and self.up:
+        if self._sent is not None or not self.up:
+            return  # it goes out behind what is on its way
+        if op.heard is not None and not self._due:
             self._due = True
             asyncio.get_running_loop().call_soon(self._flush)
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(LATER_S, self._flush)
 
     async def ask(self, code: int, keys: Sequence[bytes], params: object, name: str = "") -> Any:
         """Have it done now. Raises SharedLost where nobody answers."""
@@ -137,12 +144,17 @@ class Lane:
         for task in (self._task, self._moving):
             if task is not None:
                 task.cancel()
+        if self._later is not None:
+            self._later.cancel()
         self._drop("closed")
         self._lose(self._queue)
 
     def _flush(self) -> None:
         """Send what has gathered."""
         self._due = False
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         if self._sent is not None or not self.up or not self._queue:
             return
         ops, self._queue = self._queue[:BATCH_MAX], self._queue[BATCH_MAX:]
@@ -193,8 +205,10 @@ class Lane:
                 op.heard(answer if op.blob is None else [*answer, blobs])
         if not self.up:
             self._is_up()
-        if self._queue:
+        if any([op.heard is not None for op in self._queue]):  # noqa: C419  twice as fast as a generator
             self._flush()
+        elif self._queue and self._later is None:
+            self._later = asyncio.get_running_loop().call_later(LATER_S, self._flush)
 
     def _refused(self, batch: _Batch, error: RedisError) -> None:
         """The batch was not done, and may be sent again, unless our own script is what is wrong."""
