@@ -51,6 +51,7 @@ class Hearsay:
         self._knowledge.reuse.outbox = self._sightings
         self._knowledge.memory.outbox = self._cached
         self._health.outbox = self._verdicts
+        self._beliefs = self._knowledge.beliefs.kept()
 
     def gathered(self) -> bytes:
         """What is new since the last time; b"" where nothing is."""
@@ -72,6 +73,7 @@ class Hearsay:
             news = _DECODER.decode(told)
             if news.beliefs:
                 self._knowledge.beliefs.restore(news.beliefs)
+                self._beliefs = self._knowledge.beliefs.kept()  # what is the same everywhere goes round no further
         except (msgspec.MsgspecError, ValueError) as error:
             log.warning("news of a replica cannot be read", error=type(error).__name__)
             return
