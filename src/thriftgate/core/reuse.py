@@ -100,8 +100,8 @@ class _Sight(NamedTuple):
 
 class Sighting(Struct, frozen=True, array_like=True, gc=False):
     """One request as another process saw it; digests and numbers, no text. `digests` are of the blocks from `first` on, of
-    which those at `unmarkable` may carry no breakpoint; the rest as in `_Sight`. `codes` are its classes: kind, detail, and the
-    kind of the turn that would follow."""
+    which those at `unmarkable` may carry no breakpoint; the rest as in `_Sight`. `codes` are its classes: kind, detail, and
+    the kind of the turn that would follow."""
 
     scope: bytes
     now_s: float

@@ -120,8 +120,7 @@ async def build_engine(
         ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)
     await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
     await engine.recover()
-    await add_shared(engine, settings)
-    return engine
+    return await add_shared(engine, settings)
 
 
 def _book_at(pool: Pool, book: PriceBook, settings: Settings) -> PriceBook:

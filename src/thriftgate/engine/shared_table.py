@@ -15,13 +15,13 @@ from thriftgate.shared.scripts import script
 from thriftgate.shared.writes import Writes
 
 
-async def add_shared(engine: Engine, settings: Settings) -> None:
-    """Have the engine share what it must with its replicas, where a server for that is named. One that cannot be reached is
-    waited for in the background. Must run inside the event loop. Raises ConfigError: then the engine is closed."""
+async def add_shared(engine: Engine, settings: Settings) -> Engine:
+    """The engine, made to share what it must with its replicas, where a server for that is named. One that cannot be reached
+    is waited for in the background. Must run inside the event loop. Raises ConfigError: then the engine is closed."""
     table = settings.redis
     url = table.url.get_secret_value()
     if not url:
-        return
+        return engine
     try:
         address = read_address(url, table.ca)
     except ConfigError:
@@ -41,3 +41,4 @@ async def add_shared(engine: Engine, settings: Settings) -> None:
     engine.limiting.share(counts)
     engine.fanout.share(Writes(calls), engine.knowledge.memory)
     await engine.sharing.start(table.timeout_s)
+    return engine

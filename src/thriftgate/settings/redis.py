@@ -14,7 +14,7 @@ class RedisSettings(Table):
 
     url: SecretStr = Field(
         default=SecretStr(""),
-        description="redis://[user:password@]host[:port][/db], or rediss:// for TLS; empty is off: each replica is alone",
+        description="redis://[[user]:password@]host[:port][/db], or rediss:// for TLS; empty is off: each replica is alone",
     )
     prefix: str = Field(
         default="thriftgate",
@@ -23,8 +23,8 @@ class RedisSettings(Table):
     )
     on_loss: Literal["refuse", "alone"] = Field(
         default="refuse",
-        description="while the server cannot be reached: refuse calls under a limit of callers (503), or let each replica go "
-        "on alone, with its share of each limit by the number of replicas that were last seen",
+        description="while the server cannot be reached: refuse calls under a limit of callers (503), or let each replica "
+        "go on alone, with its share of each limit by the number of replicas that were last seen",
     )
     timeout_s: float = Field(
         default=0.5, gt=0, le=10, description="an answer of the server that takes longer counts as none"

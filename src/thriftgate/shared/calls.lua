@@ -1,6 +1,7 @@
 -- What replicas share while calls run: limits taken and settled, prefixes that are being written, what was learned.
 -- KEYS[1]: the last batch of this replica, with what it was answered. ARGV: number of this batch, its operations.
--- An operation: code, id, places in KEYS, parameters, and the place in ARGV of bytes that go with it. All numbers are doubles: whole numbers are exact up to 2^53.
+-- An operation: code, id, places in KEYS, parameters, and the place in ARGV of bytes that go with it. All numbers are
+-- doubles: whole numbers are exact up to 2^53.
 local DONE_S = 600
 local TAKE, PUT, RENEW, LEAD, LAND, LOOK, TELL = 1, 2, 3, 4, 5, 6, 7
 

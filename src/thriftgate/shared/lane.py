@@ -36,10 +36,10 @@ _NO_SCRIPT, _MOVED, _OWN = "NOSCRIPT", "MOVED", ("ERR", "WRONGTYPE")
 
 
 class Op(NamedTuple):
-    """One operation. The keys that it is about, all with the lane's tag, stand in the script's KEYS; `params` are anything
-    that can be written as MessagePack; bytes are no such thing there, and stand in `blob`: one operation of a batch may have
-    one, and hears with its answer what bytes came with it. `heard` is told the answer, or LOST, and after that the answer all the same if it
-    turns up: an operation that was called lost may have been done."""
+    """One operation. The keys that it is about, all with the lane's tag, stand in the script's KEYS. `params` are anything
+    that MessagePack has, but bytes, which Redis cannot read in it; these stand in `blob`. One operation of a batch may have
+    one, and hears with its answer what bytes came with it. `heard` is told the answer, or LOST, and after that the answer if
+    it turns up all the same: an operation that was called lost may have been done."""
 
     code: int
     id: str
@@ -181,7 +181,7 @@ class Lane:
         self._connection.send(batch.command, self._heard)
 
     def _late(self) -> None:
-        """Nothing was heard in time: of them, or of us? Where this loop stood still, the answer is there and was not read."""
+        """Nothing was heard in time: where it was this loop that stood still, the answer is there and was not read yet."""
         self._timer = asyncio.get_running_loop().call_later(GRACE_S, self._drop, "no answer in time")
 
     def _heard(self, value: Value | RedisError) -> None:

@@ -31,8 +31,8 @@ class Writes:
         self._lane = lane
 
     async def lead(self, call_id: str, digests: Sequence[bytes], for_s: float) -> Written | None:
-        """Say that this call writes these prefixes, shallow to deep; or learn which of them another has written or is writing,
-        the deepest. What is said holds for so many seconds, unless it has landed before."""
+        """Say that this call writes these prefixes, shallow to deep; or learn which of them another has written or is
+        writing, the deepest. What is said holds for so many seconds, unless it has landed before."""
         try:
             found = await self._ask(LEAD, call_id, digests, (for_s * 1e3,))
         except SharedLost:
