@@ -194,7 +194,8 @@ async def _watch(clients: Clients, pid: int, every_s: float, looks: list[Look]) 
         if len(looks) % 20 == 0:
             last = looks[-1]
             say(
-                f"{last.at_s:6.0f} s  {last.calls:9,} calls  {last.rss_mb:6.1f} MB  {last.descriptors} fds  {last.tasks} tasks"
+                f"{last.at_s:6.0f} s  {last.calls:9,} calls  {last.rss_mb:6.1f} MB  {last.descriptors} fds  "
+                f"{last.tasks} tasks"
             )
         await asyncio.sleep(every_s)
 

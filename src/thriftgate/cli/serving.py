@@ -14,8 +14,8 @@ import uvicorn
 from thriftgate.core.errors import ConfigError
 from thriftgate.gateway.entrance import Entrance
 
-# New objects before the collector looks at them, and how many such looks before one at those that outlived the first: chosen by
-# what it costs a call and for how long calls stand still (benchmarks/README.md, "The garbage collector").
+# New objects before the collector looks at them, and how many such looks before one at those that outlived the first: chosen
+# by what it costs a call and for how long calls stand still (benchmarks/README.md, "The garbage collector").
 COLLECTED = (20_000, 5, 100)
 
 
