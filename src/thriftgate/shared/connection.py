@@ -132,7 +132,7 @@ def written(parts: list[bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def _read(data: bytes, at: int) -> tuple[Value | RedisError, int] | None:
+def _read(data: bytes, at: int) -> tuple[Value | RedisError, int] | None:  # noqa: PLR0911  one for each kind of reply
     """The reply that begins there and where it ends; None where it is not all there. Raises ValueError for what is none."""
     end = data.find(_END, at)
     if end < 0:
@@ -165,6 +165,6 @@ def _read_list(data: bytes, at: int, count: int) -> tuple[list[bytes], int] | No
             return None
         value, at = found
         if not isinstance(value, bytes):
-            raise ValueError("a list of anything but bytes is no reply of a script of ours")
+            raise ValueError("a list of anything but bytes is no reply of a script of ours")  # noqa: TRY004  the data is wrong
         values.append(value)
     return values, at
