@@ -181,8 +181,8 @@ class Clients:
         while not self._over:
             with suppress(aiohttp.ClientError, TimeoutError):
                 await self._batch()
-            began_s = time.perf_counter()
-            while not self._over and time.perf_counter() - began_s < BATCH_EVERY_S:
+            again_s = time.perf_counter() + BATCH_EVERY_S
+            while time.perf_counter() < again_s and not self._over:
                 await asyncio.sleep(POLL_S)
 
     async def _batch(self) -> None:
