@@ -103,6 +103,7 @@ class Queue:
         self._webhooks: Webhooks | None = None
         self._window_opened_s = 0.0
         self._urgent_s = 0.0
+        self._entered: set[str] = set()  # young jobs that are in the book: the next look is at them, too
         self._in_trouble = False
         self._forget_at_s = 0.0
         self._let_go = ""  # why no connection is held any longer
@@ -161,13 +162,17 @@ class Queue:
         )  # nobody waits for ours: at the full price it can be done without
         job = Job(QUEUE, 0, name, "waiting", model=worth.model, deadline_us=due_us)
         bounds = self._bounds(work, body.body, now_s)
-        self._gather(work, now_s, choice.rescue_at_s)  # first: once it is in the book it might leave alone
+        self._gather(work, now_s, choice.rescue_at_s)
         purse.take(call.purses, name, worth.worst_pico)
+        work.young.add(name)  # first: once it is in the book it might leave alone
         try:
             job = await self._book.enqueue(work.lease, work.now_us(), job, body, bounds)
         except ThriftgateError:
             purse.drop(call.purses, name)
             raise
+        finally:  # broken off, it may be in the book as well
+            self._entered.add(name)
+            self._window_opened_s = self._window_opened_s or now_s  # closed while this one was written: look once more
         work.progress.jobs += 1
         self._wake.set()
         return Ticket(job, choice.reason, worth.forecast_pico, worth.saved_pico)
@@ -323,15 +328,23 @@ class Queue:
         if self._in_trouble:  # what was broken off in the middle is taken up as after a death
             await runner.start()
             self._in_trouble = False
+            self._window_opened_s = self._window_opened_s or (work.clock.now_s() if self._entered else 0.0)
         if self._window_opened_s and work.clock.now_s() >= work.open_at_s:
-            self._window_opened_s = 0.0
-            await runner.gathered()
+            await self._look_at_arrivals(work, runner)
         wait_s = await runner.step()
         await self._forget(work)
         if self._window_opened_s:
             closes_in_s = max(0.0, work.open_at_s - work.clock.now_s())
             wait_s = closes_in_s if wait_s is None else min(wait_s, closes_in_s)
         return wait_s
+
+    async def _look_at_arrivals(self, work: Work, runner: Runner) -> None:
+        """The window closes: look what those that came share. Who comes meanwhile waits for the next one."""
+        looked_at = frozenset(self._entered)
+        self._window_opened_s = 0.0
+        await runner.gathered()
+        work.young -= looked_at
+        self._entered -= looked_at
 
     async def _forget(self, work: Work) -> None:
         """Drop answers that were kept for long enough. With nothing open that waits for the next call: nobody is told an
