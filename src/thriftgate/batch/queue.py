@@ -31,7 +31,7 @@ from thriftgate.core.splice import Edit, apply
 from thriftgate.engine import purse
 from thriftgate.engine.call import Call
 from thriftgate.engine.engine import Engine
-from thriftgate.ledger.jobs import QUEUE, Answer, Body, Bound, Fenced, Job, Run
+from thriftgate.ledger.jobs import QUEUE, Answer, Body, Bound, Fenced, Job, JobBook, Run
 from thriftgate.logs import log, where_raised
 from thriftgate.providers.transport import header
 from thriftgate.wire import DIALECTS
@@ -183,7 +183,7 @@ class Queue:
             self._claims.pop(job.seq, None)
             while True:
                 told.clear()
-                found = await self._look(job)
+                found = await _look(self._book, job.name)
                 if found is None:
                     raise LetGo(f"the answer of {job.name} is not kept any more")
                 if found.answer is not None:
@@ -195,18 +195,10 @@ class Queue:
     async def find(self, name: str, key: str) -> Told | None:
         """A job by its name, for the key that it belongs to. Who asks is a reason to look whether anything is due."""
         self._wake.set()
-        job = await self._book.named(QUEUE, name)
-        body = await self._book.body(QUEUE, job.seq) if job is not None else None
-        if job is None or body is None or body.key != key:
-            return None
-        found = await self._look(job)
-        if found is None or found.answer is None:
-            return found
-        if found.answer.at_us < (self._engine.clock.now_s() - self._kept_s) * 1e6:
-            self._wake.set()
-            return None
-        self.handed(job)
-        return found._replace(dialect=dialect_in(body.headers))
+        found = await find_job(self._book, name, key, int((self._engine.clock.now_s() - self._kept_s) * 1e6))
+        if found is not None and found.answer is not None:
+            self.handed(found.job)
+        return found
 
     def handed(self, job: Job) -> None:
         """The answer of a job was handed over: a call sent again is for another one, if there is one."""
@@ -306,16 +298,6 @@ class Queue:
         closes = self._options.window.closes_at_s(self._window_opened_s, self._urgent_s, list(self._arrivals))
         work.open_at_s = closes
 
-    async def _look(self, job: Job) -> Told | None:
-        """What stands in the book now. The job first: it and its answer are written as one."""
-        row = await self._book.named(QUEUE, job.name)
-        if row is None:
-            return None
-        if row.state not in FINAL:
-            return Told(row, None)
-        answer = await self._book.answer(QUEUE, row.seq)
-        return Told(row, answer) if answer is not None else None  # forgotten just now
-
     def _answered(self, jobs: Sequence[Job]) -> None:
         self._waiters.tell(job.seq for job in jobs)
         self._wake_teller.set()
@@ -397,6 +379,29 @@ class Queue:
         finally:
             sleeping.cancel()
             waking.cancel()
+
+
+async def find_job(book: JobBook, name: str, key: str, since_us: int) -> Told | None:
+    """A job of the queue by its name, for the key that it belongs to; None also where its answer was given before that."""
+    job = await book.named(QUEUE, name)
+    body = await book.body(QUEUE, job.seq) if job is not None else None
+    if body is None or body.key != key:
+        return None
+    found = await _look(book, name)
+    if found is None or found.answer is None:
+        return found
+    return found._replace(dialect=dialect_in(body.headers)) if found.answer.at_us >= since_us else None
+
+
+async def _look(book: JobBook, name: str) -> Told | None:
+    """What stands in the book now. The job first: it and its answer are written as one."""
+    row = await book.named(QUEUE, name)
+    if row is None:
+        return None
+    if row.state not in FINAL:
+        return Told(row, None)
+    answer = await book.answer(QUEUE, row.seq)
+    return Told(row, answer) if answer is not None else None  # forgotten just now
 
 
 def _unstreamed(call: Call) -> bytes:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from thriftgate import __version__
-from thriftgate.alerts.build import Alerting, open_alerts
 from thriftgate.batch.client_batches import ClientBatches
-from thriftgate.batch.queue import Queue
 from thriftgate.core.errors import LedgerError, ThriftgateError
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
@@ -15,7 +13,8 @@ from thriftgate.gateway.access import Access
 from thriftgate.gateway.admin.routes import admin, is_admin_call
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
 from thriftgate.gateway.batches import batches, is_batch_call, open_clients
-from thriftgate.gateway.deferral import open_queue
+from thriftgate.gateway.draining import Draining, Ending, closing, cut_off
+from thriftgate.gateway.duties import Duties
 from thriftgate.gateway.faces import face_of
 from thriftgate.gateway.jobs import JOBS, job
 from thriftgate.gateway.logins import login, logout
@@ -28,11 +27,9 @@ from thriftgate.gateway.openai_chat import chat
 from thriftgate.gateway.openai_kept import open_kept
 from thriftgate.gateway.openai_models import MODELS, models
 from thriftgate.gateway.openai_responses import KEPT, kept_response, response_tokens, responses
-from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms, Within
 from thriftgate.gateway.sessions import Sessions
 from thriftgate.logs import log, where_raised
-from thriftgate.quality.proof import Proof
 from thriftgate.settings import Settings
 
 
@@ -52,15 +49,14 @@ class Gateway:
         self.settings = settings
         self.failure: ThriftgateError | None = None
         self._engine, self._within = engine, within
-        self._queue: Queue | None = None
         self._clients: ClientBatches | None = None
-        self._alerts: Alerting | None = None
-        self._proof: Proof | None = None
+        self._duties: Duties | None = None
         self._observer: Observer | None = None
         self._access: Access | None = None
         self._sessions: Sessions | None = None
         self._oidc: Oidc | None = None
         self._kept = open_kept(settings)
+        self.draining = Draining()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -71,6 +67,8 @@ class Gateway:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.draining.on:
+            send = closing(send)
         if self._observer is None or self._observer.tracing is None:
             await self._answer(scope, receive, send)
         else:
@@ -92,6 +90,8 @@ class Gateway:
         except asyncio.CancelledError:
             # Only the server cancels, when the time for stopping is over; raised on, it would end in a traceback.
             log.warning("request cut off: stopping", path=_served_path(scope))
+            if self.draining.cutting and not started:
+                await send_error(send, cut_off(), face_of(scope))
         except ThriftgateError as error:
             if started:
                 # The server closes the connection of an answer that is not ended: an orderly end would say it was whole.
@@ -108,8 +108,8 @@ class Gateway:
 
     def stopping(self) -> None:
         """The server is about to end: connections that are held for a batch, or for their turn, would keep it waiting."""
-        if self._queue is not None:
-            self._queue.let_go("the gateway is stopping")
+        if self._duties is not None:
+            self._duties.let_go()
         if self._engine is not None:
             self._engine.stopping()
 
@@ -131,8 +131,10 @@ class Gateway:
         engine = self.engine
         if self._clients is None:
             self._clients = open_clients(engine, self.settings)
+        if self._duties is None:
+            self._duties = Duties(engine, self.settings, self._clients, self._within)
         if self._observer is None:
-            self._observer = Observer(engine, self.settings, standings_of(engine, self._queue, self._proof))
+            self._observer = Observer(engine, self.settings, standings_of(engine, self._duties))
         access = self._ready_access()
         if self._sessions is None:
             self._sessions = Sessions(engine, access, self.settings.access)
@@ -143,9 +145,10 @@ class Gateway:
             self._observer,
             access,
             self._sessions,
-            self._queue,
+            self.draining,
+            self._duties.queue,
             self._oidc,
-            self._alerts.desk if self._alerts is not None else None,
+            self._duties.alerts,
             self._within,
             self._kept,
         )
@@ -164,10 +167,9 @@ class Gateway:
             if self.settings.access.oidc.issuer:
                 self._oidc = Oidc(self.settings.access.oidc, self._engine.transport, self._engine.clock)
             if self._within is None or not self._within.beside:
-                self._queue = await open_queue(self._engine, self.settings, self._within)
-                self._proof = await open_proof(self._engine, self.settings, self._queue)
-                await self.rooms.clients.start()
-                self._alerts = await open_alerts(self._engine, self.settings)
+                self.rooms  # noqa: B018  all there is to be led
+                assert self._duties is not None
+                await self._duties.start()
         except ThriftgateError as error:
             self.failure = error
             if self._engine is not None:
@@ -179,11 +181,9 @@ class Gateway:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         rooms = self.rooms
-        rooms.clients.stop()
-        if self._queue is not None:
-            await self._queue.close()
-        if self._alerts is not None:
-            await self._alerts.close()
+        assert self._duties is not None
+        await rooms.engine.leading.close()
+        await self._duties.close()
         await rooms.access.close()
         await rooms.engine.close()
         await rooms.observer.close()
@@ -199,6 +199,8 @@ async def _alive(_rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> 
 
 async def _ready(rooms: Rooms, _scope: Scope, _receive: Receive, send: Send) -> None:
     engine = rooms.engine
+    if rooms.draining.on:
+        raise Ending("thriftgate is about to stop: send new calls elsewhere")
     await engine.ledger.entry("")  # the books can be read; a closed ledger raises
     await send_json(send, 200, {"status": "ready", "upstream": engine.provider.name, "price_book": engine.knowledge.book.id})
 

@@ -98,17 +98,19 @@ class SqlLedger:
             raise LedgerError(f"cannot open the ledger {name}: {error}") from None
         return cls(name, writer, reader)
 
-    def claim(self) -> None:
-        """Be the only process that makes calls on these books, until closed or killed: the open holds of a second one would
-        look like calls that were lost. Raises LedgerError. Reading beside it needs no claim.
-        """
-        if self.path == ":memory:":
-            return
-        self._claim = sqlite3.connect(f"{self.path}-serving", isolation_level=None, timeout=0)
+    def try_lead(self) -> bool:
+        """Have the claim of these books, or take it where it is free: the process that has it leads all that serve them
+        (`engine/leading.py`), until it is closed or ends. Does not wait. Reading needs no claim."""
+        if self.path == ":memory:" or self._claim is not None:
+            return True
+        claim = sqlite3.connect(f"{self.path}-serving", isolation_level=None, timeout=0, check_same_thread=False)
         try:
-            self._claim.execute("begin exclusive")
+            claim.execute("begin exclusive")
         except sqlite3.Error:
-            raise LedgerError(f"the ledger {self.path} is in use by another thriftgate; name another one") from None
+            claim.close()
+            return False
+        self._claim = claim
+        return True
 
     async def hold(self, hold: Hold) -> tuple[Standing, ...]:
         standings: tuple[Standing, ...] = await self._write(lambda booking: booking.hold(hold))
