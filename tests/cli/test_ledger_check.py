@@ -42,7 +42,7 @@ def test_not_while_a_gateway_serves(books: Books, tmp_path: Path) -> None:
 
     async def serve() -> None:
         ledger = SqlLedger.open(path)
-        ledger.claim()
+        assert ledger.try_lead()
         try:
             assert (await asyncio.to_thread(checked, path, rebuild=False))["differing"] > 0
             with pytest.raises(LedgerError, match="in use by another thriftgate"):

@@ -19,6 +19,7 @@ from thriftgate.engine.failover import FailoverRules
 from thriftgate.engine.forgetting import Forgetting
 from thriftgate.engine.governing import Bounds as Waits
 from thriftgate.engine.hedging import HedgeRules
+from thriftgate.engine.leading import Leading
 from thriftgate.engine.limiting import LimitsTable
 from thriftgate.engine.limits import Limits
 from thriftgate.engine.reply import Drain
@@ -64,9 +65,10 @@ async def build_engine(
 ) -> Engine:
     """Open the ledger, close what a killed process left open in it, and wire everything together.
 
-    One gateway at a time serves from a ledger; a worker may make calls `beside` it, and leaves it what was learned. Must run
-    inside the event loop the engine will live in. `keys` are the provider's beside those of the settings, wherever they are
-    kept; `draw` gives numbers between 0 and 1, by chance where none is handed in. Raises ConfigError and LedgerError.
+    Of several gateways on one ledger one leads; where the settings know of no others, a second one is turned away. A worker
+    may make calls `beside` them, and never leads. Must run inside the event loop the engine will live in. `keys` are the
+    provider's beside those of the settings, wherever they are kept; `draw` gives numbers between 0 and 1, by chance where
+    none is handed in. Raises ConfigError and LedgerError.
     """
     clock, draw = clock or SystemClock(), draw or secrets.SystemRandom().random
     upstream = settings.upstream
@@ -81,8 +83,7 @@ async def build_engine(
     token = secrets.token_hex(4)
     liveness: Presence | None = None
     try:
-        if not beside:
-            ledger.claim()
+        leading = await leading_of(ledger, beside=beside, others=settings.is_fleet)
         liveness = ledger.store.presence(token)
         own = (*(keys_of(settings) or await kept_keys(settings, ledger)), *keys)
         pool = pool_of(settings, own)
@@ -108,7 +109,7 @@ async def build_engine(
         new_id=call_ids(clock, token),
         key_salt=key_salt,
         liveness=liveness,
-        keeps=not beside,
+        leading=leading,
         routing=routing,
         guard=GuardTable(guard_limits(settings), settings.guard.days_kept * 86_400.0),
         output=output,
@@ -119,9 +120,10 @@ async def build_engine(
         callers=LimitsTable(caller_limits(settings.limits), settings.limits.wait_s, SqlLimitBook(ledger)),
     )
     if settings.ledger.keep_days and not beside:
-        ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)
+        ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks, leading).heard)
     await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
     await engine.recover()
+    leading.start()
     return await add_shared(engine, settings)
 
 
@@ -129,6 +131,23 @@ def open_books(settings: Settings) -> SqlLedger:
     """As `[ledger]` says. Raises LedgerError."""
     table = settings.ledger
     return SqlLedger.open(table.path, sync=table.sync, journal=table.journal if table.on_loss == "journal" else "")
+
+
+async def leading_of(ledger: SqlLedger, *, beside: bool, others: bool) -> Leading:
+    """Whether this process leads, now and later. Raises LedgerError where another one does and no `others` are known of."""
+    if beside:
+        return Leading(leads=False)
+
+    async def try_lead() -> bool:
+        return ledger.try_lead()
+
+    leading = Leading(try_lead)
+    if not await leading.look() and not others:
+        raise LedgerError(
+            f"the ledger {ledger.path} is in use by another thriftgate; name another one, or set [redis], or "
+            "server.unshared = true where several may serve it"
+        )
+    return leading
 
 
 def _book_at(pool: Pool, book: PriceBook, settings: Settings) -> PriceBook:

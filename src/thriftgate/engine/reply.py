@@ -112,7 +112,7 @@ class StreamReply:
             await self._end("cut", str(error))
             raise
         except asyncio.CancelledError:
-            await self._end("left", "cancelled")
+            await self._end("left", "cut off: thriftgate was stopped")
             raise
         except BaseException as error:
             await self._end("cut", type(error).__name__)

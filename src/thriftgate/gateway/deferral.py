@@ -119,7 +119,8 @@ async def deferred(rooms: Rooms, call: Call, receive: Receive, send: Send, added
     if wish is None:
         return ()
     if queue is None:
-        return _at_once(_why_no_queue(rooms.settings, rooms.within))
+        led = rooms.engine.leading.leads
+        return _at_once(_why_no_queue(rooms.settings, rooms.within) if led else "another process has the queue")
     if not queue.serves(call):
         return _at_once("batches are sent with another key")
     try:

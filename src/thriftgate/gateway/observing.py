@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from msgspec.structs import astuple
 
@@ -84,14 +84,22 @@ class Observer:
         return {"calls": lost, "metrics": delivery.metrics_undelivered()}
 
 
-def standings_of(engine: Engine, queue: Queue | None, proof: Proof | None) -> Standings:
+class Doing(Protocol):
+    """What a gateway does besides answering, as long as it leads."""
+
+    queue: Queue | None
+    proof: Proof | None
+
+
+def standings_of(engine: Engine, doing: Doing) -> Standings:
     """What the gateway itself knows of how things stand."""
 
     def waiting() -> QueueStanding | None:
+        queue = doing.queue
         return QueueStanding(queue.open_jobs, queue.open_batches) if queue is not None else None
 
     def audited() -> Mapping[str, Verdicts]:
-        watches = proof.watches.values() if proof is not None else ()
+        watches = doing.proof.watches.values() if doing.proof is not None else ()
         return {task: Verdicts(*astuple(tally)) for task, tally in by_task(watch.tallies for watch in watches).items()}
 
     def budgets() -> Sequence[BudgetStanding]:
