@@ -61,20 +61,23 @@ async def test_what_cannot_be_read_changes_nothing(news: bytes) -> None:
 async def test_a_breaker_opens_and_closes_elsewhere() -> None:
     keys = {"keys": [{"name": "one", "key": "sk-ant-sim-1"}]}
     clock = TestClock()
-    async with engine_on(simulator(), clock=clock, upstream=keys) as one, engine_on(simulator(), clock=clock) as stranger:
-        async with engine_on(simulator(), clock=clock, upstream=keys) as other:
-            told, heard = hearsay_of(one), hearsay_of(other)
-            one.upstreams.failed("one", "opus", Fault("auth"), clock.now_s())
-            news = told.gathered()
-            heard.take_in(news)
-            hearsay_of(stranger).take_in(news)
-            assert not stranger.upstreams.left_alone()
-            assert [left.kind for left in other.upstreams.left_alone()] == ["auth"]
-            clock.advance(10)
-            other.upstreams.failed("one", "opus", Fault("auth"), clock.now_s())  # for longer
-            told.take_in(heard.gathered())
-            assert one.upstreams.left_alone() == other.upstreams.left_alone()
-            clock.advance(1_000)
-            one.upstreams.served("one", "opus", clock.now_s())
-            heard.take_in(told.gathered())
-            assert not other.upstreams.left_alone()
+    async with (
+        engine_on(simulator(), clock=clock, upstream=keys) as one,
+        engine_on(simulator(), clock=clock, upstream=keys) as other,
+        engine_on(simulator(), clock=clock) as stranger,
+    ):
+        told, heard = hearsay_of(one), hearsay_of(other)
+        one.upstreams.failed("one", "opus", Fault("auth"), clock.now_s())
+        news = told.gathered()
+        heard.take_in(news)
+        hearsay_of(stranger).take_in(news)
+        assert not stranger.upstreams.left_alone()
+        assert [left.kind for left in other.upstreams.left_alone()] == ["auth"]
+        clock.advance(10)
+        other.upstreams.failed("one", "opus", Fault("auth"), clock.now_s())  # for longer
+        told.take_in(heard.gathered())
+        assert one.upstreams.left_alone() == other.upstreams.left_alone()
+        clock.advance(1_000)
+        one.upstreams.served("one", "opus", clock.now_s())
+        heard.take_in(told.gathered())
+        assert not other.upstreams.left_alone()
