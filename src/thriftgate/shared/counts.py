@@ -79,6 +79,8 @@ class Counts:
         touched = [one for one in buckets if one.needed(change)]
         if change.concurrency > 0:
             self._holds(call_id, touched, change)
+        if call_id in self._unknown and not self._lane.up:
+            return  # what the server knows of it, if anything, ends by itself
         if call_id in self._unknown:
             touched = [one for one in touched if not one.limit.per_us]
         if touched:
@@ -99,6 +101,11 @@ class Counts:
 
     def start(self) -> None:
         """Go on saying which calls are under way. Must run inside the event loop."""
+        if not self._lane.up and not self.alone_among:
+            self._lane_changed(False)
+        self._again()
+
+    def _again(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(LEASE_S / 3, self._renew_again)
 
     def close(self) -> None:
@@ -116,7 +123,8 @@ class Counts:
             for one in asked:
                 one.take(one.needed(needs), now_us)
             self._holds(call_id, asked, needs)
-            self._unknown.add(call_id)
+            if call_id:
+                self._unknown.add(call_id)
         return lack
 
     def _holds(self, call_id: str, buckets: Sequence[Bucket], needs: Needs) -> None:
@@ -142,7 +150,7 @@ class Counts:
     def _renew_again(self) -> None:
         if self._lane.up:
             self._renew()
-        self.start()
+        self._again()
 
     def _renew(self) -> None:
         """Its calls are under way. Those that ended meanwhile end behind this: operations keep their order."""
