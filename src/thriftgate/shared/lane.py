@@ -282,6 +282,7 @@ class Lane:
                     told = True
                     log.warning("redis cannot be reached", server=self._node.name, why=str(error) or type(error).__name__)
                 self._node = self._home
+                self._tried.set()
             if self.up:
                 return
             await asyncio.sleep(pause_s)
