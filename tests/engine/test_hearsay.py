@@ -63,8 +63,8 @@ async def test_a_breaker_opens_and_closes_elsewhere() -> None:
     clock = TestClock()
     async with (
         engine_on(simulator(), clock=clock, upstream=keys) as one,
-        engine_on(simulator(), clock=clock) as stranger,
         engine_on(simulator(), clock=clock, upstream=keys) as other,
+        engine_on(simulator(), clock=clock) as stranger,
     ):
         told, heard = hearsay_of(one), hearsay_of(other)
         one.upstreams.failed("one", "opus", Fault("auth"), clock.now_s())

@@ -98,6 +98,8 @@ async def test_calls_under_a_limit_while_there_is_no_server(on_loss: str) -> Non
             await ask(engine, key="a")
             with pytest.raises(LimitExceeded):
                 await ask(engine, key="a")
+            assert engine.sharing is not None
+            assert engine.sharing.view().alone_among == 1
             return
         with pytest.raises(SharedLost, match="nothing was sent") as raised:
             await ask(engine, SHORT, key="a")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 from typing import Any
 
@@ -111,6 +112,45 @@ async def test_what_was_sent_is_done_once_however_often_it_is_sent() -> None:
                 await up(lane)
                 assert await level(lane) == 3 + 2 * number
                 assert heard == [LOST, 0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_under_faults_everything_is_done_once(seed: int) -> None:
+    """Connections are killed, the server stands still or reads only, scripts are forgotten, while two replicas count."""
+    draw, prefix = random.Random(seed), fresh_prefix()
+    with redis_server() as server, Redis.from_url(server.url) as client:
+        async with (
+            lane_to(server, prefix=prefix, timeout_s=0.2) as one,
+            lane_to(server, prefix=prefix, replica="b", timeout_s=0.2) as other,
+        ):
+            sent, asked = 0, list[list[Any]]()
+            for _ in range(25):
+                fault = draw.choice(["kill", "stop", "forget", "read only", "none", "none"])
+                if fault == "kill":
+                    client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+                elif fault == "stop":
+                    os.kill(server.pid, signal.SIGSTOP)
+                elif fault == "forget":
+                    client.script_flush()
+                elif fault == "read only":
+                    client.replicaof("127.0.0.1", 1)
+                for _ in range(draw.randrange(12)):
+                    sent += 1
+                    answers: list[Any] = []
+                    waits = draw.random() < 0.5
+                    asked += [answers] if waits else []
+                    draw.choice([one, other]).send(plus(one)._replace(heard=answers.append if waits else None))
+                    if draw.random() < 0.4:
+                        await asyncio.sleep(draw.random() * 0.02)
+                await asyncio.sleep(draw.choice([0.0, 0.01, 0.3]))
+                os.kill(server.pid, signal.SIGCONT)
+                client.replicaof("NO", "ONE")
+            for lane in (one, other):
+                await up(lane)
+                await lane.ask(0, (), ())
+            assert all(answers for answers in asked)  # nobody waits for ever
+            never = sum(0 not in answers for answers in asked)  # told to be lost before they went out
+            assert await level(one) == sent - never, f"seed {seed}"
 
 
 async def test_a_server_that_has_forgotten_all_is_told_what_was_not_answered() -> None:

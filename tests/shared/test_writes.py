@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.servers import RedisServer
 from tests.shared.lanes import fresh_prefix, lane_to
 from thriftgate.core.cache import Resident
+from thriftgate.core.errors import SharedLost
 from thriftgate.shared.writes import Writes, Written
 
 A, B, C = b"\x00" * 16, b"\x01" * 16, b"\xff" * 16
@@ -56,6 +59,6 @@ async def test_nobody_waits_longer_than_it_may(redis: RedisServer) -> None:
 
 async def test_without_the_server_nobody_waits() -> None:
     async with lane_to("redis://127.0.0.1:1", timeout_s=0.05) as lane:
-        assert not lane.up
-        assert await Writes(lane).lead("call1", [A], 5.0) is None
+        with pytest.raises(SharedLost):
+            await Writes(lane).lead("call1", [A], 5.0)
         assert await Writes(lane).landed(A, soon_s()) is None

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from msgspec.structs import replace
 
 from thriftgate.core.cache import TTL_S, Resident
+from thriftgate.core.errors import SharedLost
 from thriftgate.core.plan import Decision, Plan
 from thriftgate.core.state import State
 from thriftgate.engine.memory import Memory
@@ -198,7 +199,10 @@ class Fanout:
         if self._shared is None or not writes:
             return None
         shared, memory = self._shared
-        found = await shared.lead(call_id, writes, wait_s)
+        try:
+            found = await shared.lead(call_id, writes, wait_s)
+        except SharedLost:
+            return None
         if found is not None:
             return _Elsewhere(shared, memory, found), _as_written(state, found.digest)
         self._led[call_id] = writes

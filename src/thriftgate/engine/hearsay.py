@@ -44,6 +44,7 @@ class Hearsay:
         self._verdicts: list[Verdict] = []
         self._beliefs = b""
         self._beliefs_s = -BELIEFS_EVERY_S
+        self._puzzled = False  # that was said
         self.left_out = 0
 
     def listen(self) -> None:
@@ -75,7 +76,9 @@ class Hearsay:
                 self._knowledge.beliefs.restore(news.beliefs)
                 self._beliefs = self._knowledge.beliefs.kept()  # what is the same everywhere goes round no further
         except (msgspec.MsgspecError, ValueError) as error:
-            log.warning("news of a replica cannot be read", error=type(error).__name__)
+            if not self._puzzled:
+                log.warning("news of a replica cannot be read", error=type(error).__name__)
+            self._puzzled = True
             return
         for verdict in news.verdicts:
             self._health.hear(verdict)

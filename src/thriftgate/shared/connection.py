@@ -132,28 +132,30 @@ def written(parts: list[bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def _read(data: bytes, at: int) -> tuple[Value | RedisError, int] | None:  # noqa: PLR0911  one for each kind of reply
+def _read(data: bytes, at: int) -> tuple[Value | RedisError, int] | None:
     """The reply that begins there and where it ends; None where it is not all there. Raises ValueError for what is none."""
     end = data.find(_END, at)
     if end < 0:
         return None
     kind, word, after = data[at : at + 1], data[at + 1 : end], end + 2
     if kind == b"$":
-        size = int(word)
-        if size < 0:
-            return None if size < -1 else (None, after)
-        if size > REPLY_BYTES_MAX:
-            raise ValueError("a reply is too long")
-        return (data[after : after + size], after + size + 2) if len(data) >= after + size + 2 else None
+        return _read_bytes(data, after, int(word))
     if kind == b"*":
         return _read_list(data, after, int(word))
-    if kind == b"+":
-        return word, after
-    if kind == b":":
-        return int(word), after
     if kind == b"-":
         return RedisError(word.decode(errors="replace")), after
-    raise ValueError("no reply that a script gives")
+    if kind not in (b"+", b":"):
+        raise ValueError("no reply that a script gives")
+    return (word if kind == b"+" else int(word)), after
+
+
+def _read_bytes(data: bytes, at: int, size: int) -> tuple[bytes | None, int] | None:
+    """A bulk string of that size; -1: none."""
+    if size > REPLY_BYTES_MAX or size < -1:
+        raise ValueError("a reply is too long")
+    if size < 0:
+        return None, at
+    return (data[at : at + size], at + size + 2) if len(data) >= at + size + 2 else None
 
 
 def _read_list(data: bytes, at: int, count: int) -> tuple[list[bytes], int] | None:
@@ -165,6 +167,6 @@ def _read_list(data: bytes, at: int, count: int) -> tuple[list[bytes], int] | No
             return None
         value, at = found
         if not isinstance(value, bytes):
-            raise ValueError("a list of anything but bytes is no reply of a script of ours")  # noqa: TRY004  the data is wrong
+            raise ValueError("a list of anything but bytes is no reply of ours")  # noqa: TRY004  what was sent is wrong
         values.append(value)
     return values, at

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from operator import neg, sub
+from typing import Any, Literal, NamedTuple
 
 from thriftgate.clock import Clock
-from thriftgate.core.control.limits import Bucket, Lack, Needs, Place, lacking
+from thriftgate.core.control.limits import Bucket, Lack, Limit, Needs, Place, lacking
 from thriftgate.core.errors import SharedLost
 from thriftgate.logs import log
 from thriftgate.shared.lane import LOST, Lane, Op
@@ -20,7 +21,7 @@ TAKE, PUT, RENEW = 1, 2, 3
 LEASE_S = 30.0
 """For how long a call counts as under way whose replica says nothing: those of a killed one are free after that."""
 RENEW_AT_ONCE = 500
-KEYS_MAX = 50_000
+KEPT_MAX = 50_000
 _EXACT = 2**53
 
 
@@ -32,7 +33,7 @@ class Counts:
         self._clock = clock
         self._on_loss = on_loss
         self._replicas = replicas
-        self._keys: dict[Place, bytes] = {}
+        self._kept: dict[Place, _Told] = {}
         self._held: dict[str, list[Bucket]] = {}  # calls under way: where they count
         self._unknown: set[str] = set()  # calls that were let in while the server was lost
         self._timer: asyncio.TimerHandle | None = None
@@ -55,7 +56,7 @@ class Counts:
             elif answer is not LOST and answer[0]:  # nobody waits for it any more
                 self._give_back(call_id, asked, needs)
 
-        self._lane.send(Op(TAKE, call_id, [self._key(one) for one in asked], _params(asked, needs), heard))
+        self._lane.send(self._op(TAKE, call_id, asked, needs, heard))
         try:
             answer = await future
         except asyncio.CancelledError:
@@ -75,14 +76,16 @@ class Counts:
 
     def put(self, call_id: str, buckets: Sequence[Bucket], used: Needs, taken: Needs) -> None:
         """What was taken is used otherwise: more, whether there is room or not, or less."""
-        change = Needs(*[one - other for one, other in zip(used, taken, strict=True)])
+        change = Needs._make(map(sub, used, taken))
         touched = [one for one in buckets if one.needed(change)]
         if change.concurrency > 0:
             self._holds(call_id, touched, change)
+        if call_id in self._unknown and not self._lane.up:
+            return  # what the server knows of it, if anything, ends by itself
         if call_id in self._unknown:
             touched = [one for one in touched if not one.limit.per_us]
         if touched:
-            self._lane.send(Op(PUT, call_id, [self._key(one) for one in touched], _params(touched, change)))
+            self._lane.send(self._op(PUT, call_id, touched, change))
 
     def left(self, call_id: str) -> None:
         """The call is over."""
@@ -99,6 +102,11 @@ class Counts:
 
     def start(self) -> None:
         """Go on saying which calls are under way. Must run inside the event loop."""
+        if not self._lane.up and not self.alone_among:
+            self._lane_changed(False)
+        self._again()
+
+    def _again(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(LEASE_S / 3, self._renew_again)
 
     def close(self) -> None:
@@ -116,7 +124,8 @@ class Counts:
             for one in asked:
                 one.take(one.needed(needs), now_us)
             self._holds(call_id, asked, needs)
-            self._unknown.add(call_id)
+            if call_id:
+                self._unknown.add(call_id)
         return lack
 
     def _holds(self, call_id: str, buckets: Sequence[Bucket], needs: Needs) -> None:
@@ -125,8 +134,7 @@ class Counts:
             self._held.setdefault(call_id, []).extend(counted)
 
     def _give_back(self, call_id: str, asked: Sequence[Bucket], needs: Needs) -> None:
-        less = Needs(*[-one for one in needs])
-        self._lane.send(Op(PUT, call_id, [self._key(one) for one in asked], _params(asked, less)))
+        self._lane.send(self._op(PUT, call_id, asked, Needs._make(map(neg, needs))))
 
     def _lane_changed(self, up: bool) -> None:
         if up:
@@ -142,40 +150,59 @@ class Counts:
     def _renew_again(self) -> None:
         if self._lane.up:
             self._renew()
-        self.start()
+        self._again()
 
     def _renew(self) -> None:
         """Its calls are under way. Those that ended meanwhile end behind this: operations keep their order."""
         found: dict[bytes, list[str]] = {}
         for call_id, buckets in self._held.items():
             for one in buckets:
-                found.setdefault(self._key(one), []).append(call_id)
+                found.setdefault(self._told(one).key, []).append(call_id)
         for key, ids in found.items():
             for at in range(0, len(ids), RENEW_AT_ONCE):
                 self._lane.send(Op(RENEW, "", [key], (LEASE_S * 1e6, ids[at : at + RENEW_AT_ONCE])))
 
-    def _key(self, bucket: Bucket) -> bytes:
+    def _op(
+        self,
+        code: int,
+        call_id: str,
+        buckets: Sequence[Bucket],
+        needs: Needs,
+        heard: Callable[[Any], None] | None = None,
+    ) -> Op:
+        """As `calls.lua` reads it."""
+        told = [self._told(one) for one in buckets]
+        units = [one.needed(needs) for one in buckets]
+        params = [(count if -_EXACT < count < _EXACT else float(count), *one.rest) for count, one in zip(units, told)]  # noqa: B905
+        return Op(code, call_id, [one.key for one in told], params, heard)
+
+    def _told(self, bucket: Bucket) -> _Told:
         place = bucket.place
-        key = self._keys.get(place)
-        if key is None:
-            if len(self._keys) >= KEYS_MAX:
-                self._keys.clear()
-            key = self._keys[place] = f"{{{self._lane.tag}}}:limit:{place[0]}:{place[1]}".encode()
-        return key
+        told = self._kept.get(place)
+        if told is None or told.limit is not bucket.limit:
+            if len(self._kept) >= KEPT_MAX:
+                self._kept.clear()
+            told = self._kept[place] = _told_of(bucket, self._lane.tag)
+        return told
 
     def _now_us(self) -> int:
         return int(self._clock.monotonic_s() * 1e6)
 
 
-def _params(buckets: Sequence[Bucket], needs: Needs) -> list[tuple[float, ...]]:
-    """As `calls.lua` reads them."""
-    found: list[tuple[float, ...]] = []
-    for one in buckets:
-        limit, units, per = one.limit, one.needed(needs), one.limit.per_us
-        if not per:
-            found.append((units, 0, LEASE_S * 1e6, 0, limit.room))
-        elif limit.room < _EXACT > units > -_EXACT:
-            found.append((units, per, limit.amount // per, limit.amount % per, limit.room))
-        else:
-            found.append((float(units), per, float(limit.amount // per), limit.amount % per, float(limit.room)))
-    return found
+class _Told(NamedTuple):
+    """What the server is told of a bucket each time: its key, and what stands behind the units."""
+
+    limit: Limit
+    key: bytes
+    rest: tuple[float, ...]
+
+
+def _told_of(bucket: Bucket, tag: str) -> _Told:
+    limit, per = bucket.limit, bucket.limit.per_us
+    key = f"{{{tag}}}:limit:{limit.id}:{bucket.member}".encode()
+    if not per:
+        return _Told(limit, key, (0, LEASE_S * 1e6, 0, limit.room))
+    each, part = divmod(limit.amount, per)
+    if max(limit.room, limit.amount) < _EXACT:
+        return _Told(limit, key, (per, each, part, limit.room))
+    return _Told(limit, key, (per, float(each), part, float(limit.room)))

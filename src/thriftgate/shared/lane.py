@@ -92,6 +92,7 @@ class Lane:
         self._moving: asyncio.Task[None] | None = None
         self._tried = asyncio.Event()  # an attempt to connect has come to its end
         self._closed = False
+        self._mistake = ""  # that was told last
         self._batches = self._ops = self._lost = 0
         self._seconds = 0.0
 
@@ -215,7 +216,9 @@ class Lane:
         if error.code == _NO_SCRIPT:
             self._write(batch._replace(command=[b"EVAL", self._script.text, *batch.command[2:]]))
         elif error.code in _OWN and not str(error).startswith("ERR max number"):
-            log.error("script failed", script=self._script.name, error=str(error)[:200])
+            if str(error) != self._mistake:
+                log.error("script failed", script=self._script.name, error=str(error)[:200])
+            self._mistake = str(error)
             self._sent = None
             self._lose(batch.ops)
             if not self.up:
@@ -279,6 +282,7 @@ class Lane:
                     told = True
                     log.warning("redis cannot be reached", server=self._node.name, why=str(error) or type(error).__name__)
                 self._node = self._home
+                self._tried.set()
             if self.up:
                 return
             await asyncio.sleep(pause_s)

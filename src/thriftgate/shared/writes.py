@@ -25,18 +25,16 @@ class Written(NamedTuple):
 
 
 class Writes:
-    """One per engine; see `engine.fanout.SharedWrites`. Where the server is lost nothing is known, and nobody waits."""
+    """One per engine; see `engine.fanout.SharedWrites`."""
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
 
     async def lead(self, call_id: str, digests: Sequence[bytes], for_s: float) -> Written | None:
         """Say that this call writes these prefixes, shallow to deep; or learn which of them another has written or is
-        writing, the deepest. What is said holds for so many seconds, unless it has landed before."""
-        try:
-            found = await self._ask(LEAD, call_id, digests, (for_s * 1e3,))
-        except SharedLost:
-            return None
+        writing, the deepest. What is said holds for so many seconds, unless it has landed before. Raises
+        SharedLost."""
+        found = await self._ask(LEAD, call_id, digests, (for_s * 1e3,))
         return Written(digests[found[0] - 1], _resident(found[1])) if found else None
 
     def land(self, call_id: str, digests: Sequence[bytes], cached: Sequence[Resident | None]) -> None:
