@@ -168,7 +168,7 @@ def test_a_format_that_does_not_exist(session: Path) -> None:
 
 def test_a_folder_that_cannot_be_made(session: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="--cache names another folder"):
+    with pytest.raises(ConfigError, match="name another folder, or make room"):
         found(session, cache=tmp_path / "file" / "inside")
     with pytest.raises(InputError, match="no such file or folder"):
         found(tmp_path / "nowhere")

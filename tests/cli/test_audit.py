@@ -223,7 +223,7 @@ def test_formats(run: Run, log: Path) -> None:
 
 def test_a_cache_that_is_a_file(run: Run, log: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    failed(run("audit", str(log), "--cache", str(tmp_path / "file")), "--cache names another folder")
+    failed(run("audit", str(log), "--cache", str(tmp_path / "file")), "name another folder, or make room")
 
 
 def test_settings_that_cannot_be_read(run: Run, log: Path, tmp_path: Path) -> None:

@@ -92,9 +92,13 @@ def _audited(
 
 def _taken_in(wanted: Wanted, calls: Calls, folder: Path, progress: Progress) -> Intake:
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return take_in(
-            wanted.paths, calls, folder, format_name=wanted.format_name, processes=wanted.where.processes, progress=progress
+            wanted.paths,
+            calls,
+            folder,
+            format_name=wanted.format_name,
+            processes=wanted.where.processes,
+            progress=progress,
         )
     except OSError as error:
         raise ConfigError(f"{error.filename or folder}: {error.strerror or error}; --cache names another folder") from None

@@ -118,8 +118,8 @@ class Calls(Table):
         parts = -(-(row[0] if row else 0) // MERGED_ROWS)
         self.connection.execute(
             f"create temp table copies as select named.*, hash(ident) % {parts} as slice, case when alike then '' else case"
-            " when request_id <> '' then request_id else session || chr(0) || model || chr(0) || mode || chr(0)"
-            " || (prompt_counts - input) || chr(0) || write_1h end end as part from named join repeated using (ident)"
+            " when request_id <> '' then request_id else session end || chr(0) || model || chr(0) || mode || chr(0)"
+            " || (prompt_counts - input) || chr(0) || write_1h end as part from named join repeated using (ident)"
             f"{' order by slice' if parts > 1 else ''}"
         )
         terms = [f"max({name}) as most_{name}" for name in _LARGEST]
