@@ -13,9 +13,9 @@ import uvicorn
 
 from thriftgate.core.errors import ConfigError
 
-# New objects before the collector looks at them, and how many such looks before one at those that outlived the first: chosen by
-# what it costs a call and for how long calls stand still (benchmarks/README.md, "The garbage collector").
-COLLECTED = (20_000, 5, 100)
+# When the collector looks at new objects, at those that have outlived that, and at all. Calls make no garbage for it, so it only
+# costs: looked at early and seldom again, what calls leave behind stops them for the shortest time (benchmarks/README.md).
+COLLECTED = (5_000, 1, 2_000)
 
 
 def bind(host: str, port: int) -> socket.socket:
