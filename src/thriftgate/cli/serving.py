@@ -13,8 +13,8 @@ import uvicorn
 
 from thriftgate.core.errors import ConfigError
 
-# When the collector looks at new objects, at those that have outlived that, and at all. Calls make no garbage for it, so it only
-# costs: looked at early and seldom again, what calls leave behind stops them for the shortest time (benchmarks/README.md).
+# When the collector looks at new objects, at those that have outlived that, and at all. Calls make no garbage for it, so it
+# only costs. Looked at early and seldom again, what calls leave behind stops them most shortly (benchmarks/README.md).
 COLLECTED = (5_000, 1, 2_000)
 
 

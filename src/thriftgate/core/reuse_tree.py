@@ -98,8 +98,8 @@ class _KeptTree(Struct, array_like=True):
 
 
 class Tree:
-    """Holds at most `boundaries_max` boundaries, at least half of them the most recently used; paths, and nodes with a history
-    of their own, count as more of them."""
+    """Holds at most `boundaries_max` boundaries, at least half of them the most recently used; paths, and nodes with a
+    history of their own, count as more of them."""
 
     def __init__(self, boundaries_max: int) -> None:
         self._paths: Generations[bytes, Path] = Generations(boundaries_max)
