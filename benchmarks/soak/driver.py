@@ -181,9 +181,11 @@ class Clients:
         while not self._over:
             with suppress(aiohttp.ClientError, TimeoutError):
                 await self._batch()
-            began_s = time.perf_counter()
-            while not self._over and time.perf_counter() - began_s < BATCH_EVERY_S:
-                await asyncio.sleep(POLL_S)
+            for _ in range(round(BATCH_EVERY_S / POLL_S)):
+                await self._pause()
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(0.0 if self._over else POLL_S)
 
     async def _batch(self) -> None:
         """Create one, wait for its end, read its results."""
