@@ -18,7 +18,7 @@ PAGES = ("", "/live", "/cache", "/quality", "/keys", "/budgets", "/alerts", "/ba
 POLL_S, LOOK_S, BATCH_EVERY_S, BATCH_ROWS = 0.5, 2.0, 10.0, 12
 UNDER_WAY_MAX = 400
 AT_ONCE, CONNECTIONS = 24, 48
-PATIENCE_S = 60.0
+PATIENCE_S, BILL_S = 60.0, 600.0  # a long bill takes a minute to write
 _VERSION = {"anthropic-version": "2023-06-01", "content-type": "application/json"}
 
 
@@ -106,7 +106,8 @@ class Clients:
 
     async def raw(self, url: str) -> bytes:
         """Whatever stands there."""
-        async with self._session.get(url, headers={"x-api-key": self._root}) as response:
+        patience = aiohttp.ClientTimeout(total=BILL_S)
+        async with self._session.get(url, headers={"x-api-key": self._root}, timeout=patience) as response:
             return await response.read()
 
     async def change(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
