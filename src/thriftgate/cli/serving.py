@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 
+from thriftgate.cli.one_write import OneWriteProtocol
 from thriftgate.core.errors import ConfigError
 
 # When the collector looks at new objects, at those that have outlived that, and at all. Calls make no garbage for it, so it
@@ -49,7 +50,7 @@ def serve_app(
     config = uvicorn.Config(
         app,
         loop="auto",
-        http="httptools",
+        http=OneWriteProtocol,
         ws="none",
         lifespan="on",
         log_level="warning",
