@@ -88,10 +88,17 @@ class Thriftgate(Target):
     def __init__(self, work: Path, installs: Path, source: Path | None = None) -> None:
         super().__init__(work, installs)
         self.ledger = Path()
-        self._env: dict[str, str] = {}
-        if source is not None:  # another checkout, run by this environment's Python
+        self._program = [sys.executable, "-m", "thriftgate"]
+        if (
+            source is not None
+        ):  # another checkout, run by this environment's Python; its own path comes first, whatever is installed
             self.name = "other"
-            self._env = {"PYTHONPATH": str(source / "src")}
+            first = f"import sys; sys.path.insert(0, {str(source / 'src')!r})"
+            self._program = [
+                sys.executable,
+                "-c",
+                f"{first}; from runpy import run_module; run_module('thriftgate', run_name='__main__')",
+            ]
 
     def prepare(self) -> None:
         done = subprocess.run(
@@ -111,9 +118,9 @@ class Thriftgate(Target):
         folder = self.folder()
         self.ledger = folder / "ledger.db"
         port = free_port()
-        command = [sys.executable, "-m", "thriftgate", "serve", "--host", "127.0.0.1", "--port", str(port)]
+        command = [*self._program, "serve", "--host", "127.0.0.1", "--port", str(port)]
         command += ["--upstream", f"http://127.0.0.1:{upstream}", "--ledger", str(self.ledger)]
-        child = Child(command, folder / "log", core=core, cwd=folder, env=self._env)
+        child = Child(command, folder / "log", core=core, cwd=folder)
         return Started(child, Endpoint(port, headers=(_API_KEY,)))
 
     def books(self) -> Books:

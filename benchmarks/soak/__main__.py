@@ -50,7 +50,7 @@ def tables(soaked: Soaked, judged: Verdict) -> str:
     booked = f"{books.entries:,} entries, {books.exact:,} exact at ${books.booked_usd}, billed ${books.billed_usd}"
     broke = f"{books.estimated} broke off, booked at ${books.estimated_booked_usd}, billed ${books.estimated_billed_usd}"
     lines = [
-        f"{hours:.1f} h in {asked.seconds / 60:.1f} min: {seen.answered:,} calls, {asked.keys} keys, {asked.rate:g} a s",
+        f"{hours:.1f} h in {asked.seconds / 60:.1f} min: {seen.answered:,} calls, {asked.keys} keys",
         f"memory, MB: idle {soaked.idle_mb:.0f}, memories filled {soaked.filled_mb:.0f}, at the end {last.rss_mb:.0f}",
         f"after warm-up: {mb[0]}, 95 % interval {mb[1]} ({mb[2]})",
         f"file descriptors {first.descriptors} to {last.descriptors}, threads {first.threads} to {last.threads}",

@@ -18,7 +18,7 @@ PAGES = ("", "/live", "/cache", "/quality", "/keys", "/budgets", "/alerts", "/ba
 POLL_S, LOOK_S, BATCH_EVERY_S, BATCH_ROWS = 0.5, 2.0, 10.0, 12
 UNDER_WAY_MAX = 400
 AT_ONCE, CONNECTIONS = 24, 48
-PATIENCE_S = 60.0
+PATIENCE_S, BILL_S = 60.0, 600.0  # a long bill takes a minute to write
 _VERSION = {"anthropic-version": "2023-06-01", "content-type": "application/json"}
 
 
@@ -106,7 +106,8 @@ class Clients:
 
     async def raw(self, url: str) -> bytes:
         """Whatever stands there."""
-        async with self._session.get(url, headers={"x-api-key": self._root}) as response:
+        patience = aiohttp.ClientTimeout(total=BILL_S)
+        async with self._session.get(url, headers={"x-api-key": self._root}, timeout=patience) as response:
             return await response.read()
 
     async def change(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -181,9 +182,11 @@ class Clients:
         while not self._over:
             with suppress(aiohttp.ClientError, TimeoutError):
                 await self._batch()
-            again_s = time.perf_counter() + BATCH_EVERY_S
-            while time.perf_counter() < again_s and not self._over:
-                await asyncio.sleep(POLL_S)
+            for _ in range(round(BATCH_EVERY_S / POLL_S)):
+                await self._pause()
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(0.0 if self._over else POLL_S)
 
     async def _batch(self) -> None:
         """Create one, wait for its end, read its results."""

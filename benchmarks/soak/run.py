@@ -192,11 +192,9 @@ async def _watch(clients: Clients, pid: int, every_s: float, looks: list[Look]) 
     while True:
         looks.append(look(pid, time.perf_counter() - began_s, clients.seen.answered, await clients.state()))
         if len(looks) % 20 == 0:
-            last = looks[-1]
-            say(
-                f"{last.at_s:6.0f} s  {last.calls:9,} calls  {last.rss_mb:6.1f} MB  {last.descriptors} fds  "
-                f"{last.tasks} tasks"
-            )
+            one = looks[-1]
+            shown = f"{one.rss_mb:6.1f} MB {one.descriptors} fds {one.tasks} tasks"
+            say(f"{one.at_s:6.0f} s {one.calls:9,} calls {shown}")
         await asyncio.sleep(every_s)
 
 

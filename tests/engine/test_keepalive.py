@@ -354,6 +354,23 @@ async def test_so_many_conversations_and_no_more() -> None:
         alive.stop()
 
 
+async def test_nothing_of_the_connection_is_kept() -> None:
+    """Of a call whose connection is over: its buffers would live as long as the conversation is kept."""
+
+    async def left() -> None:
+        raise AssertionError("nobody waits for the client any more")
+
+    async with talk() as one:
+        system = [{"type": "text", "text": HEAD, "cache_control": MARK}]
+        said = [{"role": "user", "content": [{"type": "text", "text": SAY, "cache_control": MARK}]}]
+        body = {"model": MODEL, "max_tokens": 300, "system": system, "messages": said}
+        await read_all(await one.engine.messages(call_of(body, left=left)))
+        (kept,) = kept_of(one)
+        assert (kept.call.left, kept.call.admission) == (None, None)
+        await one.wait(290)
+        assert len(one.app.bill.calls) == 2
+
+
 async def test_stopping_does_not_wait_for_what_is_due() -> None:
     async with talk() as one:
         await one.say(SAY)

@@ -14,10 +14,11 @@ import uvicorn
 
 from thriftgate.core.errors import ConfigError
 from thriftgate.gateway.entrance import Entrance
+from thriftgate.gateway.one_write import OneWriteProtocol
 
-# New objects before the collector looks at them, and how many such looks before one at those that outlived the first: chosen
-# by what it costs a call and for how long calls stand still (benchmarks/README.md, "The garbage collector").
-COLLECTED = (20_000, 5, 100)
+# When the collector looks at new objects, at those that have outlived that, and at all. Calls make no garbage for it, so it
+# only costs. Looked at early and seldom again, what calls leave behind stops them most shortly (benchmarks/README.md).
+COLLECTED = (5_000, 1, 2_000)
 
 TICK_S = 0.02  # how often it is looked whether a wait is over
 CUT_S = 2.0  # for calls that were cut off to say so, and to be booked
@@ -87,7 +88,7 @@ def serve_app(
     config = uvicorn.Config(
         app,
         loop="auto",
-        **(entrance.options() if entrance is not None else {"http": "httptools"}),
+        **(entrance.options() if entrance is not None else {"http": OneWriteProtocol}),
         ws="none",
         lifespan="on",
         log_level="warning",

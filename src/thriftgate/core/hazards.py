@@ -69,7 +69,7 @@ def _nothing() -> array[float]:
 
 class Gaps(Struct, gc=False, eq=False):
     """Exposures and hits per bin of one class, decayed to `at_s`; `uses` counts those that await their outcome as well.
-    There are tens of thousands: as arrays they take half the memory of lists, and nothing for the collector to walk."""
+    There are tens of thousands: arrays take half the memory of lists."""
 
     at_s: float
     uses: int = 0

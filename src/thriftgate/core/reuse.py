@@ -297,7 +297,7 @@ class Reuse:
     def _await(self, node: Node, classes: _Classes, now_s: float) -> None:
         """Await the next use of a shared node; its own history begins with its second use."""
         if node.gaps is None and node.touches > 1:
-            node.gaps = Gaps(now_s)
+            self._tree.recall(node, now_s)
         levels = (self._class((b"", _SHARED), now_s), self._class((classes.app, _SHARED), now_s))
         node.event = self.hazards.use(now_s, levels if node.gaps is None else (*levels, node.gaps))
 

@@ -16,6 +16,7 @@ from thriftgate.core.hazards import Event, Gaps, KeptGaps
 
 BRANCHES_MAX = 16  # a request takes four breakpoints; more places than these tell nothing about where they should go
 PATH_WEIGHT = 2  # a path and its nodes take as much memory as so many boundaries
+GAPS_WEIGHT = 3  # … and so do the gaps of a node with a history of its own
 ENDS_KEPT = 2  # a request that is regenerated, or edited at its last turn, goes back no further
 
 
@@ -96,7 +97,8 @@ class _KeptTree(Struct, array_like=True):
 
 
 class Tree:
-    """Holds at most `boundaries_max` boundaries, at least half of them the most recently used; a path counts as two more."""
+    """Holds at most `boundaries_max` boundaries, at least half of them the most recently used; paths, and nodes with a
+    history of their own, count as more of them."""
 
     def __init__(self, boundaries_max: int) -> None:
         self._paths: Generations[bytes, Path] = Generations(boundaries_max)
@@ -124,6 +126,11 @@ class Tree:
                 self._paths[digest] = path
         path.last = max(path.last, len(chain) - 1)
         return path
+
+    def recall(self, node: Node, now_s: float) -> None:
+        """From now on the node has a history of its own."""
+        node.gaps = Gaps(now_s)
+        self._paths.charge(GAPS_WEIGHT)
 
     def used(self, digest: bytes) -> None:
         """The boundary is in use: it stays."""
@@ -157,6 +164,7 @@ class Tree:
             for digest in reversed(one.digests):
                 self._paths[digest] = path
             self._paths.charge(PATH_WEIGHT)
+        self._paths.charge(GAPS_WEIGHT * sum(1 for node in nodes if node.gaps is not None))
 
 
 def _kept_node(node: Node) -> _KeptNode:

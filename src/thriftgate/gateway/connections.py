@@ -20,9 +20,10 @@ import httptools
 import msgspec
 from msgspec import Struct
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from thriftgate.gateway.one_write import OneWriteProtocol
 from thriftgate.gateway.request_heads import Refusal, head_refused
 from thriftgate.logs import log
 
@@ -85,7 +86,7 @@ class Watch:
         self._timer = loop.call_later(self._every_s, self._look, loop) if self.open else None
 
 
-class Connection(HttpToolsProtocol):
+class Connection(OneWriteProtocol):
     """One connection. `phase` is what the client is sending: nothing, a head, or a body."""
 
     def __init__(
