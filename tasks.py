@@ -10,7 +10,9 @@
     python3 tasks.py fuzz [ARGS]      random input to parsers, importers and splicer, guided by coverage (--seconds N each)
     python3 tasks.py bench NAME       one benchmark, such as: gateway
     python3 tasks.py recipes [ARGS]   docs/guides/recipes.md with the real clients, installed into .cache (1.3 GB)
-    python3 tasks.py lock [recipes]   resolve the dependencies anew into requirements.lock, or those clients
+    python3 tasks.py engines [ARGS]   audits on Ray, installed into .cache (0.4 GB)
+    python3 tasks.py deploy [ARGS]    deploy/ with hadolint, helm and the schemas, installed into .cache (120 MB), and built
+    python3 tasks.py lock [recipes]   resolve the dependencies anew into requirements.lock and the image's, or those clients and engines
     python3 tasks.py build [ARGS]     wheel and sdist into dist/, built twice and compared (--install: and installed by hash)
     python3 tasks.py sbom [FILE]      the bill of materials of the locked packages, as CycloneDX
     python3 tasks.py audit-deps       whether holes are known in a locked package; asks the advisory service
@@ -26,7 +28,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,6 +45,10 @@ STAMP = VENV / ".requirements-digest"
 RECIPES = ROOT / ".cache" / "recipes"
 RECIPE_LOCKS = ROOT / "tests" / "recipes" / "locks"
 RECIPE_PATIENCE_S = 600
+ENGINE_TESTS = "tests/audit/replay/test_on_ray.py"
+
+DEPLOY_TOOLS = ROOT / ".cache" / "deploy"
+DEPLOY_TOOLS_LOCK = ROOT / "tests" / "deploy" / "tools.lock"
 
 Command = tuple[str, ...]
 
@@ -70,9 +78,22 @@ GROUPS = {"lint": ("format", "types", "imports"), "check": ("format", "types", "
 COMPILE = (
     "pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -p 3.11"
 )
-COMPILED = ("pyproject.toml", "--all-extras", "--group", "dev", "-o", "requirements.lock")
-RECIPES_COMPILED = tuple(
-    (str(RECIPE_LOCKS / f"{name}.in"), "-o", str(RECIPE_LOCKS / f"{name}.lock")) for name in ("python", "aider")
+ENGINES = ("ray",)  # extras too large to be installed by everybody who works here
+EXTRAS = tuple(
+    f"--extra={name}"
+    for name in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    if name not in ENGINES
+)
+COMPILED = ("pyproject.toml", *EXTRAS, "--group", "dev", "-o", "requirements.lock")
+IMAGE_EXTRAS = ("postgres", "redis", "otel", "aws", "google", "oidc", "alerts", "context")
+IMAGE_COMPILED = (
+    ("pyproject.toml", *(f"--extra={extra}" for extra in IMAGE_EXTRAS), "-o", "deploy/container/run.lock"),
+    ("deploy/container/build.in", "-o", "deploy/container/build.lock"),
+)
+"""What the image holds: of the same versions as the checkout."""
+RECIPES_COMPILED = (
+    *((str(RECIPE_LOCKS / f"{name}.in"), "-o", str(RECIPE_LOCKS / f"{name}.lock")) for name in ("python", "aider")),
+    *(("pyproject.toml", f"--extra={name}", "-o", str(RECIPE_LOCKS / f"{name}.lock")) for name in ENGINES),
 )
 PIP_INSTALL = ("-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--require-hashes", "-r")
 NODE_INSTALL = (
@@ -86,16 +107,14 @@ def main(arguments: list[str]) -> int:
     """Run one task; its exit code, or 2 for a task that does not exist."""
     here = arguments[:1] == ["--here"]
     name, *rest = arguments[1:] if here else arguments or ["help"]
-    if name not in {*STEPS, *GROUPS, "bench", "lock", "recipes"} or (name == "bench" and not rest):
+    if name not in {*STEPS, *GROUPS, *OTHERS} or (name == "bench" and not rest):
         print(__doc__)
         return 0 if name in {"help", "--help", "-h"} else 2
     python = sys.executable if here else str(ensure_venv())
     if name == "install":
         return run(python, name) if here else 0
-    if name in {"lock", "recipes"}:
-        return lock(*rest) if name == "lock" else recipes(python, rest)
-    if name == "bench":
-        return call([python, "-m", f"benchmarks.{rest[0]}", *rest[1:]])
+    if name in OTHERS:
+        return OTHERS[name](python, rest)
     if name in GROUPS:
         return max(run(python, task) for task in GROUPS[name])  # all of them: one failure does not hide the next
     return run(python, name, rest)
@@ -148,15 +167,19 @@ def lock(what: str = "") -> int:
         print("the lock is made by uv, which is not installed here: pip install uv", file=sys.stderr)
         return 2
     if what != "recipes":
-        return call([uv, "--quiet", *COMPILE.split(), *COMPILED])
+        failed = call([uv, "--quiet", *COMPILE.split(), *COMPILED])
+        image = [[uv, "--quiet", *COMPILE.split(), "-c", "requirements.lock", *one] for one in IMAGE_COMPILED]
+        return failed or max(call(one) for one in image)
     return max(*(call([uv, "--quiet", *COMPILE.split(), *one]) for one in RECIPES_COMPILED), call([*RECIPES_NPM]))
 
 
-def recipes(python: str, rest: list[str]) -> int:
+def recipes(
+    python: str, rest: list[str], names: tuple[str, ...] = ("python", "aider", "node"), tests: str = "tests/recipes"
+) -> int:
     """Run the recipes of the guide. A client that cannot be installed is named, and its test is skipped with the reason."""
     RECIPES.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
-        for name, refused in pool.map(install_clients, ("python", "aider", "node")):
+        for name, refused in pool.map(install_clients, names):
             reason = RECIPES / f"{name}.refused"
             if refused:
                 reason.write_text(refused, encoding="utf-8")
@@ -164,7 +187,22 @@ def recipes(python: str, rest: list[str]) -> int:
             else:
                 reason.unlink(missing_ok=True)
     os.environ["THRIFTGATE_RECIPES"] = str(RECIPES)
-    return call([python, *PYTEST, "tests/recipes", *rest])
+    return call([python, *PYTEST, tests, *rest])
+
+
+def deploy(python: str, rest: list[str]) -> int:
+    """Check deploy/ with the programs that are made for it, and follow the steps of its container file."""
+    digest, stamp = hashlib.sha256(DEPLOY_TOOLS_LOCK.read_bytes()).hexdigest(), DEPLOY_TOOLS / "digest"
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != digest:
+        shutil.rmtree(DEPLOY_TOOLS, ignore_errors=True)
+        install = (python, *PIP_INSTALL, str(DEPLOY_TOOLS_LOCK), "--target", str(DEPLOY_TOOLS))
+        failed = call([*install]) or call([python, "-m", "tests.deploy.tools", str(DEPLOY_TOOLS)])
+        if failed:
+            return failed
+        DEPLOY_TOOLS.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(digest, encoding="utf-8")
+    os.environ["THRIFTGATE_DEPLOY_TOOLS"] = str(DEPLOY_TOOLS)
+    return call([python, *PYTEST, "tests/deploy", *rest])
 
 
 def install_clients(name: str) -> tuple[str, str]:
@@ -199,6 +237,16 @@ def install_clients(name: str) -> tuple[str, str]:
         return name, str(error)
     stamp.write_text(digest, encoding="utf-8")
     return name, ""
+
+
+OTHERS: dict[str, Callable[[str, list[str]], int]] = {
+    "bench": lambda python, rest: call([python, "-m", f"benchmarks.{rest[0]}", *rest[1:]]),
+    "lock": lambda _python, rest: lock(*rest),
+    "recipes": recipes,
+    "deploy": deploy,
+    "engines": lambda python, rest: recipes(python, rest, ENGINES, ENGINE_TESTS),
+}
+"""Tasks that are more than steps."""
 
 
 if __name__ == "__main__":

@@ -155,6 +155,7 @@ REPLY_HEADERS = {
     "made, where a call was booked.",
     "thriftgate-target": "The target, or key of the gateway's own, that has answered.",
     "thriftgate-tried": "The targets at which the call was tried in vain before.",
+    "thriftgate-check": "Of `/thriftgate/stream-check` alone: shows `thriftgate doctor --gateway` that headers get through.",
     "thriftgate-plan": "The levers that were applied, separated by commas, or `none`.",
     "thriftgate-budget": "How the budget stands that is nearest to its limit, of those that the call counts under, with "
     "this call held: name, limit, spent (with what is in doubt), left (USD), percent used, the stage that is reached, and "

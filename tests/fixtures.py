@@ -24,6 +24,7 @@ from thriftgate.clock import Clock
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.call import Call, Reply
 from thriftgate.engine.engine import Engine
+from thriftgate.gateway.entrance import Entrance
 from thriftgate.ledger.entries import UPSTREAM, Entry
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.providers.asgi_transport import AsgiTransport
@@ -176,12 +177,12 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 @contextlib.contextmanager
-def serving(app: Any) -> Iterator[str]:
+def serving(app: Any, entrance: Entrance | None = None) -> Iterator[str]:
     """An ASGI app under uvicorn on a free port, in a thread with a loop of its own; yields its URL."""
     bound = bind("127.0.0.1", 0)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        **({"http": "httptools"} if entrance is None else entrance.options()),
         ws="none",
         log_level="error",
         access_log=False,
@@ -205,7 +206,7 @@ def serving(app: Any) -> Iterator[str]:
     try:
         assert ready.wait(PATIENCE_S)
         assert server.started
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+        yield f"{entrance.scheme if entrance else 'http'}://127.0.0.1:{bound.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()
@@ -230,7 +231,7 @@ class Running:
         self.url = ""
         while not self.url and (line := self.process.stderr.readline()):
             self.said.append(line)
-            found = re.search(r"http://127\.0\.0\.1:\d+", line)
+            found = re.search(r"https?://127\.0\.0\.1:\d+", line)
             self.url = found.group() if found else ""
         if not self.url:
             self.process.wait(PATIENCE_S)

@@ -52,7 +52,7 @@ def test_an_unknown_task_is_bad_usage(arguments: tuple[str, ...]) -> None:
 
 def test_every_task_is_explained() -> None:
     assert tasks.__doc__ is not None
-    for name in {*tasks.STEPS, *tasks.GROUPS, "bench", "lock", "recipes"} - {"format", "types", "imports"}:
+    for name in {*tasks.STEPS, *tasks.GROUPS, *tasks.OTHERS} - {"format", "types", "imports"}:
         assert f"tasks.py {name}" in tasks.__doc__
 
 
@@ -114,7 +114,7 @@ class Machine:
         self.calls = Calls()
         locks = folder / "locks"
         locks.mkdir()
-        for name in ("python.lock", "aider.lock", "package.json", "package-lock.json"):
+        for name in ("python.lock", "aider.lock", "ray.lock", "package.json", "package-lock.json"):
             (locks / name).write_text(name, encoding="utf-8")
         monkeypatch.setattr(tasks, "RECIPES", folder / "recipes")
         monkeypatch.setattr(tasks, "RECIPE_LOCKS", locks)
@@ -147,6 +147,14 @@ def test_clients_are_installed_once_and_again_when_their_lock_changes(
     assert len(machine.commands) == 5
 
 
+def test_engines_have_an_environment_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    machine = Machine(monkeypatch, tmp_path)
+    assert tasks.main(["--here", "engines", "-x"]) == 0
+    assert machine.calls.commands == [[sys.executable, *tasks.PYTEST, tasks.ENGINE_TESTS, "-x"]]
+    assert (tasks.ROOT / tasks.ENGINE_TESTS).is_file()
+    assert ["ray.lock" in " ".join(command) for command in machine.commands] == [True]
+
+
 def test_a_client_that_cannot_be_installed_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,7 +174,38 @@ def test_both_kinds_of_locks_are_made_by_uv(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(tasks, "call", calls)
     monkeypatch.setattr("shutil.which", lambda *_, **__: "uv")
     assert tasks.main(["--here", "lock"]) == tasks.main(["--here", "lock", "recipes"]) == 0
-    main, python, aider, node = (" ".join(command) for command in calls.commands)
-    assert all("--generate-hashes" in command for command in (main, python, aider))
-    assert (main.endswith("requirements.lock"), python.endswith("python.lock"), aider.endswith("aider.lock")) == (True,) * 3
+    main, image, build, python, aider, ray, node = (" ".join(command) for command in calls.commands)
+    locks = (main, image, build, python, aider, ray)
+    assert all("--generate-hashes" in command for command in locks)
+    names = ("requirements.lock", "container/run.lock", "container/build.lock", "python.lock", "aider.lock", "ray.lock")
+    assert all(command.endswith(name) for command, name in zip(locks, names, strict=True))
+    assert all("-c requirements.lock" in command for command in (image, build)), "of the same versions"
+    assert "--extra=postgres" in image
+    assert "--group" not in image, "nothing of development"
+    assert ("--extra=ray" in main, "--extra=sdk" in main, "--extra=ray" in ray) == (False, True, True)
     assert "--omit-lockfile-registry-resolved" in node
+
+
+def test_tools_for_deployment_files_are_installed_once_and_again_when_their_lock_changes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls, lock = Calls(), tmp_path / "tools.lock"
+    lock.write_text("one", encoding="utf-8")
+    monkeypatch.setattr(tasks, "call", calls)
+    monkeypatch.setattr(tasks, "DEPLOY_TOOLS", tmp_path / "tools")
+    monkeypatch.setattr(tasks, "DEPLOY_TOOLS_LOCK", lock)
+    monkeypatch.setenv("THRIFTGATE_DEPLOY_TOOLS", "")  # so that what the task sets is taken back
+    (tmp_path / "tools").mkdir()
+    assert tasks.main(["--here", "deploy", "-k", "helm"]) == 0
+    install, unpack, test = calls.commands
+    assert "--require-hashes" in install
+    assert unpack[1:3] == ["-m", "tests.deploy.tools"]
+    assert test == [sys.executable, *tasks.PYTEST, "tests/deploy", "-k", "helm"]
+    assert os.environ["THRIFTGATE_DEPLOY_TOOLS"] == str(tmp_path / "tools")
+    tasks.main(["--here", "deploy"])
+    assert len(calls.commands) == 4
+    lock.write_text("two", encoding="utf-8")
+    (tmp_path / "tools").mkdir(exist_ok=True)
+    calls.code = 1
+    assert tasks.main(["--here", "deploy"]) == 1, "without the tools nothing is claimed"
+    assert len(calls.commands) == 5

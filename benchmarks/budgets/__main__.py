@@ -25,22 +25,26 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--gateway-kills", type=int, default=2)
     parser.add_argument("--without-gateway", action="store_true")
+    parser.add_argument("--postgres", metavar="URL", help="an empty database, for a fourth back end")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(arguments)
     limit, found = asked.dollars * 10**12, []
-    for run in (
+    runs = [
         in_memory(asked.callers, asked.kills * 10, limit, asked.seed),
         over_processes("normal", asked.callers, asked.kills, limit, asked.seed),
         over_processes("full", asked.callers, asked.kills, limit, asked.seed),
-    ):
+    ]
+    if asked.postgres:
+        runs.append(over_processes("normal", asked.callers, asked.kills, limit, asked.seed, books=asked.postgres))
+    for run in runs:
         found.append(asyncio.run(run))
         tell(found[-1])
     if not asked.without_gateway:
         found.append(asyncio.run(through_the_gateway(asked.callers, asked.gateway_kills, asked.seed)))
         tell(found[-1])
     if asked.json:
-        runs = [one._asdict() | {"overspent": one.overspent, "usable": round(one.usable, 4)} for one in found]
-        document = {"seed": asked.seed, "thriftgate": __version__, "runs": runs}
+        documents = [one._asdict() | {"overspent": one.overspent, "usable": round(one.usable, 4)} for one in found]
+        document = {"seed": asked.seed, "thriftgate": __version__, "runs": documents}
         print(msgspec.json.encode(document).decode())
     return 0 if all(map(kept, found)) else 1
 

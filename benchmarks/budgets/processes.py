@@ -17,11 +17,12 @@ from thriftgate.clock import SystemClock
 from thriftgate.core.control.budgets import Budget, Standing
 from thriftgate.engine.build import call_ids
 from thriftgate.ledger.entries import Report
-from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 
 PROCESSES = 4
+SWEPT_S = 40.0
+"""How long what a killed process held may stay open: a server's watchers take 15 s to be sure."""
 
 
 class Outcome(NamedTuple):
@@ -71,11 +72,11 @@ class Oracle:
             writer.close()
 
 
-async def over_processes(sync: str, callers: int, kills: int, limit_pico: int, seed: int) -> Outcome:
-    """So many kills, each of one process, which is started again."""
+async def over_processes(sync: str, callers: int, kills: int, limit_pico: int, seed: int, *, books: str = "") -> Outcome:
+    """So many kills, each of one process, which is started again; on a file, or on the `books` at a URL."""
     draw, oracle = random.Random(seed), Oracle()
     with tempfile.TemporaryDirectory() as folder:
-        path, socket = str(Path(folder) / "books.db"), str(Path(folder) / "provider")
+        path, socket = books or str(Path(folder) / "books.db"), str(Path(folder) / "provider")
         ledger = await _with_budget(path, limit_pico, sync)
         await ledger.close()
         server = await asyncio.start_unix_server(oracle.serve, socket)
@@ -104,12 +105,17 @@ async def over_processes(sync: str, callers: int, kills: int, limit_pico: int, s
         server.close()
         await asyncio.sleep(0.1)
         ledger = SqlLedger.open(path)
-        alive = Liveness(ledger.path, "judge000")
-        await sweep(ledger, alive.is_alive, SystemClock())
+        alive = ledger.store.presence("judge000")
+        until_s = time.perf_counter() + SWEPT_S
+        while await ledger.open_holds() and time.perf_counter() < until_s:
+            await sweep(ledger, alive.is_alive, SystemClock())
+            await asyncio.sleep(0.5)
         found = await _judged(ledger, oracle, limit_pico)
         alive.close()
         await ledger.close()
-        return found._replace(back_end=f"sqlite, sync={sync}", callers=callers, kills=killed, seconds=seconds)
+        return found._replace(
+            back_end="postgresql" if books else f"sqlite, sync={sync}", callers=callers, kills=killed, seconds=seconds
+        )
 
 
 async def in_memory(callers: int, kills: int, limit_pico: int, seed: int) -> Outcome:

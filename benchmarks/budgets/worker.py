@@ -14,8 +14,10 @@ import sys
 from benchmarks.budgets.calls import Provider, caller, sweep
 from thriftgate.clock import SystemClock
 from thriftgate.engine.build import call_ids
-from thriftgate.ledger.liveness import Liveness
+from thriftgate.ledger.connection import Presence
 from thriftgate.ledger.sql import SqlLedger
+
+SWEEP_S = 3.0
 
 
 class Line:
@@ -32,16 +34,24 @@ async def main(path: str, socket: str, callers: int, seed: int, sync: str) -> No
     """Call until the budget has no room for good."""
     clock, draw, token = SystemClock(), random.Random(seed), secrets.token_hex(4)
     ledger = SqlLedger.open(path, sync="full" if sync == "full" else "normal")
-    alive = Liveness(ledger.path, token)
-    await sweep(ledger, alive.is_alive, clock)
+    alive = ledger.store.presence(token)
+    sweeping = asyncio.ensure_future(_sweep(ledger, alive, clock))
     _reader, writer = await asyncio.open_unix_connection(socket)
     provider: Provider = Line(writer)
     new_id = call_ids(clock, token)
     await asyncio.gather(*(caller(ledger, provider, new_id, clock, random.Random(draw.random())) for _ in range(callers)))
+    sweeping.cancel()
     await writer.drain()
     writer.close()
     await ledger.close()
     alive.close()
+
+
+async def _sweep(ledger: SqlLedger, alive: Presence, clock: SystemClock) -> None:
+    """At the start and every few seconds, as a gateway does that leads."""
+    while True:
+        await sweep(ledger, alive.is_alive, clock)
+        await asyncio.sleep(SWEEP_S)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from benchmarks.ledger.books import write_month
 from benchmarks.ledger.questions import Timed, timed
 from benchmarks.ledger.settling import Settled, settle_all
 from benchmarks.options import positive
-from thriftgate.ledger.sql_rollups_made import check_file, make_wanted
+from thriftgate.ledger.sql_rollups_made import check_books, make_wanted
+from thriftgate.ledger.sqlite import connected
 
 _MS_MOST = {1_000_000: 50.0, 10_000_000: 100.0}
 _TABLES = ("rollup_dims", "rollup_cells", "rollup_ways", "rollup_parts", "rollup_prompts", "rollup_room")
@@ -72,8 +73,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _measured(path: Path, calls: int, asked: argparse.Namespace) -> Book:
-    write_month(path, calls, seed=asked.seed)
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    write_month(str(path), calls, seed=asked.seed)
+    with closing(connected(str(path))) as connection:
         start = time.perf_counter()
         connection.execute("begin immediate")
         make_wanted(connection)
@@ -84,7 +85,7 @@ def _measured(path: Path, calls: int, asked: argparse.Namespace) -> Book:
         (size,) = connection.execute(f"select sum(pgsize) from dbstat where name in ({marks})", _TABLES).fetchone()
         connection.execute("pragma query_only = on")
         answers = timed(connection, asked.rounds)
-    differing = check_file(str(path)).differing
+    differing = check_books(str(path)).differing
     file_mb = path.stat().st_size / 1e6
     path.unlink()
     return Book(calls, file_mb, made_s, sum(rows), size / 1e6, differing, answers)

@@ -1,13 +1,17 @@
-"""A month of calls written straight into a ledger file, as fast as SQLite writes: made up, but shaped like a company's."""
+"""A month of calls written straight into books, as fast as the database writes: made up, but shaped like a company's."""
 
 from __future__ import annotations
 
 import random
-import sqlite3
+from contextlib import closing
 from itertools import accumulate
-from pathlib import Path
 
-from thriftgate.ledger.migrate import migrate
+from thriftgate.ledger import postgres
+from thriftgate.ledger.connection import Connection
+from thriftgate.ledger.partitions import make_partitions
+from thriftgate.ledger.postgres import PostgresStore
+from thriftgate.ledger.sqlite import connected, migrate
+from thriftgate.ledger.urls import is_url
 
 START_US = 1_790_812_800_000_000  # 2026-10-01T00:00:00Z
 MONTH_US = 31 * 86_400_000_000
@@ -19,7 +23,7 @@ _CALLERS_MAX = 4096
 
 # What a caller is: a key with its user, team and organisation, a model, a task, and tags on every fifth.
 _CALLERS = """
-create table callers (
+create temp table callers (
   low integer primary key, key text, user_id text, team text, org text, model text, task text, provider text, upstream text,
   tags text
 )
@@ -27,39 +31,77 @@ create table callers (
 # Fields that vary by call, from a number in 0..2^32 that looks random and is not: n times Knuth's constant.
 _CALLS = f"""
 create temp table calls as
-select n, dice, 'tg_' || printf('%026x', n) as id, {START_US} + n * {MONTH_US} / (select value from size) as opened_us,
+select n, dice, 'tg_' || printf('%014x', opened_us) || printf('%012x', n) as id, opened_us,
   c.*, case when dice % 50 = 0 then 'failed' when dice % 50 = 1 then 'left' else 'answered' end as outcome,
   case when dice % 31 = 0 then 'batch' else 'standard' end as mode,
   200 + dice % 4000 as plain,
   (dice / 7) % 5 * (dice / 11 % 30000) as read, (dice / 13) % 4 / 3 * (dice / 17 % 9000) as write,
   20 + dice / 19 % 1500 as output, 300 + dice / 23 % 9000 as latency, 1000000000 + dice / 3 * 17 as base,
   dice % 3 as miss
-from (select value as n, (value * 2654435761) % 4294967296 as dice from numbers)
+from (
+  select value as n, (value * 2654435761) % 4294967296 as dice, {{start_us}} + value * {MONTH_US} / {{calls}} as opened_us
+  from numbers
+) as counted
 join callers c on c.low = (select max(low) from callers where low <= dice / 5 % {_CALLERS_MAX})
 """
-_NUMBERS = "with recursive g (value) as (select ?1 union all select value + 1 from g where value + 1 < ?2) "
+_NUMBERS = "with recursive g (value) as (select cast(?1 as bigint) union all select value + 1 from g where value + 1 < ?2) "
 _DECISIONS = (
     '[{"lever":"cache.breakpoints","decision":"applied","reason":"marked the longest prefix sent before (5m)",'
     '"forecast_pico":3800000000},{"lever":"count.guard","decision":"skipped","reason":"no cost limit is set"}]'
 )
 
 
-def write_month(path: Path, calls: int, *, seed: int = 1) -> None:
-    """So many calls, each with its hold and its postings; no roll-ups yet."""
-    connection = sqlite3.connect(path, isolation_level=None)
+# What SQLite has of its own, for PostgreSQL.
+_FUNCTIONS = (
+    (
+        "create function printf(text, bigint) returns text immutable language sql as $$"
+        " select lpad(to_hex($2), cast(substr($1, 3, 2) as integer), '0') $$"
+    ),
+    (
+        "create function zeroblob(integer) returns bytea immutable language sql as $$"
+        " select decode(repeat('00', $1), 'hex') $$"
+    ),
+)
+
+
+def write_month(place: str, calls: int, *, seed: int = 1, start_us: int = START_US) -> None:
+    """So many calls, each with its hold and its postings; no roll-ups yet. Into a new file, or empty books on a server."""
+    if is_url(place):
+        _write_to_server(place, calls, seed, start_us)
+        return
+    connection = connected(place)
     for pragma in ("journal_mode = off", "synchronous = off", "cache_size = -400000", "temp_store = memory"):
         connection.execute(f"pragma {pragma}")
     migrate(connection)
-    connection.execute("create table size (value integer)")
-    connection.execute("insert into size values (?)", (calls,))
-    connection.execute(_CALLERS)
-    connection.executemany("insert into callers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _callers(random.Random(seed)))
-    for start in range(0, calls, _AT_ONCE):
-        _write(connection, start, min(start + _AT_ONCE, calls))
-    connection.execute("drop table callers")
-    connection.execute("drop table size")
+    _write_all(connection, calls, seed, start_us)
     connection.execute("pragma journal_mode = wal")
     connection.close()
+
+
+def _write_to_server(url: str, calls: int, seed: int, start_us: int) -> None:
+    PostgresStore.open(url).close()
+    with closing(postgres.connected(url)) as connection:
+        for function in _FUNCTIONS:
+            connection.script(function)
+        connection.script("set synchronous_commit = off")
+        connection.script("set max_parallel_workers_per_gather = 0")
+        for at_us in (start_us, start_us + MONTH_US):
+            connection.execute("begin")
+            make_partitions(connection, at_us)
+            connection.execute("commit")
+        _write_all(connection, calls, seed, start_us)
+        connection.script("drop function printf; drop function zeroblob")
+        connection.execute("insert into meta (name, value) values ('rollups', 'to be made') on conflict do nothing")
+        connection.script("vacuum (analyze) entries, postings, holds")
+
+
+def _write_all(connection: Connection, calls: int, seed: int, start_us: int) -> None:
+    connection.execute(_CALLERS)
+    connection.executemany("insert into callers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _callers(random.Random(seed)))
+    made = _CALLS.format(start_us=start_us, calls=calls)
+    for start in range(0, calls, _AT_ONCE):
+        _write(connection, made, start, min(start + _AT_ONCE, calls))
+    connection.execute("drop table callers")
 
 
 def _callers(lot: random.Random) -> list[tuple[object, ...]]:
@@ -79,13 +121,11 @@ def _callers(lot: random.Random) -> list[tuple[object, ...]]:
     return [(low, *kind) for low, kind in dict(zip(lows, kinds, strict=True)).items()]
 
 
-def _write(connection: sqlite3.Connection, start: int, end: int) -> None:
+def _write(connection: Connection, made: str, start: int, end: int) -> None:
     connection.execute("begin")
     connection.execute("create temp table numbers (value integer primary key)")
     connection.execute(_NUMBERS + "insert into numbers select value from g", (start, end))
-    connection.execute(
-        _CALLS.replace("create temp table calls as", "create temp table calls as").replace("generate_numbers", "numbers")
-    )
+    connection.execute(made)
     for statement in (_ENTRIES, _BASE, _PAID, _SAVED, _HOLDS):
         connection.execute(statement)
     connection.execute("drop table calls")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable
 from functools import partial
@@ -10,6 +9,7 @@ from functools import partial
 from msgspec import Struct
 
 from benchmarks.ledger.books import MONTH_US, START_US
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.rollup_spans import DAY_US
 from thriftgate.ledger.sql_cells import Only
 from thriftgate.ledger.sql_reports import cache_report, report
@@ -32,7 +32,7 @@ class Timed(Struct, frozen=True):
     cpu_ms_p50: float
 
 
-Question = Callable[[sqlite3.Connection], object]
+Question = Callable[[Connection], object]
 
 
 def questions() -> dict[str, tuple[bool, Question]]:
@@ -67,7 +67,7 @@ def _month() -> tuple[int, int]:
     return MONTH.since_us, MONTH.until_us
 
 
-def timed(connection: sqlite3.Connection, rounds: int) -> list[Timed]:
+def timed(connection: Connection, rounds: int) -> list[Timed]:
     """Each so many times; the first is not counted: it reads the file."""
     found = []
     for name, (page, question) in questions().items():

@@ -45,7 +45,7 @@ async def _settle(path: Path, calls: int, at_once: int, *, rolled_up: bool) -> S
     cpu, wall = time.process_time(), time.perf_counter()
     for at in range(0, calls, at_once):
         some = entries[at : at + at_once]
-        await asyncio.gather(*(ledger.hold(_hold(entry)) for entry in some))
+        await asyncio.gather(*(ledger.hold(hold_of(entry)) for entry in some))
         await asyncio.gather(*(ledger.settle(entry) for entry in some))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     await ledger.close()
@@ -58,7 +58,7 @@ def entry_of(at: int) -> Entry:
     key = at % 50
     miss = Miss("expired", 500, 10**6, "sent 400 s ago", avoidable=True)
     base = Entry(
-        id=f"tg_{at:026x}",
+        id=f"tg_{_OPENED_US + at * 250_000:014x}{at:012x}",
         opened_us=_OPENED_US + at * 250_000,
         settled_us=_OPENED_US + at * 250_000 + 1_500_000,
         key=f"key_{key:012x}",
@@ -79,5 +79,5 @@ def entry_of(at: int) -> Entry:
     return replace(base, miss=miss) if at % 3 == 0 else base
 
 
-def _hold(entry: Entry) -> Hold:
+def hold_of(entry: Entry) -> Hold:
     return Hold(entry.id, entry.opened_us, entry.key, entry.model, 10**10, 10**9)

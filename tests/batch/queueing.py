@@ -22,7 +22,6 @@ from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
 from thriftgate.ledger.entries import UPSTREAM, Entry
 from thriftgate.ledger.jobs import QUEUE, BatchRow, BatchState, Job
-from thriftgate.ledger.sql import SqlLedger
 from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.providers.http1_transport import Http1Transport
 from thriftgate.providers.transport import Incoming, Outgoing, Timeouts
@@ -181,9 +180,6 @@ class QueueStage:
         """End this life as SIGKILL does: nothing more is written."""
         engine, queue, self._engine, self._queue = self.engine, self.queue, None, None
         await abandon(engine)
-        assert isinstance(engine.ledger, SqlLedger)
-        assert engine.ledger._claim is not None
-        engine.ledger._claim.close()
         for task in queue._tasks:
             task.cancel()
         await asyncio.gather(*queue._tasks, return_exceptions=True)

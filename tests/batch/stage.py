@@ -21,6 +21,7 @@ from thriftgate.core.money import pico_from_usd
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
 from thriftgate.ledger.jobs import BatchRow, BatchState
+from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.providers.transport import Incoming, Outgoing, Timeouts
@@ -391,9 +392,8 @@ async def abandon(engine: Engine) -> None:
     ledger._queue.put(None)
     ledger._thread.join()
     ledger._read_pool.shutdown()
-    for connection in (ledger._writer, ledger._reader):
-        connection.close()
-    if engine._liveness is not None and engine._liveness._lock is not None:
+    ledger.store.close()
+    if isinstance(engine._liveness, Liveness) and engine._liveness._lock is not None:
         engine._liveness._lock.close()
     await engine.transport.close()
 

@@ -15,7 +15,7 @@ from thriftgate.ledger.sql import SqlLedger
 
 def test_the_books_balance_and_read_back(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
-    write_month(path, 2_000)
+    write_month(str(path), 2_000)
 
     async def see() -> None:
         ledger = SqlLedger.open(path)

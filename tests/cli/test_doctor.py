@@ -63,6 +63,36 @@ def test_wrong_settings_are_a_failed_check(run: Run, tmp_path: Path) -> None:
     assert "did you mean 'port'?" in wrong[0]["detail"]
 
 
+def test_the_machine_and_the_file_are_looked_at(run: Run, books: Books, tmp_path: Path) -> None:
+    file = tmp_path / "thriftgate.toml"
+    file.write_text('[upstream]\napi_key = "sk-ant-sim-file-1"\n', encoding="utf-8")
+    file.chmod(0o644)
+    done = run("doctor", "--config", str(file), "--ledger", books.path, "--json")
+    found = {check["name"]: check for check in done.json()["checks"]}
+    assert done.code == 1
+    assert {"open files", "disk", "settings file"} <= set(found)
+    assert "can be read by everybody" in found["settings file"]["detail"]
+    assert "sk-ant-sim-file-1" not in done.out
+
+
+def test_a_gateway_from_its_clients_side(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.fixtures import settings_of, simulator
+    from thriftgate.gateway.app import Gateway
+
+    with serving(simulator()) as url:
+        settings = settings_of(upstream={"url": url}, ledger={"path": str(tmp_path / "l.db")})
+        with serving(Gateway(settings)) as gateway:
+            done = run("doctor", "--gateway", gateway, "--key", "sk-ant-sim-doctor-1", "--json")
+            monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-sim-doctor-1")
+            by_variable = run("doctor", "--gateway", gateway)
+            without = run("doctor", "--gateway", gateway, "--key", "")
+    assert (done.code, done.err) == (0, "")
+    assert [check["name"] for check in done.json()["checks"]][-1] == "is near"
+    assert by_variable.code == 0
+    assert without.code == 1
+    assert "FAILS" in without.out
+
+
 @pytest.fixture
 def simulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """A simulator as the upstream; the clock of `doctor` is its own, so that nothing is waited for."""

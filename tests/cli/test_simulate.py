@@ -21,6 +21,12 @@ def test_it_says_what_it_is_and_follows_its_flags() -> None:
     assert (state["seed"], state["now"], state["simulated"]) == (7, 1_795_262_400.0, True)
 
 
+def test_it_listens_where_it_is_told() -> None:
+    with running("simulate", "--host", "127.0.0.2", "--port", "0") as process:
+        assert process.url.startswith("http://127.0.0.2:")
+        assert get(process.url + "/_sim/state", timeouts=Timeouts(5, 5))[0] == 200
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [(("--clock", "soon"), "soon"), (("--faults", "none.toml"), "none.toml"), (("--port", "-3"), "-3")],

@@ -9,6 +9,7 @@ import pytest
 
 from tests.contracts import check_grouping, check_jobs, check_settling
 from tests.contracts.check_jobs import Books, Check, Opener
+from tests.postgres_books import fresh_books
 from thriftgate.ledger.jobs import JobBook, Lease
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_jobs import SqlJobs
@@ -23,6 +24,11 @@ def sqlite_file(folder: Path) -> Opener:
     return Opener(lambda: _books(folder / "books.db"), durable=True)
 
 
+def postgresql(_folder: Path) -> Opener:
+    url = fresh_books()
+    return Opener(lambda: _books(url), durable=True)
+
+
 def sqlite_memory(_folder: Path) -> Opener:
     return Opener(lambda: _books(":memory:"), durable=False)
 
@@ -31,7 +37,7 @@ CHECKS = (*check_jobs.CHECKS, *check_settling.CHECKS, *check_grouping.CHECKS)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("back_end", [sqlite_file, sqlite_memory], ids=lambda back_end: back_end.__name__)
+@pytest.mark.parametrize("back_end", [sqlite_file, sqlite_memory, postgresql], ids=lambda back_end: back_end.__name__)
 async def test_contract(back_end: Callable[[Path], Opener], check: Check, tmp_path: Path) -> None:
     await check(back_end(tmp_path))
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.contracts.check_ledger import CHECKS, ENTRIES, Check, Opener, an_entry_comes_back_as_it_was
+from tests.postgres_books import fresh_books
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.sql import SqlLedger
 
@@ -26,7 +27,12 @@ def sqlite_memory(_folder: Path) -> Opener:
     return Opener(lambda: SqlLedger.open(":memory:"), durable=False)
 
 
-BACK_ENDS = (sqlite_file, sqlite_full_sync, sqlite_memory)
+def postgresql(_folder: Path) -> Opener:
+    url = fresh_books()
+    return Opener(lambda: SqlLedger.open(url), durable=True)
+
+
+BACK_ENDS = (sqlite_file, sqlite_full_sync, sqlite_memory, postgresql)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -15,6 +15,7 @@ from thriftgate.dashboard.beside import Within, together
 from thriftgate.dashboard.gates import AtTheGateway
 from thriftgate.engine.vaults import master_key_of, tenants_of
 from thriftgate.gateway.app import Gateway
+from thriftgate.gateway.entrance import Entrance
 from thriftgate.ledger.issuing import HOST, Issuer, KeyDraft
 from thriftgate.ledger.sealing import open_vault
 from thriftgate.ledger.sql import SqlLedger
@@ -48,7 +49,7 @@ def house(ledger: Path, upstream: Simulator | None = None) -> Iterator[House]:
         gateway = Gateway(settings)
         within = Within(settings, lambda: gateway.rooms)
         dashboard = Dashboard(within.sources, AtTheGateway(lambda: gateway.rooms))
-        with serving(together(gateway, dashboard, within)) as served:
+        with serving(together(gateway, dashboard, within), Entrance(settings.server)) as served:
             try:
                 yield House(served, ledger, settings)
             finally:

@@ -22,6 +22,7 @@ from tests.fixtures import (
     told,
 )
 from tests.scripted import MESSAGE, Provider, Say, say_error
+from tests.sqlite_books import writer_of
 from thriftgate.core.errors import (
     BrokenReply,
     InputError,
@@ -380,7 +381,7 @@ async def test_an_answer_that_cannot_be_booked_is_withheld(tmp_path: Path) -> No
         assert isinstance(engine.ledger, SqlLedger)
         call = asyncio.ensure_future(engine.messages(call_of(message())))
         await provider.asked.wait()
-        engine.ledger._writer.execute("pragma query_only = on")
+        writer_of(engine.ledger).execute("pragma query_only = on")
         gate.set()
         with pytest.raises(LedgerError, match="cannot write the ledger") as caught:
             await call

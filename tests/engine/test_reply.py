@@ -23,6 +23,7 @@ from tests.fixtures import (
     until,
 )
 from tests.scripted import Provider, Say, say_error, say_stream, sse, sse_events
+from tests.sqlite_books import writer_of
 from thriftgate.core.errors import BrokenReply, LedgerError, UpstreamTimeout
 from thriftgate.core.money import pico_from_usd
 from thriftgate.core.output.until import parse_until
@@ -105,7 +106,7 @@ async def test_a_stream_that_cannot_be_booked_never_shows_its_end() -> None:
     async with engine_on(Provider(say_stream())) as engine:
         assert isinstance(engine.ledger, SqlLedger)
         reply = await engine.messages(call_of(STREAM))
-        engine.ledger._writer.execute("pragma query_only = on")
+        writer_of(engine.ledger).execute("pragma query_only = on")
         assert [await reply.read() for _ in EVENTS[:-1]] == EVENTS[:-1]
         with pytest.raises(LedgerError, match="cannot write the ledger"):
             await reply.read()
@@ -390,7 +391,7 @@ async def test_an_end_that_cannot_be_booked_is_never_shown() -> None:
         reply = await replying(engine, "first_line")
         for _ in range(3):
             await reply.read()
-        engine.ledger._writer.execute("pragma query_only = on")
+        writer_of(engine.ledger).execute("pragma query_only = on")
         with pytest.raises(LedgerError, match="cannot write the ledger"):
             await reply.read()
         await reply.leave()

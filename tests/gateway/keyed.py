@@ -14,6 +14,7 @@ import msgspec
 from tests.fixtures import KEY, books, client, message, serving, settings_of, simulator
 from thriftgate.gateway.admin.routes import ROOT
 from thriftgate.gateway.app import Gateway
+from thriftgate.gateway.entrance import Entrance
 from thriftgate.ledger.issuing import HOST, Actor, Issued, Issuer, KeyDraft
 from thriftgate.ledger.master_key import MasterKey
 from thriftgate.ledger.sealing import open_vault
@@ -105,6 +106,6 @@ async def staged(
     with serving(upstream) as url:
         told = {"recheck_s": 0.0} | dict(access or {})
         settings = settings_of(upstream={"url": url, "api_key": own}, ledger={"path": ledger}, access=told, **tables)
-        with serving(Gateway(settings)) as gateway:
+        with serving(Gateway(settings), Entrance(settings.server)) as gateway:
             async with client() as session:
                 yield Stage(gateway, ledger, upstream, session)

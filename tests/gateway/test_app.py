@@ -225,10 +225,11 @@ async def test_before_the_start_it_is_not_ready() -> None:
 
 async def test_a_closed_ledger_is_not_ready() -> None:
     async with engine_on(Provider()) as engine:
-        gateway = Gateway(settings_of(), engine)
-        assert (await exchange(gateway, "/readyz", b""))[0]["status"] == 200
+        assert (await exchange(Gateway(settings_of(), engine), "/readyz", b""))[0]["status"] == 200
         await engine.ledger.close()
-        assert (await exchange(gateway, "/readyz", b""))[0]["status"] == 503
+        start, body = await exchange(Gateway(settings_of(), engine), "/readyz", b"")
+    assert start["status"] == 503
+    assert msgspec.json.decode(body["body"])["reasons"] == ["the books cannot be read: the ledger is closed"]
 
 
 async def test_a_bug_is_an_error_without_its_words(

@@ -15,10 +15,11 @@ from tests.contracts.check_ledger import entry_of, hold_of
 from thriftgate.core.errors import LedgerError
 from thriftgate.core.misses import Miss
 from thriftgate.core.routing.choice import Choice
-from thriftgate.ledger.migrate import migrate, migrations
+from thriftgate.ledger.migrate import migrations
 from thriftgate.ledger.rows import ENTRY_COLUMNS, entry_row, posting_rows
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_jobs import SqlJobs
+from thriftgate.ledger.sqlite import migrate
 
 TABLES = {
     "meta",
@@ -56,6 +57,7 @@ TABLES = {
     "sealed",
     "sessions",
     "deeds",
+    "processes",
 }
 
 ROUTED: dict[str, Any] = {

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thriftgate.ledger import queries
-from thriftgate.ledger.migrate import migrate
+from thriftgate.ledger.sqlite import SqliteConnection, migrate
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20))
@@ -26,7 +26,7 @@ def test_unbalanced_finds_exactly_what_does_not_sum_to_zero(amounts: list[int], 
     rest = -sum(amounts)
     if close and abs(rest) < 2**63:
         amounts = [*amounts, rest]
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=SqliteConnection)
     migrate(connection)
     rows = [("a", f"account {at}", amount) for at, amount in enumerate(amounts)]
     connection.executemany("insert into postings (entry, account, pico) values (?, ?, ?)", rows)
@@ -36,7 +36,7 @@ def test_unbalanced_finds_exactly_what_does_not_sum_to_zero(amounts: list[int], 
 
 
 def test_every_question_runs_on_empty_books() -> None:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=SqliteConnection)
     migrate(connection)
     span = (0, 1)
     assert connection.execute(queries.OPEN_HOLDS_COUNT).fetchall() == [(0,)]

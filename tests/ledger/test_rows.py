@@ -10,7 +10,6 @@ import pytest
 from tests.contracts.check_ledger import entry_of, hold_of
 from thriftgate.core.misses import Miss
 from thriftgate.core.usage import Tokens, Usage
-from thriftgate.ledger.migrate import migrate
 from thriftgate.ledger.rows import (
     ENTRY_COLUMNS,
     HOLD_COLUMNS,
@@ -21,13 +20,14 @@ from thriftgate.ledger.rows import (
     hold_row,
     posting_rows,
 )
+from thriftgate.ledger.sqlite import SqliteConnection, migrate
 
 
 @pytest.mark.parametrize(
     ("table", "columns"), [("entries", ENTRY_COLUMNS), ("holds", (*HOLD_COLUMNS, "settled")), ("postings", POSTING_COLUMNS)]
 )
 def test_columns_are_those_of_the_schema(table: str, columns: tuple[str, ...]) -> None:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=SqliteConnection)
     migrate(connection)
     assert tuple(row[1] for row in connection.execute(f"pragma table_info({table})")) == columns
     connection.close()

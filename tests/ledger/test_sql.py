@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.check_ledger import entry_of, hold_of
+from tests.sqlite_books import writer_of
 from thriftgate.core.errors import LedgerError
-from thriftgate.ledger import sql as module
+from thriftgate.ledger import sqlite as module
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.sql import SqlLedger
 
 
@@ -42,7 +44,8 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 def test_a_url_makes_no_folder_named_after_its_scheme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "only SQLite files" in refused("postgresql://localhost/books")
+    assert "no database that keeps books" in refused("mysql://localhost/books")
+    assert "cannot open the ledger postgresql://127.0.0.1:1/books" in refused("postgresql://127.0.0.1:1/books")
     assert not list(tmp_path.iterdir())
 
 
@@ -59,13 +62,13 @@ async def test_missing_folders_are_made(tmp_path: Path) -> None:
 
 async def test_a_full_disk_fails_in_words_and_recovers(tmp_path: Path) -> None:
     ledger = SqlLedger.open(tmp_path / "books.db")
-    pages = ledger._writer.execute("pragma page_count").fetchone()[0]
-    ledger._writer.execute(f"pragma max_page_count = {pages + 1}")
+    pages = writer_of(ledger).execute("pragma page_count").fetchone()[0]
+    writer_of(ledger).execute(f"pragma max_page_count = {pages + 1}")
     long = "x" * 100_000
     results = await asyncio.gather(*(ledger.settle(entry_of(f"id{n}", note=long)) for n in range(5)), return_exceptions=True)
     assert {str(result) for result in results} == {f"cannot write the ledger {ledger.path}: database or disk is full"}
     assert len({id(result) for result in results}) == 5  # each caller has an error of its own
-    ledger._writer.execute("pragma max_page_count = 100000")
+    writer_of(ledger).execute("pragma max_page_count = 100000")
     await ledger.settle(entry_of("id0", note=long))
     assert [entry.id for entry in await ledger.entries()] == ["id0"]
     await ledger.close()
@@ -73,7 +76,7 @@ async def test_a_full_disk_fails_in_words_and_recovers(tmp_path: Path) -> None:
 
 async def test_a_file_made_read_only_underneath(tmp_path: Path) -> None:
     ledger = SqlLedger.open(tmp_path / "books.db")
-    ledger._writer.execute("pragma query_only = on")
+    writer_of(ledger).execute("pragma query_only = on")
     with pytest.raises(LedgerError, match="attempt to write a readonly database"):
         await ledger.settle(entry_of("a"))
     assert await ledger.entry("a") is None
@@ -102,10 +105,10 @@ async def test_a_lock_of_another_process_is_waited_for_once(tmp_path: Path, monk
 async def test_rows_no_thriftgate_wrote_are_an_error_in_words(tmp_path: Path) -> None:
     ledger = SqlLedger.open(tmp_path / "books.db")
     await ledger.settle(entry_of("a"))
-    ledger._writer.execute("update entries set outcome = 'won the lottery' where id = 'a'")
+    writer_of(ledger).execute("update entries set outcome = 'won the lottery' where id = 'a'")
     with pytest.raises(LedgerError, match="cannot read the ledger"):
         await ledger.entry("a")
-    ledger._writer.execute("update entries set outcome = 'answered', thinking_tokens = 5 where id = 'a'")
+    writer_of(ledger).execute("update entries set outcome = 'answered', thinking_tokens = 5 where id = 'a'")
     with pytest.raises(LedgerError, match="thinking"):
         await ledger.entries()
     await ledger.close()
@@ -115,7 +118,7 @@ async def test_tampering_with_a_posting_shows(tmp_path: Path) -> None:
     ledger = SqlLedger.open(tmp_path / "books.db")
     for name in ("a", "b"):
         await ledger.settle(entry_of(name))
-    ledger._writer.execute("update postings set pico = pico + 1 where entry = 'b' and account = 'upstream'")
+    writer_of(ledger).execute("update postings set pico = pico + 1 where entry = 'b' and account = 'upstream'")
     assert await ledger.unbalanced() == ["b"]
     await ledger.close()
 
@@ -190,10 +193,10 @@ async def test_those_who_ask_at_once_get_the_same_secret(tmp_path: Path) -> None
 # --- work of others in the books' own transactions ----------------------------------------------------------------------
 
 
-def noted(name: str, value: str) -> Callable[[sqlite3.Connection], str]:
+def noted(name: str, value: str) -> Callable[[Connection], str]:
     """Work that writes one row, and tells which rows there were before."""
 
-    def work(connection: sqlite3.Connection) -> str:
+    def work(connection: Connection) -> str:
         before = ",".join(row[0] for row in connection.execute("select name from meta order by name"))
         connection.execute("insert into meta (name, value) values (?, ?)", (name, value))
         return before
@@ -201,8 +204,8 @@ def noted(name: str, value: str) -> Callable[[sqlite3.Connection], str]:
     return work
 
 
-def failing(error: Exception) -> Callable[[sqlite3.Connection], None]:
-    def work(connection: sqlite3.Connection) -> None:
+def failing(error: Exception) -> Callable[[Connection], None]:
+    def work(connection: Connection) -> None:
         connection.execute("insert into meta (name, value) values ('half', 'done')")
         raise error
 
@@ -264,7 +267,7 @@ async def test_what_work_raises_undoes_it_and_nothing_else(
 async def test_what_was_handed_over_before_is_there_for_the_work(tmp_path: Path) -> None:
     ledger = SqlLedger.open(tmp_path / "books.db")
 
-    def ids(connection: sqlite3.Connection) -> list[str]:
+    def ids(connection: Connection) -> list[str]:
         return [row[0] for row in connection.execute("select id from entries order by id")]
 
     before = [ledger.settle(entry_of(f"id{n}")) for n in range(3)]
@@ -328,8 +331,8 @@ async def test_a_question_cannot_write(tmp_path: Path) -> None:
 async def test_in_memory_a_question_never_sees_half_of_some_work() -> None:
     ledger = SqlLedger.open(":memory:")
 
-    def pair(number: int) -> Callable[[sqlite3.Connection], None]:
-        def work(connection: sqlite3.Connection) -> None:
+    def pair(number: int) -> Callable[[Connection], None]:
+        def work(connection: Connection) -> None:
             for half in "ab":
                 connection.execute("insert into meta (name, value) values (?, '')", (f"{number}{half}",))
             if number % 3 == 0:

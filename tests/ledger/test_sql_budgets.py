@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 from tests.contracts.check_budgets import DAY_US, NOW_US, budget_of, costing, stands, taking
 from tests.contracts.check_budgets import Books as Both
+from tests.sqlite_books import reader_of, writer_of
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 from thriftgate.ledger.sql_budgets import KEPT_WINDOWS, BudgetShelf
@@ -43,24 +43,25 @@ async def test_without_budgets_nothing_is_asked_of_them() -> None:
     ledger = SqlLedger.open(":memory:")
     asked: list[str] = []
     await ledger.hold(taking("a"))
-    await ledger.transact(lambda connection: connection.set_trace_callback(asked.append))
+    writer_of(ledger).set_trace_callback(asked.append)
     await ledger.hold(taking("b"))
     await ledger.settle(costing(taking("a"), 1))
-    assert [one for one in asked if "budget" in one] == []
+    assert {one for one in asked if "budget" in one} == {"select value from meta where name = 'budgets'"}
     await ledger.close()
 
 
 async def test_the_shelf_is_read_again_only_where_something_was_written(tmp_path: Path) -> None:
     ledger = SqlLedger.open(tmp_path / "books.db")
-    shelf = BudgetShelf()
-    asked: list[str] = []
-    reader = sqlite3.connect(tmp_path / "books.db", isolation_level=None)
+    other = SqlBudgetBook(SqlLedger.open(tmp_path / "books.db"))
+    shelf, asked = BudgetShelf(), list[str]()
+    reader = reader_of(ledger)
+    assert shelf.read(reader) == ()
+    await other.put(budget_of("a"))
     reader.set_trace_callback(asked.append)
     for _ in range(3):
-        assert shelf.read(reader) == ()
+        assert [one.id for one in shelf.read(reader)] == ["bud_a"]
     assert sum("from budgets" in one for one in asked) == 1
-    shelf.changed()
-    shelf.read(reader)
+    await other.put(budget_of("a", limit_pico=7))
+    assert [one.limit_pico for one in shelf.read(reader)] == [7]
     assert sum("from budgets" in one for one in asked) == 2
-    reader.close()
     await ledger.close()

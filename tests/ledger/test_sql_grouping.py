@@ -9,36 +9,37 @@ import pytest
 
 from tests.contracts.check_jobs import RUN, bound_of, job_of
 from thriftgate.core.errors import LedgerError
-from thriftgate.ledger.migrate import migrate
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_grouping import add_bounds, forget_bounds, make_groups
 from thriftgate.ledger.sql_jobs import SqlJobs
+from thriftgate.ledger.sqlite import SqliteConnection, migrate
 
 
 @pytest.fixture
-def connection() -> Iterator[sqlite3.Connection]:
-    made = sqlite3.connect(":memory:", isolation_level=None)
+def connection() -> Iterator[SqliteConnection]:
+    made = sqlite3.connect(":memory:", isolation_level=None, factory=SqliteConnection)
     migrate(made)
     yield made
     made.close()
 
 
-def gathered(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+def gathered(connection: SqliteConnection) -> list[tuple[str, int]]:
     return connection.execute("select run, seq from temp.bounds order by run, seq").fetchall()
 
 
-def temporary(connection: sqlite3.Connection) -> set[str]:
+def temporary(connection: SqliteConnection) -> set[str]:
     return {name for (name,) in connection.execute("select name from sqlite_temp_master where type = 'table'")}
 
 
-def test_without_boundaries_there_are_no_groups(connection: sqlite3.Connection) -> None:
+def test_without_boundaries_there_are_no_groups(connection: SqliteConnection) -> None:
     forget_bounds(connection, "run_a")
     assert make_groups(connection, "run_a") == 0
     add_bounds(connection, "run_a", [])
     assert make_groups(connection, "run_a") == 0
 
 
-def test_boundaries_are_used_up_run_by_run(connection: sqlite3.Connection) -> None:
+def test_boundaries_are_used_up_run_by_run(connection: SqliteConnection) -> None:
     add_bounds(connection, "run_a", [bound_of(seq, b"d", 500) for seq in (1, 2)])
     add_bounds(connection, "run_b", (bound_of(seq, b"d", 500) for seq in (1, 2, 3)))
     assert make_groups(connection, "run_a") == 1
@@ -50,7 +51,7 @@ def test_boundaries_are_used_up_run_by_run(connection: sqlite3.Connection) -> No
     assert make_groups(connection, "run_b") == 0
 
 
-def test_nothing_but_boundaries_is_left_behind(connection: sqlite3.Connection) -> None:
+def test_nothing_but_boundaries_is_left_behind(connection: SqliteConnection) -> None:
     for _ in range(2):
         add_bounds(connection, "run_a", [bound_of(seq, b"d", 500) for seq in (1, 2)])
         make_groups(connection, "run_a")
@@ -67,7 +68,7 @@ async def test_what_fails_half_way_can_be_done_again() -> None:
     assert lease is not None
     await jobs.add_jobs(lease, 0, [job_of(1), job_of(2)], [bound_of(1, b"d", 500), bound_of(2, b"d", 500)])
 
-    def half(connection: sqlite3.Connection) -> None:
+    def half(connection: Connection) -> None:
         make_groups(connection, RUN.id)
         add_bounds(connection, RUN.id, [bound_of(3, b"d", 500)])
         raise ValueError("cut")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 from msgspec.structs import astuple
 
 from tests.contracts.check_ledger import entry_of, hold_of
 from tests.ledger.scans import START_US
 from thriftgate.core.misses import Miss
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.jobs import Job
 from thriftgate.ledger.rollup_columns import HOUR_US
 from thriftgate.ledger.rollup_spans import DAY_US
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_pruning import prune
-from thriftgate.ledger.sql_rollups_made import check_file, make
+from thriftgate.ledger.sql_rollups_made import check_books, make
 from thriftgate.ledger.sql_spend import Asked, remarks, spend
 
 
-async def books_of_a_week(path: Path) -> SqlLedger:
+async def books_of_a_week(path: str) -> SqlLedger:
     """A call every six hours, at twenty past."""
     ledger = SqlLedger.open(path)
     for at in range(28):
@@ -31,8 +29,8 @@ async def books_of_a_week(path: Path) -> SqlLedger:
     return ledger
 
 
-async def test_every_figure_of_whole_hours_stays(tmp_path: Path) -> None:
-    ledger = await books_of_a_week(tmp_path / "books.db")
+async def test_every_figure_of_whole_hours_stays(place: str) -> None:
+    ledger = await books_of_a_week(place)
     spans = [(0, 2**62), (START_US + 6 * HOUR_US, START_US + 50 * HOUR_US), (START_US + 4 * DAY_US, START_US + 6 * DAY_US)]
     before = [await ledger.report(since_us=since, until_us=until) for since, until in spans]
     cached = await ledger.cache_report((100_000,))
@@ -50,14 +48,14 @@ async def test_every_figure_of_whole_hours_stays(tmp_path: Path) -> None:
     assert [entry.id for entry in await ledger.entries()] == [f"e{at}" for at in range(12, 28)]
     assert await ledger.open_holds() == [], "the hold of a call that is gone is no open one"
     assert await prune(ledger, START_US + 3 * DAY_US) == 0
-    assert check_file(str(tmp_path / "books.db")).differing == 0
+    assert check_books(place).differing == 0
     await ledger.transact(make)  # from what is left, and leaving alone what is not
     assert (await ledger.report()).paid_pico == before[0].paid_pico
     await ledger.close()
 
 
-async def test_a_ragged_end_where_calls_are_gone_begins_at_its_hour(tmp_path: Path) -> None:
-    ledger = await books_of_a_week(tmp_path / "books.db")
+async def test_a_ragged_end_where_calls_are_gone_begins_at_its_hour(place: str) -> None:
+    ledger = await books_of_a_week(place)
     ragged = Asked(START_US + HOUR_US // 2, START_US + 5 * DAY_US + HOUR_US // 2)
     halves = Asked(step="day", zone="Asia/Kolkata")
     exact = await ledger.ask(lambda connection: spend(connection, ragged))
@@ -74,15 +72,16 @@ async def test_a_ragged_end_where_calls_are_gone_begins_at_its_hour(tmp_path: Pa
     await ledger.close()
 
 
-async def test_what_is_not_settled_and_what_a_job_asks_for_stays(tmp_path: Path) -> None:
-    ledger = await books_of_a_week(tmp_path / "books.db")
+async def test_what_is_not_settled_and_what_a_job_asks_for_stays(place: str) -> None:
+    ledger = await books_of_a_week(place)
     await ledger.hold(hold_of("open", opened_us=START_US))
     await ledger.settle(entry_of("tgs_1", opened_us=START_US))  # of a second copy of a batch
     job = Job("r", 1, "n", "done", entry="e03")
     columns = ", ".join(Job.__struct_fields__)
     question = f"insert into jobs ({columns}) values ({', '.join('?' * len(Job.__struct_fields__))})"
 
-    def put(connection: sqlite3.Connection) -> None:
+    def put(connection: Connection) -> None:
+        connection.execute("insert into runs values ('r', '', '', '', ?, 1, '', 0, 0, '', 0, 0, 0, 0, '')", (b"",))
         connection.execute(question, astuple(job))
 
     await ledger.transact(put)
@@ -94,8 +93,8 @@ async def test_what_is_not_settled_and_what_a_job_asks_for_stays(tmp_path: Path)
     await ledger.close()
 
 
-async def test_nothing_is_said_where_nothing_went(tmp_path: Path) -> None:
-    ledger = await books_of_a_week(tmp_path / "books.db")
+async def test_nothing_is_said_where_nothing_went(place: str) -> None:
+    ledger = await books_of_a_week(place)
     assert await prune(ledger, START_US) == 0
     assert (await ledger.report()).remarks.kept_from_us == 0
     await ledger.close()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Iterable, Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contracts.check_ledger import hold_of
+from tests.ledger.conftest import empty
 from tests.ledger.scans import START_US, some_entries
+from tests.postgres_books import fresh_books
 from thriftgate.core.usage import Tokens
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.entries import (
     BASELINE,
     SAVED,
@@ -32,11 +34,30 @@ MOMENTS = st.sampled_from([0, START_US, START_US + 24 * HOUR_US, 2**62]) | st.in
 STEPS = st.sampled_from([(), (100_000,), (100_000, 200_000), (4_001,), (272_000, 4_000)])
 
 
+_SOME = {"entries": some_entries(), "moments": st.tuples(MOMENTS, MOMENTS), "steps": STEPS}
+
+
 @settings(max_examples=20, deadline=None)
-@given(entries=some_entries(), moments=st.tuples(MOMENTS, MOMENTS), steps=STEPS)
+@given(**_SOME)
 def test_reports_are_what_a_scan_says(entries: list[Entry], moments: tuple[int, int], steps: tuple[int, ...]) -> None:
+    agree(":memory:", entries, moments, steps)
+
+
+def test_they_are_in_postgresql() -> None:
+    path = fresh_books()
+
+    @settings(max_examples=8, deadline=None, database=None)
+    @given(**_SOME)
+    def see(entries: list[Entry], moments: tuple[int, int], steps: tuple[int, ...]) -> None:
+        agree(path, entries, moments, steps)
+
+    see()
+
+
+def agree(path: str, entries: list[Entry], moments: tuple[int, int], steps: tuple[int, ...]) -> None:
     async def see() -> None:
-        ledger = SqlLedger.open(":memory:")
+        ledger = SqlLedger.open(path)
+        await ledger.transact(empty)
         span = (min(moments), max(moments))
         await asyncio.gather(*(ledger.hold(hold_of(f"e{at}")) for at in range(0, 30, 3)))
         await asyncio.gather(*(ledger.settle(entry) for entry in entries))
@@ -56,7 +77,8 @@ OPEN = "select count(*) from holds where not exists (select 1 from entries where
 
 # Calls and estimated calls in a span of time.
 CALLS = """
-select count(*), coalesce(sum(usage_source = 'estimated'), 0) from entries where opened_us >= ? and opened_us < ?
+select count(*), coalesce(sum(case usage_source when 'estimated' then 1 else 0 end), 0)
+from entries where opened_us >= ? and opened_us < ?
 """
 
 # Pico-USD on each account in a span of time.
@@ -77,10 +99,11 @@ GROUPS = ("model", "key", "outcome")
 
 # Misses by cause: calls, tokens, pico-USD, and the part of it that could have been avoided.
 _MISS = "json_extract(miss, '$.{0}')"
-_MISS_PICO = _MISS.format("pico")
+_MISS_PICO = f"cast({_MISS.format('pico')} as bigint)"
+_AVOIDABLE = f"cast({_MISS.format('avoidable')} as text) in ('1', 'true')"
 MISSES = f"""
-select {_MISS.format("cause")} as cause, count(*), sum({_MISS.format("tokens")}), {SUM.format(_MISS_PICO)},
-  {SUM.format(f"case when {_MISS.format('avoidable')} then {_MISS_PICO} else 0 end")}
+select {_MISS.format("cause")} as cause, count(*), sum(cast({_MISS.format("tokens")} as bigint)), {SUM.format(_MISS_PICO)},
+  {SUM.format(f"case when {_AVOIDABLE} then {_MISS_PICO} else 0 end")}
 from entries where opened_us >= ? and opened_us < ? and miss <> '' group by cause
 """
 
@@ -90,10 +113,10 @@ select {{0}}, count(*), sum(read_tokens), sum(write_5m_tokens), sum(write_1h_tok
   {SUM.format(f"case when miss <> '' and {_MISS.format('cause')} <> 'cold' then {_MISS_PICO} else 0 end")}
 from entries where opened_us >= ? and opened_us < ? and usage_source <> 'none' group by {{0}}
 """
-PROMPT_GROUPS = ("''", "model", "key")
+PROMPT_GROUPS = ("coalesce('', model)", "model", "key")
 
 
-def scanned_report(connection: sqlite3.Connection, span: tuple[int, int]) -> Report:
+def scanned_report(connection: Connection, span: tuple[int, int]) -> Report:
     calls, estimated = connection.execute(CALLS, span).fetchone()
     accounts = {account: summed(high, low) for account, high, low in connection.execute(ACCOUNTS, span)}
     groups = {
@@ -118,7 +141,7 @@ def scanned_report(connection: sqlite3.Connection, span: tuple[int, int]) -> Rep
     )
 
 
-def scanned_cache_report(connection: sqlite3.Connection, price_steps: Sequence[int], span: tuple[int, int]) -> CacheReport:
+def scanned_cache_report(connection: Connection, price_steps: Sequence[int], span: tuple[int, int]) -> CacheReport:
     total, by_model, by_key = (
         sorted(
             (

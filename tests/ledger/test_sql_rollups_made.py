@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -12,12 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from tests.contracts.check_ledger import entry_of
 from tests.ledger.scans import some_entries, spend
 from thriftgate.ledger import sql_spend
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.migrate import migrations
 from thriftgate.ledger.rows import ENTRY_COLUMNS, entry_row, posting_rows
 from thriftgate.ledger.sql import SqlLedger
-from thriftgate.ledger.sql_rollups_made import are_wanted, check, check_file, make
+from thriftgate.ledger.sql_rollups_made import are_wanted, check, check_books, make
 from thriftgate.ledger.sql_spend import Asked
+from thriftgate.ledger.sqlite import SqliteReader
 
 BEFORE = 8
 """The last schema without roll-ups."""
@@ -54,23 +55,22 @@ def test_books_of_the_schema_before(tmp_path: Path, entries: list[Entry]) -> Non
         await ledger.close()
 
     asyncio.run(see())
-    assert check_file(str(path)).differing == 0
+    assert check_books(str(path)).differing == 0
 
 
-async def test_what_differs_is_told_and_put_right(tmp_path: Path) -> None:
-    path = tmp_path / "books.db"
-    ledger = SqlLedger.open(path)
+async def test_what_differs_is_told_and_put_right(place: str) -> None:
+    ledger = SqlLedger.open(place)
     for name in ("a", "b"):
         await ledger.settle(entry_of(name, paid=7, saved=3, task="t"))
-    assert check_file(str(path)).differing == 0
-    before = check_file(str(path)).cells
+    assert check_books(place).differing == 0
+    before = check_books(place).cells
 
-    def spoil(connection: sqlite3.Connection) -> None:
+    def spoil(connection: Connection) -> None:
         connection.execute("update rollup_cells set paid_low = paid_low + 1 where hours = 24")
         connection.execute("delete from rollup_parts where hours = 1")
 
     await ledger.transact(spoil)
-    found = check_file(str(path))
+    found = check_books(place)
     assert (found.cells, found.differing) == (before - 1, 2)
     cell, part = found.shown
     assert (cell.table, cell.hours, cell.columns) == ("rollup_cells", 24, {"paid_low": (15, 14)})
@@ -78,18 +78,18 @@ async def test_what_differs_is_told_and_put_right(tmp_path: Path) -> None:
     assert (part.table, part.hours, part.names[-1]) == ("rollup_parts", 1, "saved:cache.breakpoints")
     assert part.columns == {"calls": (0, 2), "pico_low": (0, 6)}
     await ledger.transact(make)
-    assert check_file(str(path)).differing == 0
+    assert check_books(place).differing == 0
 
-    def empty(connection: sqlite3.Connection) -> None:
+    def empty(connection: Connection) -> None:
         for table in ("cells", "ways", "dims", "parts", "prompts", "room"):
             connection.execute(f"delete from rollup_{table}")
 
     await ledger.transact(empty)
-    lost = check_file(str(path))
+    lost = check_books(place)
     assert (lost.cells, lost.differing) == (0, before)
     assert await ledger.ask(lambda connection: connection.execute("select count(*) from rollup_dims").fetchone()) == (0,)
     await ledger.transact(make)
-    assert check_file(str(path)).differing == 0
+    assert check_books(place).differing == 0
     await ledger.close()
 
 
@@ -97,9 +97,14 @@ async def test_a_check_does_not_hold_up_calls(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
     ledger = SqlLedger.open(path)
     await ledger.settle(entry_of("a"))
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("begin")
+    reader = SqliteReader(str(path))
+    loop = asyncio.get_running_loop()
+
+    def question(connection: Connection) -> None:
         assert check(connection).differing == 0
-        await asyncio.wait_for(ledger.settle(entry_of("b")), 2)  # while its transaction is open
-        assert connection.execute("select count(*) from main.entries").fetchone() == (1,)
+        asyncio.run_coroutine_threadsafe(ledger.settle(entry_of("b")), loop).result(2)  # while its transaction is open
+        assert connection.execute("select count(*) from entries").fetchone() == (1,)
+
+    await asyncio.to_thread(reader.read, question)
+    reader.close()
     await ledger.close()

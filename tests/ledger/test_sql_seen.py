@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tests.cli.entries import OPENED_US, entry_of
 from thriftgate.core.alerting.metrics import METRICS, Cell, Seen, value_of
 from thriftgate.core.control.whose import Whose
@@ -49,8 +47,8 @@ def totals(some: list[Seen]) -> dict[frozenset[str], list[float | None]]:
     return found
 
 
-async def test_the_books_say_the_same_as_what_was_heard(tmp_path: Path) -> None:
-    ledger = SqlLedger.open(tmp_path / "books.db")
+async def test_the_books_say_the_same_as_what_was_heard(place: str) -> None:
+    ledger = SqlLedger.open(place)
     heard: list[Seen] = []
     ledger.heard.append(lambda entry: heard.append(seen_of(entry)))
     for entry in entries():
@@ -71,8 +69,8 @@ async def test_the_books_say_the_same_as_what_was_heard(tmp_path: Path) -> None:
     await ledger.close()
 
 
-async def test_only_what_was_settled_by_then(tmp_path: Path) -> None:
-    ledger = SqlLedger.open(tmp_path / "books.db")
+async def test_only_what_was_settled_by_then(place: str) -> None:
+    ledger = SqlLedger.open(place)
     assert await first_call_us(ledger) == 0
     for entry in entries():
         await ledger.settle(entry)

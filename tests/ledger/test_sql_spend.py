@@ -10,7 +10,9 @@ from typing import Any, get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.ledger.conftest import empty
 from tests.ledger.scans import SCANS, START_US, ZONES, some_entries
+from tests.postgres_books import fresh_books
 from thriftgate.ledger import sql_spend
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.rollup_columns import HOUR_US, WAYS
@@ -44,11 +46,30 @@ def _put(question: Any, asked: Asked, connection: sqlite3.Connection) -> Any:
     return question(connection, asked)
 
 
+_SOME = {"entries": some_entries(), "asked": st.lists(questions(), min_size=1, max_size=6)}
+
+
 @settings(max_examples=20, deadline=None)
-@given(entries=some_entries(), asked=st.lists(questions(), min_size=1, max_size=6))
+@given(**_SOME)
 def test_roll_ups_say_what_the_entries_say(entries: list[Entry], asked: list[Asked]) -> None:
+    agree(":memory:", entries, asked)
+
+
+def test_they_do_in_postgresql() -> None:
+    path = fresh_books()
+
+    @settings(max_examples=8, deadline=None, database=None)
+    @given(**_SOME)
+    def see(entries: list[Entry], asked: list[Asked]) -> None:
+        agree(path, entries, asked)
+
+    see()
+
+
+def agree(path: str, entries: list[Entry], asked: list[Asked]) -> None:
     async def see() -> None:
-        ledger = SqlLedger.open(":memory:")
+        ledger = SqlLedger.open(path)
+        await ledger.transact(empty)
         await asyncio.gather(*(ledger.settle(entry) for entry in entries[::2]))
         for entry in entries[1::2]:
             await ledger.settle(entry)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -19,8 +18,8 @@ from thriftgate.telemetry.tallies import CLIENTS_ENDPOINTS, Tallies
 ALL = (0, 2**62)
 
 
-async def standings(path: Path, *entries: Entry, span: tuple[int, int] = ALL) -> list[TaskStanding]:
-    ledger = SqlLedger.open(path / "books.db")
+async def standings(path: str, *entries: Entry, span: tuple[int, int] = ALL) -> list[TaskStanding]:
+    ledger = SqlLedger.open(path)
     try:
         for entry in entries:
             await ledger.settle(entry)
@@ -40,9 +39,9 @@ def void(name: str, outcome: str, task: str = "tickets") -> Entry:
     )
 
 
-async def test_what_counts_for_what(tmp_path: Path) -> None:
+async def test_what_counts_for_what(place: str) -> None:
     found = await standings(
-        tmp_path,
+        place,
         call("a1"),
         call("a2", latency_ms=300),
         call("a3", mode="batch", endpoint="anthropic.batches", latency_ms=7_200_000),
@@ -61,23 +60,23 @@ async def test_what_counts_for_what(tmp_path: Path) -> None:
     ]
 
 
-async def test_empty_books_and_spans(tmp_path: Path) -> None:
-    assert await standings(tmp_path) == []
-    assert await standings(tmp_path, call("a1"), span=(OPENED_US + 1, ALL[1])) == []
-    assert len(await standings(tmp_path, span=(OPENED_US, OPENED_US + 1))) == 1
+async def test_empty_books_and_spans(place: str) -> None:
+    assert await standings(place) == []
+    assert await standings(place, call("a1"), span=(OPENED_US + 1, ALL[1])) == []
+    assert len(await standings(place, span=(OPENED_US, OPENED_US + 1))) == 1
 
 
 @pytest.mark.parametrize("calls", [1, 2, 19, 20, 21, 400])
-async def test_percentiles(tmp_path: Path, calls: int) -> None:
+async def test_percentiles(place: str, calls: int) -> None:
     random = Random(calls)
     times = [random.randrange(50) for _ in range(calls)]
-    (found,) = await standings(tmp_path, *(call(f"a{at}", latency_ms=ms) for at, ms in enumerate(times)))
+    (found,) = await standings(place, *(call(f"a{at}", latency_ms=ms) for at, ms in enumerate(times)))
     assert found.latency_ms_p50 == statistics.median_low(times)
     ordered = sorted(times)
     assert found.latency_ms_p95 == next(ms for at, ms in enumerate(ordered, 1) if at >= 0.95 * calls)
 
 
-async def test_the_page_and_the_report_count_alike(tmp_path: Path) -> None:
+async def test_the_page_and_the_report_count_alike(place: str) -> None:
     random, tallies = Random(1), Tallies(50)
     entries = []
     for at in range(300):
@@ -88,7 +87,7 @@ async def test_the_page_and_the_report_count_alike(tmp_path: Path) -> None:
         entry = call(f"{at}", task, outcome=outcome, parent=parent, endpoint=endpoint, mode=mode, latency_ms=at)
         entries.append(entry)
         tallies.hear(entry)
-    for one in await standings(tmp_path, *entries):
+    for one in await standings(place, *entries):
         tally = tallies.tasks.tallies[one.task or "none"]
         assert (one.calls, one.tried, one.answered) == (tally.calls, tally.tried, tally.answered)
         assert (one.baseline_pico, one.paid_pico) == (tally.baseline_pico, tally.paid_pico)

@@ -10,9 +10,11 @@ import pytest
 
 from tests.scripted import answering, raw_answer, upstream
 from thriftgate.core.errors import InputError, Unreachable
+from thriftgate.engine.build import transport_of
 from thriftgate.providers.http1_transport import Http1Transport
-from thriftgate.providers.receivers import Denied, Found, Receivers, denied, resolved
+from thriftgate.providers.receivers import Denied, Found, Receivers, denied, found_for_operator, guarded, resolved
 from thriftgate.providers.transport import Outgoing, Timeouts
+from thriftgate.settings import Upstream
 
 PUBLIC = ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "64:ff9b::808:808", "2002:808:808::", "::ffff:8.8.8.8"]
 PRIVATE = [
@@ -168,3 +170,78 @@ async def test_a_receiver_whose_address_is_denied_hears_nothing() -> None:
             await transport.send(Outgoing("POST", inside.url, (), b"{}"), Timeouts(2.0, 2.0))
         await transport.close()
         assert inside.connections == 0
+
+
+# --- providers, which the operator names -------------------------------------------------------------------------------
+
+
+async def sent(url: str, **members: Any) -> int:
+    transport = transport_of(Upstream.model_validate(members))
+    try:
+        incoming = await transport.send(Outgoing("POST", url, (), b"{}"), Timeouts(2.0, 2.0))
+        await incoming.read()
+        return incoming.status
+    finally:
+        await transport.close()
+
+
+@pytest.mark.parametrize("kind", ["http1", "aiohttp"])
+async def test_a_provider_may_be_in_the_own_network(kind: str) -> None:
+    """As it comes, and where it is listed; not where something else is."""
+    async with upstream(answering(b"{}", headers=("connection: close",))) as inside:
+        port = inside.url.rpartition(":")[2]
+        for host in ("127.0.0.1", "localhost"):
+            url = f"http://{host}:{port}/x"
+            assert await sent(url, transport=kind) == 200
+            assert await sent(url, transport=kind, private_hosts=(host.upper(),)) == 200
+            before = inside.connections
+            for listed in ((), ("vllm.inner",)):
+                with pytest.raises(Unreachable, match=r"not public; upstream\.private_hosts lists"):
+                    await sent(url, transport=kind, private_hosts=listed)
+            assert inside.connections == before
+
+
+@pytest.mark.parametrize("kind", ["http1", "aiohttp"])
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "[fd00:ec2::254]", "168.63.129.16", "0.0.0.0", "[::ffff:169.254.169.254]"]
+)
+async def test_a_provider_is_never_where_clouds_keep_credentials(kind: str, address: str) -> None:
+    with pytest.raises(Unreachable, match="a cloud's own services"):
+        await sent(f"http://{address}/latest/meta-data/", transport=kind)
+    with pytest.raises(Unreachable, match=r"not public; upstream\.private_hosts lists"):
+        await sent(f"http://{address}/latest/meta-data/", transport=kind, private_hosts=(address,))
+
+
+@pytest.mark.parametrize("kind", ["http1", "aiohttp"])
+async def test_a_provider_whose_name_changes_its_mind(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS rebinding: one question for a connection, which is made to what was looked at."""
+    async with upstream(answering(b"{}", headers=("connection: close",))) as inside:
+        port = inside.url.rpartition(":")[2]
+        resolve = answers("127.0.0.1", "169.254.169.254")
+        monkeypatch.setattr("thriftgate.providers.receivers.resolved", resolve)
+        url = f"http://provider.example:{port}/x"
+        assert await sent(url, transport=kind) == 200
+        assert resolve.asked == ["provider.example"]
+        with pytest.raises(Unreachable, match="a cloud's own services"):
+            await sent(url, transport=kind)
+        assert inside.connections == 1
+
+
+@pytest.mark.parametrize("kind", ["http1", "aiohttp"])
+async def test_no_redirect_is_followed(kind: str) -> None:
+    async with upstream(answering(b"{}")) as other:
+        moved = raw_answer(b"", status=307, headers=(f"location: {other.url}/x", "connection: close"))
+
+        async def script(_request: Any, writer: Any) -> None:
+            writer.write(moved)
+            await writer.drain()
+            writer.close()
+
+        async with upstream(script) as first:
+            assert await sent(first.url, transport=kind) == 307
+        assert other.connections == 0
+
+
+def test_what_finds_addresses() -> None:
+    assert guarded(("*",)) is guarded(("a", "*")) is found_for_operator
+    assert guarded(()) is not found_for_operator

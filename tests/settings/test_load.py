@@ -56,6 +56,35 @@ def test_the_file_can_be_named_by_the_environment(tmp_path: Path) -> None:
     assert load(other, environ={"THRIFTGATE_CONFIG": str(path)}).server.port == 8
 
 
+def test_a_variable_can_name_a_file_that_holds_the_value(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("sk-ant-sim-file-1\n", encoding="utf-8")
+    settings = load(environ={"THRIFTGATE_UPSTREAM__API_KEY_FILE": str(key), "THRIFTGATE_MASTER_KEY_FILE": str(key)})
+    assert settings.upstream.api_key.get_secret_value() == "sk-ant-sim-file-1"
+    assert settings.access.master_key.get_secret_value() == "sk-ant-sim-file-1"
+
+
+def test_a_setting_that_ends_like_that_is_itself(tmp_path: Path) -> None:
+    path = str(tmp_path / "never-read")
+    assert load(environ={"THRIFTGATE_ACCESS__MASTER_KEY_FILE": path}).access.master_key_file == path
+
+
+def test_a_file_that_cannot_be_read_is_named_without_what_it_holds(tmp_path: Path) -> None:
+    missing, binary = tmp_path / "missing", tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+    assert_told({"THRIFTGATE_UPSTREAM__API_KEY_FILE": str(missing)}, "THRIFTGATE_UPSTREAM__API_KEY_FILE: cannot read")
+    assert_told({"THRIFTGATE_UPSTREAM__API_KEY_FILE": str(binary)}, "binary: not text")
+    both = {"THRIFTGATE_UPSTREAM__API_KEY_FILE": str(missing), "THRIFTGATE_UPSTREAM__API_KEY": "k"}
+    assert_told(both, "THRIFTGATE_UPSTREAM__API_KEY is set as well")
+    assert_told({"THRIFTGATE_UPSTREAM__API_KY_FILE": str(missing)}, "did you mean 'api_key'")
+
+
+def assert_told(environ: Mapping[str, str], words: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(environ=environ)
+    assert words in str(raised.value)
+
+
 def test_the_real_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THRIFTGATE_SERVER__PORT", "4711")
     assert load().server.port == 4711

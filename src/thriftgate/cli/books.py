@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from thriftgate.core.errors import ConfigError
+from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.stores import has_books
+from thriftgate.ledger.urls import is_url, without_password
 
 _T = TypeVar("_T")
 
@@ -33,10 +35,13 @@ def ask_books(path: str, question: Callable[[SqlLedger], Awaitable[_T]]) -> _T:
 
 
 def check_is_ledger(path: str) -> None:
-    """Raises ConfigError unless the file at `path` is a ledger."""
+    """Raises ConfigError unless there is a ledger at `path`, a file or a URL."""
     hint = "name the right one with --ledger, or set ledger.path"
     if path == ":memory:":
         raise ConfigError(f"the ledger is kept in memory by the gateway and cannot be read from here; {hint}")
+    if is_url(path):
+        _check_server(path, hint)
+        return
     if not Path(path).is_file():
         raise ConfigError(f"there is no ledger at {path}; {hint}")
     try:
@@ -49,3 +54,12 @@ def check_is_ledger(path: str) -> None:
         raise ConfigError(f"{path} cannot be read as a ledger: {error}; {hint}") from None
     if not {"holds", "entries", "postings"} <= tables:
         raise ConfigError(f"{path} is a database, but no ledger; {hint}")
+
+
+def _check_server(path: str, hint: str) -> None:
+    try:
+        found = has_books(path)
+    except LedgerError as error:
+        raise ConfigError(f"{error}; {hint}") from None
+    if not found:
+        raise ConfigError(f"there is no ledger at {without_password(path)}; {hint}")

@@ -24,6 +24,7 @@ from thriftgate.core.models import ModelTable
 from thriftgate.core.prices import PriceBook, day_from_iso, iso_from_day
 from thriftgate.ledger.migrate import migrations
 from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.urls import is_file, without_password
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.providers.transport import Timeouts
 from thriftgate.settings import Settings
@@ -131,7 +132,7 @@ def ledger(path: str) -> Check:
     name = "ledger"
     if path == ":memory:":
         return fine(name, "kept in memory: nothing survives the gateway", "set ledger.path to keep the books")
-    if not Path(path).exists():
+    if is_file(path) and not Path(path).exists():
         folder = Path(path).absolute().parent
         ok = folder.is_dir() or not folder.exists()
         fix = "" if ok else "set ledger.path to a file in a folder"
@@ -141,9 +142,9 @@ def ledger(path: str) -> Check:
         unbalanced, holds, calls = asyncio.run(_books(path))
     except (ConfigError, LedgerError) as error:
         return Check(name, ok=False, detail=str(error), fix="name another file with --ledger, or restore it from a backup")
-    detail = f"{path}, schema {migrations()[-1][0]}, {calls} calls, each sums to zero"
+    detail = f"{without_password(path)}, schema {migrations()[-1][0]}, {calls} calls, each sums to zero"
     if unbalanced:
-        detail = f"{path}: {len(unbalanced)} entries do not sum to zero, such as {unbalanced[0]}"
+        detail = f"{without_password(path)}: {len(unbalanced)} entries do not sum to zero, such as {unbalanced[0]}"
         return Check(name, ok=False, detail=detail, fix="the file was changed by something else; restore it from a backup")
     if holds:
         detail += f"; {holds} open holds: calls under way, or cut off and closed when the gateway starts next"

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from thriftgate.cli.options import Config, LedgerPath, settings_for
 from thriftgate.cli.output import note
+from thriftgate.ledger.urls import without_password
 
 PORT = 8485
 
@@ -38,6 +39,6 @@ def dashboard(
         alone.serving(pages),
         bound,
         shutdown_s=2.0,
-        ready=lambda url: note(f"{settings.ledger.path}: open {url}{HOME} in a browser"),
+        ready=lambda url: note(f"{without_password(settings.ledger.path)}: open {url}{HOME} in a browser"),
         stopping=pages.stopping,
     )

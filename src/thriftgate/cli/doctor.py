@@ -34,25 +34,33 @@ def doctor(
     model: Annotated[str, Parameter(help="With --live: the model to try the cache of.")] = CHEAP_MODEL,
     only: Annotated[list[str] | None, Parameter(negative="", help="With --live: these experiments only, as V1,V3.")] = None,
     yes: Annotated[bool, Parameter(negative="", help="With --live: spend without asking.")] = False,
+    gateway: Annotated[
+        str | None, Parameter(help="Check a running gateway from here instead, as its clients reach it: its URL.")
+    ] = None,
+    key: Annotated[str | None, Parameter(help="With --gateway: the key to show; ANTHROPIC_API_KEY otherwise.")] = None,
     ledger: LedgerPath = None,
     json: Json = False,
     config: Config = None,
 ) -> int:
-    """Check the installation, the settings and the ledger.
+    """Check the installation, the settings, the ledger, the machine and the servers that the settings name; or a gateway.
 
-    Touches no network unless --live is given. Then it lists the upstream's models, which is free, with the key from
-    upstream.api_key or ANTHROPIC_API_KEY, and runs eight experiments on the prompt cache, which are not free: it tells the
-    most they can cost and asks, or wants --yes where nobody can be asked. They take about eleven minutes, up to forty where
-    the batch of V6 is slow, and need the ledger for themselves: stop the gateway on it first. What they find is stored in
-    the ledger for the gateway. Exits 1 when a check fails or the experiments were refused.
+    With --gateway it looks from the client's side: name, connection, TLS, health, a free call, a stream, headers, latency.
+    Nothing of that costs anything, and no settings are read.
+
+    Else it touches no network but PostgreSQL and Redis where the settings name them, unless --live is given. Then it lists
+    the upstream's models, which is free, with the key from upstream.api_key or ANTHROPIC_API_KEY, and runs eight
+    experiments on the prompt cache, which are not free: it tells the most they can cost and asks, or wants --yes where
+    nobody can be asked. They take about eleven minutes, up to forty where the batch of V6 is slow, and need the ledger for
+    themselves: stop the gateway on it first. What they find is stored in the ledger for the gateway. Exits 1 when a check
+    fails or the experiments were refused.
     """
-    settings, checks = _checked(config, ledger, live=live)
+    settings, checks = (None, _from_outside(gateway, key)) if gateway else _checked(config, ledger, live=live)
     ok = all(check.ok for check in checks)
     document: dict[str, Any] = {"ok": ok, "checks": [check.document() for check in checks]}
     if not json:
         rows = [("ok" if check.ok else "FAILS", check.name, check.detail + _advice(check)) for check in checks]
         print_table(("", "", ""), rows, left=3)
-    if live:
+    if live and not gateway:
         ran = _experiment(settings, model, only or [], yes=yes) if ok and settings is not None else []
         document |= _live_document(ran)
         document["ok"] = ok = ok and bool(ran)
@@ -65,6 +73,8 @@ def doctor(
 
 def _checked(config: Path | None, ledger: str | None, *, live: bool) -> tuple[Settings | None, list[Check]]:
     from thriftgate.cli.checks import Check, check_all, fine  # noqa: PLC0415  --help shall be quick
+    from thriftgate.cli.checks_machine import machine_checks  # noqa: PLC0415  --help shall be quick
+    from thriftgate.cli.checks_servers import server_checks  # noqa: PLC0415  --help shall be quick
     from thriftgate.cli.live import live_checks  # noqa: PLC0415  --help shall be quick
     from thriftgate.pricing.load import load_book  # noqa: PLC0415  --help shall be quick
 
@@ -74,9 +84,18 @@ def _checked(config: Path | None, ledger: str | None, *, live: bool) -> tuple[Se
         fix = "correct the settings file, the THRIFTGATE_ variables or the flags"
         return None, [*check_all(None), Check("settings", ok=False, detail=str(error), fix=fix)]
     checks = [*check_all(settings), fine("settings", f"valid; levers: {', '.join(settings.policy.levers) or 'none'}")]
+    named = config or os.environ.get("THRIFTGATE_CONFIG")
+    checks += machine_checks(settings, Path(named) if named else None, SystemClock().now_s())
+    checks += server_checks(settings, SystemClock())
     if live:
         checks += live_checks(settings.upstream, _key(settings), load_book(settings.prices))
     return settings, checks
+
+
+def _from_outside(url: str, key: str | None) -> list[Check]:
+    from thriftgate.cli.checks_gateway import gateway_checks  # noqa: PLC0415  --help shall be quick
+
+    return gateway_checks(url, os.environ.get("ANTHROPIC_API_KEY", "") if key is None else key, SystemClock())
 
 
 def _key(settings: Settings) -> str:

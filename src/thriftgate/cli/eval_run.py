@@ -24,6 +24,7 @@ from thriftgate.core.models import Capabilities
 from thriftgate.core.money import pico_from_usd, usd_from_pico
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
+from thriftgate.ledger.urls import is_file
 from thriftgate.logs import trouble_only
 from thriftgate.pricing.load import load_models
 from thriftgate.quality.answers import Answers
@@ -168,8 +169,8 @@ def answers_path(settings: Settings, named: Path | None) -> Path:
     if named is not None:
         return named
     ledger = settings.ledger.path
-    if ledger == ":memory:":
-        raise ConfigError("the ledger is kept in memory: name a file for the answers with --answers")
+    if not is_file(ledger):
+        raise ConfigError("the ledger is not kept in a file: name one for the answers with --answers")
     return Path(ledger).with_suffix(".answers.db")
 
 

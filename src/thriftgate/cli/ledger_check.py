@@ -10,14 +10,14 @@ from thriftgate.core.moments import text_from_micros
 from thriftgate.ledger.rollup_columns import HOUR_US
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_cells import kept_from
-from thriftgate.ledger.sql_rollups_made import Checked, Difference, check_file, make
+from thriftgate.ledger.sql_rollups_made import Checked, Difference, check_books, make
 
 
 def checked(path: str, *, rebuild: bool) -> dict[str, Any]:
     """As `--json` prints it. Raises ConfigError, and LedgerError: also where they are to be made anew while a gateway
     serves."""
     check_is_ledger(path)
-    found = check_file(path)
+    found = check_books(path)
     return ask_books(path, lambda books: _told(books, found, rebuild=rebuild))
 
 

@@ -40,7 +40,7 @@ class Heard(Struct, frozen=True):
 async def ask_all(targets: Sequence[Target], settings: Settings) -> dict[str, Heard]:
     """What each of them answers, by name; all are asked at once."""
     clock = SystemClock()
-    transport = FinishingTransport(transport_of(settings.upstream.transport), clock)
+    transport = FinishingTransport(transport_of(settings.upstream), clock)
     timeouts = Timeouts(settings.upstream.connect_timeout_s, READ_S)
     try:
         heard = await asyncio.gather(*(_ask(target, transport, timeouts, clock) for target in targets))

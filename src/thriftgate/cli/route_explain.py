@@ -22,6 +22,8 @@ from thriftgate.engine.routing import Router
 from thriftgate.engine.routing_table import routing_table
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.stores import has_books
+from thriftgate.ledger.urls import is_file, is_url
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.providers.transport import Headers
 from thriftgate.quality.proof import MEMORY as PROOF
@@ -84,7 +86,7 @@ async def _kept(settings: Settings) -> _Kept:
 
 
 def _is_there(path: str) -> bool:
-    return Path(path).is_file()
+    return Path(path).is_file() if is_file(path) else is_url(path) and has_books(path)
 
 
 def _decisions(plan: Plan) -> list[dict[str, str]]:

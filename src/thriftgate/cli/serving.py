@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from thriftgate.core.errors import ConfigError
+from thriftgate.gateway.entrance import Entrance
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -36,16 +37,18 @@ def serve_app(
     shutdown_s: float,
     ready: Callable[[str], None],
     stopping: Callable[[], None] = lambda: None,
+    entrance: Entrance | None = None,
 ) -> int:
     """Serve until SIGINT or SIGTERM, then let running answers end for `shutdown_s`. Returns the exit code.
 
-    `ready` is called with the base URL once connections are accepted, `stopping` when the end begins.
+    `ready` is called with the base URL once connections are accepted, `stopping` when the end begins. `entrance` says how
+    connections come in; without one by plain HTTP, and without bounds.
     """
     host, port = bound.getsockname()[:2]
     config = uvicorn.Config(
         app,
         loop="auto",
-        http="httptools",
+        **(entrance.options() if entrance is not None else {"http": "httptools"}),
         ws="none",
         lifespan="on",
         log_level="warning",
@@ -56,7 +59,8 @@ def serve_app(
         timeout_graceful_shutdown=math.ceil(shutdown_s),  # 0 is none at all, and None would be for ever
         timeout_keep_alive=75,
     )
-    server = _Server(config, lambda: ready(f"http://{f'[{host}]' if ':' in host else host}:{port}"), stopping)
+    scheme = entrance.scheme if entrance is not None else "http"
+    server = _Server(config, lambda: ready(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"), stopping)
     # A busy event loop hands the interpreter lock to the ledger's thread sooner than after the default 5 ms.
     sys.setswitchinterval(0.001)
     try:

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from thriftgate.cli.books import check_is_ledger
 from thriftgate.clock import SystemClock
-from thriftgate.core.errors import ConfigError
 from thriftgate.engine.vaults import master_key_of, tenants_of
 from thriftgate.ledger.issuing import HOST, Issuer
 from thriftgate.ledger.master_key import MasterKey
@@ -47,8 +46,6 @@ def at_desk(settings: Settings, work: Callable[[Desk], Awaitable[_T]], *, makes:
     path = settings.ledger.path
     if path == ":memory:" or not makes:
         check_is_ledger(path)
-    if "://" in path:
-        raise ConfigError(f"ledger.path: {path}: only SQLite files are supported yet")
 
     async def at_work() -> _T:
         ledger = SqlLedger.open(path)

@@ -127,7 +127,7 @@ async def _sender(settings: Settings, gateway: str | None, prompts: Sequence[War
 
     credential = settings.upstream.first_key or os.environ.get("ANTHROPIC_API_KEY", "")
     if gateway is not None:
-        transport = transport_of(settings.upstream.transport)
+        transport = transport_of(settings.upstream)
         try:
             yield lambda: warm_through(transport, gateway, prompts, credential)
         finally:

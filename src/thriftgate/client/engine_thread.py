@@ -24,6 +24,7 @@ from thriftgate.engine.engine import Engine
 from thriftgate.gateway.app import Gateway
 from thriftgate.gateway.asgi import Message, Scope
 from thriftgate.gateway.rooms import Within
+from thriftgate.ledger.urls import without_password
 from thriftgate.logs import log
 from thriftgate.settings import Settings
 
@@ -116,7 +117,7 @@ class EngineThread:
         except LedgerError:
             # Another process serves from these books: beside it calls are made and booked, but none is queued.
             engine = await build_engine(settings, beside=True)
-            log.info("another process serves from these books", ledger=settings.ledger.path)
+            log.info("another process serves from these books", ledger=without_password(settings.ledger.path))
             return Gateway(settings, engine, Within(beside=True))
 
 

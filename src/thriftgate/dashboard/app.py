@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from thriftgate.dashboard.streaming import send_events
 from thriftgate.dashboard.sums import names_known
 from thriftgate.dashboard.tenants import labels
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, read_body, send_whole
+from thriftgate.ledger.connection import Connection
 from thriftgate.logs import log, where_raised
 from thriftgate.providers.transport import Headers
 
@@ -186,7 +186,7 @@ async def _html(found: Page, asked: Asked) -> str:
 async def _around(found: Page, asked: Asked) -> dict[str, object]:
     """What every page is told."""
 
-    def names(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    def names(connection: Connection) -> dict[str, list[str]]:
         return names_known(connection, asked.viewer.team)
 
     return {

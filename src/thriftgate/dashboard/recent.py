@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from msgspec import Struct
 from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import usd_from_pico
 from thriftgate.dashboard.look import Look
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry, Hold
 
 _COLUMNS = (
@@ -71,7 +71,7 @@ class Settled(Struct, frozen=True):
         }
 
 
-def latest(connection: sqlite3.Connection, look: Look, *, after: str = "", limit: int = 50) -> list[Settled]:
+def latest(connection: Connection, look: Look, *, after: str = "", limit: int = 50) -> list[Settled]:
     """The last calls by the time they came in, the latest first."""
     narrowed = look.narrowed
     where = "".join(f" and {name} = ?" for name in narrowed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from msgspec import Struct
 from thriftgate.answers.moments import micros_from_text
 from thriftgate.core.money import usd_from_pico
 from thriftgate.dashboard.look import Look, Steps, steps_of
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.rollup_spans import Step
 from thriftgate.ledger.sql_cells import Only
 from thriftgate.ledger.sql_spend import Asked, By, SpendCell, spend
@@ -58,12 +58,12 @@ def only_of(look: Look) -> Only:
     return Only(**look.narrowed)
 
 
-def names_known(connection: sqlite3.Connection, team: str = "") -> dict[str, list[str]]:
+def names_known(connection: Connection, team: str = "") -> dict[str, list[str]]:
     """What can be filtered by: names that calls came with, those of one team or ("") of all."""
     return {by: [row[0] for row in connection.execute(_NAMES.format(by), (team, team, NAMES_MAX))] for by in GROUPS}
 
 
-def columns_of(connection: sqlite3.Connection, look: Look) -> Steps:
+def columns_of(connection: Connection, look: Look) -> Steps:
     """The columns of a chart over time."""
     (first_us,) = connection.execute(FIRST).fetchone()
     return steps_of(look, int(first_us) or look.now_us)
@@ -93,7 +93,7 @@ def over_time(steps: Steps, cells: Iterable[SpendCell]) -> list[Sum]:
     return found
 
 
-def grouped(connection: sqlite3.Connection, look: Look, by: By) -> list[dict[str, Any]]:
+def grouped(connection: Connection, look: Look, by: By) -> list[dict[str, Any]]:
     """Groups as `thriftgate report --json` lists them: what would have cost most first."""
     cells = spend(connection, question(look, by))
     ranked = sorted(cells, key=lambda cell: (-cell.baseline_pico, cell.name))

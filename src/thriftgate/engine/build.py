@@ -30,7 +30,7 @@ from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.targets import Pool, Target, keyed
 from thriftgate.engine.upstreams import Rules
 from thriftgate.engine.vaults import provider_secrets
-from thriftgate.ledger.liveness import Liveness
+from thriftgate.ledger.connection import Presence
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 from thriftgate.ledger.sql_limits import SqlLimitBook
@@ -43,8 +43,10 @@ from thriftgate.providers.finishing import FinishingTransport
 from thriftgate.providers.http1_transport import Http1Transport
 from thriftgate.providers.keys import ProviderKey
 from thriftgate.providers.provider import Provider
+from thriftgate.providers.receivers import guarded
+from thriftgate.providers.tls import client_context
 from thriftgate.providers.transport import Timeouts, Transport
-from thriftgate.settings import Settings, TargetRow, caller_limits
+from thriftgate.settings import Settings, TargetRow, Upstream, caller_limits
 
 DEFAULT_KEY = "default"  # the name of `upstream.api_key` in the books
 SECONDS_PER_HOUR = 3_600
@@ -74,13 +76,13 @@ async def build_engine(
         cache_mode=settings.cache.mode,
         trails=settings.ledger.trails,
     )
-    ledger = SqlLedger.open(settings.ledger.path, sync=settings.ledger.sync)
+    ledger = open_books(settings)
     token = secrets.token_hex(4)
-    liveness: Liveness | None = None
+    liveness: Presence | None = None
     try:
         if not beside:
             ledger.claim()
-        liveness = Liveness(ledger.path, token)
+        liveness = ledger.store.presence(token)
         own = (*(keys_of(settings) or await kept_keys(settings, ledger)), *keys)
         pool = pool_of(settings, own)
         knowledge.book = _book_at(pool, knowledge.book, settings)
@@ -96,7 +98,7 @@ async def build_engine(
         raise
     engine = Engine(
         pool=pool,
-        transport=FinishingTransport(transport or transport_of(upstream.transport), clock),
+        transport=FinishingTransport(transport or transport_of(upstream), clock),
         ledger=ledger,
         knowledge=knowledge,
         policy=policy,
@@ -122,6 +124,12 @@ async def build_engine(
     return engine
 
 
+def open_books(settings: Settings) -> SqlLedger:
+    """As `[ledger]` says. Raises LedgerError."""
+    table = settings.ledger
+    return SqlLedger.open(table.path, sync=table.sync, journal=table.journal if table.on_loss == "journal" else "")
+
+
 def _book_at(pool: Pool, book: PriceBook, settings: Settings) -> PriceBook:
     """The book with the prices of targets; what has none at any of them is told."""
     for model in sorted(model for model in pool.foreign if not book.knows(model)):
@@ -141,13 +149,15 @@ async def artefact_secret(settings: Settings, ledger: SqlLedger) -> bytes:
     return told.encode() if told else bytes.fromhex(await ledger.secret("artefact_key", secrets.token_hex(32)))
 
 
-def transport_of(name: str) -> Transport:
-    """The HTTP client of that name. Must run inside the event loop."""
-    if name == "aiohttp":
+def transport_of(upstream: Upstream) -> Transport:
+    """The HTTP client that is set. Must run inside the event loop. Raises ConfigError for certificates that are wrong."""
+    context = client_context(upstream.ca_file, upstream.client_cert, upstream.client_key)
+    find = guarded(upstream.private_hosts)
+    if upstream.transport == "aiohttp":
         from thriftgate.providers.aiohttp_transport import AiohttpTransport  # noqa: PLC0415  10 MB that the other does without
 
-        return AiohttpTransport()
-    return Http1Transport()
+        return AiohttpTransport(ssl_context=context, find=find)
+    return Http1Transport(ssl_context=context, find=find)
 
 
 def call_ids(clock: Clock, process: str) -> Callable[[], str]:

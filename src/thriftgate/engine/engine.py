@@ -60,8 +60,8 @@ from thriftgate.engine.upstreams import Upstreams
 from thriftgate.engine.ways import Ways
 from thriftgate.engine.witness import Witness
 from thriftgate.ledger.budgets import BudgetBook
+from thriftgate.ledger.connection import Presence
 from thriftgate.ledger.entries import UPSTREAM, Entry, Ledger
-from thriftgate.ledger.liveness import Liveness
 from thriftgate.providers.transport import Transport
 
 _T = TypeVar("_T")
@@ -94,7 +94,7 @@ class Engine:
         clock: Clock,
         new_id: Callable[[], str],
         key_salt: bytes,
-        liveness: Liveness | None = None,
+        liveness: Presence | None = None,
         keeps: bool = True,
         routing: RoutingTable = NO_ROUTING,
         guard: GuardTable = NO_CEILINGS,

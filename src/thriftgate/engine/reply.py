@@ -13,12 +13,20 @@ from thriftgate.engine.budgeting import budget_headers
 from thriftgate.engine.settle import Ending, Prepared
 from thriftgate.engine.tasks import Tasks
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry, Outcome
+from thriftgate.providers.envelope import named_by_connection
 from thriftgate.providers.transport import Headers, Incoming
 from thriftgate.wire.early_end import EarlyEnd
 from thriftgate.wire.prefilled import Beginning
 
-# Of the answer's headers, those that belong to one connection or that the server makes anew.
-_HOP = frozenset(b"connection keep-alive proxy-authenticate te trailer transfer-encoding upgrade content-length".split())
+# Of the answer's headers, those that belong to one connection (RFC 9110 section 7.6.1) or that the server makes anew.
+_HOP = frozenset(
+    b"connection keep-alive proxy-connection proxy-authenticate proxy-authentication-info te trailer transfer-encoding "
+    b"upgrade content-length".split()
+)
+# What a browser does to the host that it was said by: for the provider's own, not for the gateway's.
+_OF_ITS_HOST = frozenset(
+    b"set-cookie set-cookie2 strict-transport-security alt-svc clear-site-data nel report-to reporting-endpoints".split()
+)
 
 
 class Drain(Struct, frozen=True):
@@ -192,5 +200,6 @@ def reply_headers(headers: Headers, prepared: Prepared, entry: Entry | None) -> 
 
 
 def forwarded(headers: Headers) -> Headers:
-    """The provider's headers that concern the client."""
-    return tuple((name, value) for name, value in headers if name not in _HOP)
+    """The provider's headers that concern the client: none of the connection's, none that only we can say."""
+    dropped = _HOP | _OF_ITS_HOST | named_by_connection(headers)
+    return tuple(one for one in headers if one[0] not in dropped and not one[0].startswith(b"thriftgate-"))

@@ -8,8 +8,9 @@ from thriftgate.clock import Clock
 from thriftgate.core.errors import LedgerError
 from thriftgate.engine.tasks import Tasks
 from thriftgate.engine.unsent import Books, lost
+from thriftgate.ledger.connection import Presence
 from thriftgate.ledger.entries import Ledger
-from thriftgate.ledger.liveness import Liveness, process_of
+from thriftgate.ledger.liveness import process_of
 
 SWEEP_S = 10.0  # how often it is looked for what killed processes hold, where budgets wait for it
 
@@ -19,7 +20,7 @@ class Sweeper:
     `books` says what every entry says of where it comes from."""
 
     def __init__(
-        self, ledger: Ledger, liveness: Liveness | None, books: Callable[[], Books], *, clock: Clock, tasks: Tasks
+        self, ledger: Ledger, liveness: Presence | None, books: Callable[[], Books], *, clock: Clock, tasks: Tasks
     ) -> None:
         self._ledger = ledger
         self._liveness = liveness

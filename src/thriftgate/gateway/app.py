@@ -16,7 +16,9 @@ from thriftgate.gateway.admin.routes import admin, is_admin_call
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
 from thriftgate.gateway.batches import batches, is_batch_call, open_clients
 from thriftgate.gateway.deferral import open_queue
+from thriftgate.gateway.draining import Draining
 from thriftgate.gateway.faces import face_of
+from thriftgate.gateway.health import Health
 from thriftgate.gateway.jobs import JOBS, job
 from thriftgate.gateway.logins import login, logout
 from thriftgate.gateway.messages import count, messages
@@ -31,6 +33,7 @@ from thriftgate.gateway.openai_responses import KEPT, kept_response, response_to
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms, Within
 from thriftgate.gateway.sessions import Sessions
+from thriftgate.gateway.stream_check import stream_check
 from thriftgate.logs import log, where_raised
 from thriftgate.quality.proof import Proof
 from thriftgate.settings import Settings
@@ -61,6 +64,8 @@ class Gateway:
         self._sessions: Sessions | None = None
         self._oidc: Oidc | None = None
         self._kept = open_kept(settings)
+        self._health = Health()
+        self.draining = Draining()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -108,6 +113,7 @@ class Gateway:
 
     def stopping(self) -> None:
         """The server is about to end: connections that are held for a batch, or for their turn, would keep it waiting."""
+        self.draining.begin()
         if self._queue is not None:
             self._queue.let_go("the gateway is stopping")
         if self._engine is not None:
@@ -143,11 +149,13 @@ class Gateway:
             self._observer,
             access,
             self._sessions,
+            self.draining,
             self._queue,
             self._oidc,
             self._alerts.desk if self._alerts is not None else None,
             self._within,
             self._kept,
+            self._health,
         )
 
     def _ready_access(self) -> Access:
@@ -197,10 +205,10 @@ async def _alive(_rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> 
         await send_json(send, 200, {"status": "ok", "version": __version__})
 
 
-async def _ready(rooms: Rooms, _scope: Scope, _receive: Receive, send: Send) -> None:
-    engine = rooms.engine
-    await engine.ledger.entry("")  # the books can be read; a closed ledger raises
-    await send_json(send, 200, {"status": "ready", "upstream": engine.provider.name, "price_book": engine.knowledge.book.id})
+async def _ready(rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> None:
+    local = scope.get("query_string", b"") == b"only=local"
+    found = await rooms.health.readiness(rooms.engine, draining=rooms.draining.on, upstream=not local)
+    await send_json(send, 200 if found.status == "ready" else 503, found, ((b"cache-control", b"no-store"),))
 
 
 ROUTES: dict[tuple[str, str], Handler] = {
@@ -216,6 +224,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("HEAD", "/healthz"): _alive,
     ("GET", "/readyz"): _ready,
     ("GET", "/thriftgate/metrics"): metrics,
+    ("GET", "/thriftgate/stream-check"): stream_check,
     ("POST", "/thriftgate/login"): login,
     ("POST", "/thriftgate/logout"): logout,
     ("GET", "/thriftgate/oidc/login"): oidc_login,

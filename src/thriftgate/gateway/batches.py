@@ -21,10 +21,11 @@ from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import Receive, Scope, Send, body_pieces, client_gone, read_body, send_whole
 from thriftgate.gateway.messages import call_of
 from thriftgate.gateway.rooms import Rooms
+from thriftgate.ledger.urls import is_file
 from thriftgate.settings import Settings
 from thriftgate.wire.anthropic_batches import PATH, with_results_at
 
-_ONE = rf"{PATH}/[A-Za-z0-9_.-]+"
+_ONE = rf"{PATH}/[A-Za-z0-9_-][A-Za-z0-9_.-]*"  # never `.` or `..`
 _SERVED = re.compile(rf"(GET|POST) {PATH}|(GET|DELETE) {_ONE}|POST {_ONE}/cancel|GET {_ONE}/results")
 
 
@@ -35,7 +36,7 @@ def is_batch_call(scope: Scope) -> bool:
 
 def open_clients(engine: Engine, settings: Settings) -> ClientBatches:
     """The batches of a gateway's clients. Raises LedgerError for a ledger that keeps no jobs."""
-    if settings.ledger.path != ":memory:":
+    if is_file(settings.ledger.path):
         clear(_folder(settings))
     return ClientBatches(engine, own_key=bool(engine.own_key))
 
@@ -130,6 +131,6 @@ def _origin(scope: Scope) -> str:
 
 
 def _folder(settings: Settings) -> Path:
-    """Where bodies wait that are too long for memory: beside the ledger."""
+    """Where bodies wait that are too long for memory: beside the ledger, where that is a file."""
     path = settings.ledger.path
-    return Path(f"{path}-batches") if path != ":memory:" else Path(gettempdir())
+    return Path(f"{path}-batches") if is_file(path) else Path(gettempdir())

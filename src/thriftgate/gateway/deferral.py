@@ -35,6 +35,7 @@ from thriftgate.gateway.rooms import Rooms, Within
 from thriftgate.gateway.telling import told_whole
 from thriftgate.ledger.entries import UPSTREAM
 from thriftgate.ledger.jobs import QUEUE, Answer
+from thriftgate.ledger.urls import is_file
 from thriftgate.logs import log
 from thriftgate.providers.transport import Headers, header
 from thriftgate.settings import DeferRule, Settings
@@ -81,9 +82,9 @@ async def open_queue(engine: Engine, settings: Settings, within: Within | None =
 
 
 def _folder(engine: Engine, settings: Settings) -> Path:
-    """Where the bodies of batches wait to be sent: beside the ledger."""
+    """Where the bodies of batches wait to be sent: beside the ledger, where that is a file."""
     path = settings.ledger.path
-    return Path(f"{path}-batches") if path != ":memory:" else Path(gettempdir()) / f"thriftgate-{engine.worker_name}"
+    return Path(f"{path}-batches") if is_file(path) else Path(gettempdir()) / f"thriftgate-{engine.worker_name}"
 
 
 def wish_of(call: Call, key: str, settings: Settings, now_s: float) -> Wish | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from thriftgate.alerts.desk import Desk as AlertDesk
@@ -12,6 +12,8 @@ from thriftgate.batch.queue import Queue
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.access import Access
 from thriftgate.gateway.asgi import Receive, Scope, Send
+from thriftgate.gateway.draining import Draining
+from thriftgate.gateway.health import Health
 from thriftgate.gateway.observing import Observer
 from thriftgate.gateway.oidc import Oidc
 from thriftgate.gateway.openai_kept import KeptResponses
@@ -33,7 +35,8 @@ class Rooms:
     none, because no key of the provider's is there or the lever is off); `clients` are the batches that clients create,
     `observer` tells the outside what is booked, `access` knows who may call, `sessions` who is logged in; `oidc` is the
     identity provider, if there is one; `alerts` answers about alerts where they are on; `within` is told of a gateway that
-    has no socket; `kept` are responses that clients may go on from, where they may be kept."""
+    has no socket; `kept` are responses that clients may go on from, where they may be kept; `health` tells whether calls
+    should come here, `draining` whether the end is near."""
 
     engine: Engine
     settings: Settings
@@ -41,11 +44,13 @@ class Rooms:
     observer: Observer
     access: Access
     sessions: Sessions
+    draining: Draining
     queue: Queue | None = None
     oidc: Oidc | None = None
     alerts: AlertDesk | None = None
     within: Within | None = None
     kept: KeptResponses | None = None
+    health: Health = field(default_factory=Health)
 
 
 Handler = Callable[[Rooms, Scope, Receive, Send], Awaitable[None]]

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from thriftgate.core.errors import ConfigError
+from thriftgate.ledger.urls import is_url, without_password
 
 KEY_BYTES = 32
 _SERVICE = "thriftgate"
@@ -42,6 +43,11 @@ class MasterKey(Struct, frozen=True):
             return self._from_keyring(make=make)
         if self.ledger == ":memory:" and not self.path:
             return _OF_MEMORY
+        if is_url(self.ledger) and not self.path:
+            raise ConfigError(
+                "access.master_key: books on a server have no file beside them; give every process that serves them the "
+                "same key, by access.master_key, access.master_key_file or THRIFTGATE_MASTER_KEY"
+            )
         if make and not self.file.exists():
             _write_new(self.file, secrets.token_bytes(KEY_BYTES))
         return _from_file(self.file)
@@ -57,7 +63,7 @@ class MasterKey(Struct, frozen=True):
 
     @property
     def _name(self) -> str:
-        return str(Path(self.ledger).resolve())
+        return without_password(self.ledger) if is_url(self.ledger) else str(Path(self.ledger).resolve())
 
     def _from_keyring(self, *, make: bool) -> bytes:
         with _keyring() as ring:

@@ -40,12 +40,23 @@ CLASSES = tuple(range(len(BOUNDS_MS) + 1))
 _USED = "(e.usage_source <> 'none')"
 _OWN = "(coalesce(base.pico, 0) = 0 and coalesce(paid.pico, 0) <> 0)"
 _MISS = "json_extract(e.miss, '$.{0}')"
+_MISS_PICO, _MISS_TOKENS = (f"cast({_MISS.format(name)} as bigint)" for name in ("pico", "tokens"))
+_AVOIDABLE = f"cast({_MISS.format('avoidable')} as text) in ('1', 'true')"  # as SQLite and PostgreSQL say it
 _MISSED = f"(e.miss <> '' and {_USED} and {_MISS.format('cause')} <> 'cold')"
 
 
 def _within(column: str, at: int) -> str:
     low = f"{column} > {BOUNDS_MS[at - 1] if at else 0}"
-    return f"({low} and {column} <= {BOUNDS_MS[at]})" if at < len(BOUNDS_MS) else f"({low})"
+    return _counted(f"{low} and {column} <= {BOUNDS_MS[at]}" if at < len(BOUNDS_MS) else low)
+
+
+def _counted(condition: str) -> str:
+    """1 where it is true, or else 0."""
+    return f"cast({condition} as integer)"
+
+
+def _at_most(column: str) -> str:
+    return f"case when {column} > {COUNT_MAX} then {COUNT_MAX} else {column} end"
 
 
 def _halves(name: str, sql: str) -> dict[str, str]:
@@ -54,21 +65,21 @@ def _halves(name: str, sql: str) -> dict[str, str]:
 
 COLUMNS: dict[str, str] = {
     "calls": "1",
-    "errors": f"(e.outcome in ({', '.join(map(repr, ERRORS))}))",
-    "estimated": "(e.usage_source = 'estimated')",
-    "used": _USED,
-    "own_calls": _OWN,
+    "errors": _counted(f"e.outcome in ({', '.join(map(repr, ERRORS))})"),
+    "estimated": _counted("e.usage_source = 'estimated'"),
+    "used": _counted(_USED),
+    "own_calls": _counted(_OWN),
     **_halves("baseline", "coalesce(base.pico, 0)"),
     **_halves("paid", "-coalesce(paid.pico, 0)"),
     **_halves("own_paid", f"(case when {_OWN} then -paid.pico else 0 end)"),
-    **_halves("missed", f"(case when {_MISSED} then {_MISS.format('pico')} else 0 end)"),
-    **{name: f"{_USED} * min(e.{name}_tokens, {COUNT_MAX})" for name in TOKENS},
-    "web_searches": f"min(e.web_searches, {COUNT_MAX})",
+    **_halves("missed", f"(case when {_MISSED} then {_MISS_PICO} else 0 end)"),
+    **{name: f"case when {_USED} then {_at_most(f'e.{name}_tokens')} else 0 end" for name in TOKENS},
+    "web_searches": _at_most("e.web_searches"),
 }
 """Each column of a cell, and its SQL over an entry `e` with its postings `base` and `paid`."""
 WAY_COLUMNS = COLUMNS | {
-    "latency_ms": f"min(e.latency_ms, {COUNT_MAX})",
-    "ttfb_ms": f"min(e.ttfb_ms, {COUNT_MAX})",
+    "latency_ms": _at_most("e.latency_ms"),
+    "ttfb_ms": _at_most("e.ttfb_ms"),
     **{f"latency_{at}": _within("e.latency_ms", at) for at in CLASSES},
     **{f"ttfb_{at}": _within("e.ttfb_ms", at) for at in CLASSES},
 }
@@ -90,9 +101,9 @@ LEVER_PART: dict[str, str] = {
 }
 MISS_PART: dict[str, str] = {
     "calls": "1",
-    "tokens": f"min({_MISS.format('tokens')}, {COUNT_MAX})",
-    **_halves("pico", _MISS.format("pico")),
-    **_halves("avoidable", f"(case when {_MISS.format('avoidable')} then {_MISS.format('pico')} else 0 end)"),
+    "tokens": _at_most(_MISS_TOKENS),
+    **_halves("pico", _MISS_PICO),
+    **_halves("avoidable", f"(case when {_AVOIDABLE} then {_MISS_PICO} else 0 end)"),
 }
 MISS_NAME = f"'{MISS}' || {_MISS.format('cause')}"
 
@@ -100,8 +111,9 @@ STEP_TOKENS = 4_000
 """Prompts are told apart by length in steps of this: every length above which any price changes is a multiple of it
 (100,000, 128,000, 200,000, 272,000; platform.claude.com/docs/en/about-claude/pricing and peers' price lists, 2026-10)."""
 PROMPT_NAMES = ("served", "mode", "geo", "above")
-PROMPT_COLUMNS = {name: f"min(e.{name}_tokens, {COUNT_MAX})" for name in ("input", "write_5m", "write_1h", "read")}
+PROMPT_COLUMNS = {name: _at_most(f"e.{name}_tokens") for name in ("input", "write_5m", "write_1h", "read")}
 PROMPT = "(e.input_tokens + e.write_5m_tokens + e.write_1h_tokens + e.read_tokens)"
+ABOVE = f"case when {PROMPT} > 0 then ({PROMPT} - 1) / {STEP_TOKENS} * {STEP_TOKENS} else 0 end"
 SERVED = "case e.served_model when '' then e.model else e.served_model end"
 
 _COLUMN_AT = {name: at for at, name in enumerate(WAY_COLUMNS)}
@@ -134,7 +146,7 @@ def measures_of(entry: Entry) -> list[int]:
         else (0, 0, 0, 0, 0, 0)
     )
     found = [
-        1, entry.outcome in ERRORS, entry.usage_source == "estimated", used, own,
+        1, int(entry.outcome in ERRORS), int(entry.usage_source == "estimated"), int(used), int(own),
         *_split(base), *_split(paid), *_split(paid if own else 0), *_split(missed),
         *counts, entry.usage.web_searches, entry.latency_ms, entry.ttfb_ms, *(0,) * (2 * len(CLASSES)),
     ]  # fmt: skip

@@ -1,21 +1,17 @@
-"""The ledger on one SQLite file: one writer thread, group commit.
+"""The ledger in a SQL database, a SQLite file or PostgreSQL: one writer thread, group commit.
 
-All writes go through one thread that owns the only writing connection. It takes everything that is waiting, writes it in
-one transaction, and tells the callers when it is durable: no added delay when idle, one commit for many calls when busy.
-
-Durable means: survives the death of the process at any moment (`sync="normal"`), or also of the machine (`sync="full"`, one
-disk flush per commit). https://www.sqlite.org/pragma.html#pragma_synchronous, 2026-08.
+All writes of a process go through one thread. It takes everything that is waiting, writes it in one transaction, and tells
+the callers when it is durable: no added delay when idle, one commit for many calls when busy. Several processes may write
+the same books; what they decide, such as whether a budget has room, they decide within that transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -24,6 +20,7 @@ import msgspec
 from thriftgate.core.control.budgets import Standing
 from thriftgate.core.errors import BudgetExceeded, LedgerError, ThriftgateError
 from thriftgate.ledger import queries
+from thriftgate.ledger.connection import Connection, Store
 from thriftgate.ledger.entries import (
     CacheReport,
     Counters,
@@ -32,93 +29,94 @@ from thriftgate.ledger.entries import (
     Posting,
     Report,
 )
-from thriftgate.ledger.migrate import migrate
+from thriftgate.ledger.journal import AGAIN_S, Journal, Thing
 from thriftgate.ledger.rows import Row, entry_from_row, hold_from_row
 from thriftgate.ledger.sql_budgets import BudgetShelf
 from thriftgate.ledger.sql_reports import cache_report, report
 from thriftgate.ledger.sql_rollups_made import are_wanted, make_wanted
-from thriftgate.ledger.sql_writing import Booking, transaction
+from thriftgate.ledger.sql_writing import Booking
+from thriftgate.ledger.stores import PATIENCE_S, open_store
 from thriftgate.logs import log, where_raised
 
-BUSY_TIMEOUT_MS = 10_000
+JOURNALED_S = 1.0
+"""How long a call waits for a server that is away, where it can be journaled."""
+
 _T = TypeVar("_T")
+
+
+class Memory(NamedTuple):
+    """What an engine learned, by name."""
+
+    name: str
+    value: bytes
 
 
 class _Write(NamedTuple):
     """What is to be booked, together with others, and whom to tell; or `work` to be done as a transaction of its own."""
 
-    book: Callable[[Booking], object] | None
+    thing: Thing | Memory | None
     done: asyncio.Future[Any]
-    work: Callable[[sqlite3.Connection], object] | None = None
+    work: Callable[[Connection], object] | None = None
 
 
 class SqlLedger:
     """See `entries.Ledger`. Open it with `SqlLedger.open(path)`; `:memory:` keeps the books in memory."""
 
-    def __init__(self, path: str, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
-        self.path = path
+    def __init__(self, store: Store, journal: str = "") -> None:
+        self.store = store
+        self.path = store.path
+        self._troubles: tuple[type[Exception], ...] = (*store.errors, msgspec.MsgspecError, ValueError)
         self.counters = Counters()
         self.heard: list[Callable[[Entry], None]] = []
         self.shelf = BudgetShelf()
-        self._writer = writer
-        self._reader = reader
+        self._journal = Journal(journal, store, self.shelf) if journal else None
         self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
         self._collected: list[_Write] = []
-        self._read_pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-reader")
-        # One connection for both, in memory: a question must not see half a batch.
-        self._shared = threading.Lock() if reader is writer else nullcontext()
-        self._claim: sqlite3.Connection | None = None
+        self._read_pool = ThreadPoolExecutor(max_workers=store.readers, thread_name_prefix="ledger-reader")
         self._closed = False
         self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
         self._thread.start()
 
     @classmethod
-    def open(cls, path: str | Path, *, sync: Literal["normal", "full"] = "normal") -> SqlLedger:
-        """Open or create the file and bring its schema up to date. Raises LedgerError naming the file."""
-        name = str(path)
-        if "://" in name:
-            raise LedgerError(f"cannot open the ledger {name}: only SQLite files are supported yet")
-        opened: list[sqlite3.Connection] = []
+    def open(cls, path: str | Path, *, sync: Literal["normal", "full"] = "normal", journal: str = "") -> SqlLedger:
+        """Open or create the books in a file, or those at a `postgresql://` URL, and bring their schema up to date. What is
+        to be booked while they cannot be written goes to the file `journal`, where one is named, and is refused elsewhere.
+        Raises LedgerError naming the place."""
+        store = open_store(str(path), sync, JOURNALED_S if journal else PATIENCE_S)
+        troubles: tuple[type[Exception], ...] = (*store.errors, LedgerError)
         try:
-            if name != ":memory:":
-                Path(name).parent.mkdir(parents=True, exist_ok=True)
-                opened.append(_connect(name))
-            opened.append(_connect(name))
-            reader, writer = opened[0], opened[-1]
-            writer.execute("pragma journal_mode = wal")
-            writer.execute(f"pragma synchronous = {sync}")
-            migrate(writer)
-            if are_wanted(writer):
-                with transaction(writer):
-                    make_wanted(writer)
-            reader.execute("pragma query_only = on") if reader is not writer else None
-        except (sqlite3.Error, OSError, LedgerError) as error:
-            for connection in opened:
-                connection.close()
-            raise LedgerError(f"cannot open the ledger {name}: {error}") from None
-        return cls(name, writer, reader)
+            if store.read(are_wanted):
+                store.write(make_wanted)
+        except troubles as error:
+            store.close()
+            raise LedgerError(f"cannot open the ledger {store.name}: {error}") from None
+        try:
+            return cls(store, journal)
+        except LedgerError:
+            store.close()
+            raise
+
+    @property
+    def journals(self) -> bool:
+        """Whether calls go on while the books cannot be written."""
+        return self._journal is not None
 
     def claim(self) -> None:
-        """Be the only process that makes calls on these books, until closed or killed: the open holds of a second one would
-        look like calls that were lost. Raises LedgerError. Reading beside it needs no claim.
+        """Be the only process that makes calls on these books, until closed or killed. Raises LedgerError. Reading beside it
+        needs no claim.
         """
-        if self.path == ":memory:":
-            return
-        self._claim = sqlite3.connect(f"{self.path}-serving", isolation_level=None, timeout=0)
-        try:
-            self._claim.execute("begin exclusive")
-        except sqlite3.Error:
-            raise LedgerError(f"the ledger {self.path} is in use by another thriftgate; name another one") from None
+        if not self.store.try_lead():
+            raise LedgerError(f"the ledger {self.store.name} is in use by another thriftgate; name another one")
 
     async def hold(self, hold: Hold) -> tuple[Standing, ...]:
-        standings: tuple[Standing, ...] = await self._write(lambda booking: booking.hold(hold))
+        standings: tuple[Standing, ...] = await self._write(hold)
         self.counters.open_holds.add(hold.id)
         return standings
 
     async def settle(self, entry: Entry) -> None:
         if entry.balance():
             raise LedgerError(f"entry {entry.id} does not balance: off by {entry.balance()} pico-USD")
-        written = self._write(lambda booking: booking.entry(entry))
+        written = self._write(entry)
         written.add_done_callback(lambda done: self.settled(entry) if done.cancelled() or not done.exception() else None)
         await written
 
@@ -132,7 +130,7 @@ class SqlLedger:
                 log.error("entry not heard", call=entry.id, error=type(error).__name__, at=where_raised(error))
 
     async def entry(self, entry_id: str) -> Entry | None:
-        def find(connection: sqlite3.Connection) -> Entry | None:
+        def find(connection: Connection) -> Entry | None:
             row = connection.execute(queries.ENTRY, (entry_id,)).fetchone()
             return _with_postings(connection, row) if row is not None else None
 
@@ -141,7 +139,7 @@ class SqlLedger:
     async def entries(
         self, *, since_us: int = 0, until_us: int = 2**62, after: str = "", limit: int = 1000
     ) -> Sequence[Entry]:
-        def page(connection: sqlite3.Connection) -> list[Entry]:
+        def page(connection: Connection) -> list[Entry]:
             rows = connection.execute(queries.ENTRIES, (since_us, until_us, after, limit)).fetchall()
             return [_with_postings(connection, row) for row in rows]
 
@@ -162,21 +160,21 @@ class SqlLedger:
     async def secret(self, name: str, fresh: str) -> str:
         """A value kept with the books; `fresh` is stored the first time it is asked for."""
 
-        def find(connection: sqlite3.Connection) -> str:
+        def find(connection: Connection) -> str:
             row = connection.execute("select value from meta where name = ?", (name,)).fetchone()
             return str(row[0]) if row is not None else ""
 
-        def keep(connection: sqlite3.Connection) -> str:  # unless another process that is starting was quicker
+        def keep(connection: Connection) -> str:  # unless another process that is starting was quicker
             connection.execute("insert into meta (name, value) values (?, ?) on conflict do nothing", (name, fresh))
             return find(connection)
 
         return await self.ask(find) or await self.transact(keep)
 
     async def keep(self, name: str, value: bytes) -> None:
-        await self._write(lambda booking: booking.memory(name, value))
+        await self._write(Memory(name, value))
 
     async def kept(self, name: str) -> bytes | None:
-        def find(connection: sqlite3.Connection) -> bytes | None:
+        def find(connection: Connection) -> bytes | None:
             row = connection.execute(queries.MEMORY, (name,)).fetchone()
             return None if row is None else bytes(row[0])
 
@@ -191,11 +189,11 @@ class SqlLedger:
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         self._read_pool.shutdown()
-        for connection in (self._claim, self._writer, self._reader):
-            if connection is not None:
-                connection.close()
+        if self._journal is not None:
+            self._journal.close()
+        self.store.close()
 
-    async def transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def transact(self, work: Callable[[Connection], _T]) -> _T:
         """Do `work` on the writing connection, in one transaction; durable when this returns. What it raises undoes it."""
         if self._closed:
             raise LedgerError("the ledger is closed")
@@ -204,25 +202,17 @@ class SqlLedger:
         self._queue.put([_Write(None, done, work)])
         return await done
 
-    async def ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def ask(self, question: Callable[[Connection], _T]) -> _T:
         """Put a question to the books, on the reading connection."""
         if self._closed:
             raise LedgerError("the ledger is closed")
 
-        def ask() -> _T:
-            with self._shared:
-                self._reader.execute("begin")  # a question of several statements sees one state of the books
-                try:
-                    return question(self._reader)
-                finally:
-                    self._reader.execute("rollback")
-
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._read_pool, ask)
-        except (sqlite3.Error, msgspec.MsgspecError, ValueError) as error:
-            raise LedgerError(f"cannot read the ledger {self.path}: {error}") from None
+            return await asyncio.get_running_loop().run_in_executor(self._read_pool, self.store.read, question)
+        except self._troubles as error:
+            raise LedgerError(f"cannot read the ledger {self.store.name}: {error}") from None
 
-    def _write(self, book: Callable[[Booking], object]) -> asyncio.Future[Any]:
+    def _write(self, thing: Thing | Memory) -> asyncio.Future[Any]:
         """Hand over what is to be booked; done when it is durable. Cancelled, it is written all the same."""
         if self._closed:
             raise LedgerError("the ledger is closed")
@@ -230,7 +220,7 @@ class SqlLedger:
         done: asyncio.Future[Any] = loop.create_future()
         if not self._collected:  # the thread is woken once for all that this turn of the loop writes
             loop.call_soon(self._hand_over)
-        self._collected.append(_Write(book, done))
+        self._collected.append(_Write(thing, done))
         return done
 
     def _hand_over(self) -> None:
@@ -242,7 +232,12 @@ class SqlLedger:
         """The writer thread: drain, write, commit, tell."""
         waiting = True
         while waiting:
-            batch = self._queue.get()
+            try:
+                batch = self._queue.get(timeout=AGAIN_S if self._journal is not None and self._journal.waits else None)
+            except queue.Empty:
+                assert self._journal is not None
+                self._journal.catch_up()
+                continue
             if batch is None:
                 return
             while not self._queue.empty():
@@ -254,17 +249,18 @@ class SqlLedger:
             self._write_batch(batch)
 
     def _write_batch(self, batch: list[_Write]) -> None:
-        booked = [write for write in batch if write.book is not None]
-        if booked:
+        booked = [write for write in batch if write.thing is not None]
+        if booked and (self._journal is None or self._journal.catch_up()):
             self._write_together(booked)
+        elif booked:
+            self._put_off(booked)
         for write in batch:
             if write.work is not None:
                 self._do(write.work, write.done)
 
-    def _do(self, work: Callable[[sqlite3.Connection], object], done: asyncio.Future[Any]) -> None:
+    def _do(self, work: Callable[[Connection], object], done: asyncio.Future[Any]) -> None:
         try:
-            with self._shared, transaction(self._writer):
-                result = work(self._writer)
+            result = self.store.write(work)
         except ThriftgateError as error:
             _tell([(done, error)])
         except Exception as error:  # noqa: BLE001  the writer must outlive any bad work: without it every call would wait for ever
@@ -273,38 +269,55 @@ class SqlLedger:
             _tell([(done, result)])
 
     def _write_together(self, batch: list[_Write]) -> None:
+        def work(connection: Connection) -> list[tuple[asyncio.Future[Any], object]]:
+            booking = Booking(connection, self.shelf)
+            outcomes = [(write.done, _booked(write, booking)) for write in batch]
+            booking.write()
+            return outcomes
+
         try:
-            with self._shared, transaction(self._writer):
-                booking = Booking(self._writer, self.shelf)
-                outcomes = [(write.done, _booked(write, booking)) for write in batch]
-                booking.write()
+            outcomes = self.store.write(work)
         except Exception as error:  # noqa: BLE001  the writer must outlive any bad row: without it every call would wait for ever
             # One bad row must not fail its neighbours; a full disk or a locked file fails them all alike.
-            if len(batch) > 1 and not isinstance(error, sqlite3.OperationalError):
+            if len(batch) > 1 and not isinstance(error, self.store.unavailable):
                 for write in batch:
                     self._write_together([write])
+                return
+            if self._journal is not None and isinstance(error, self.store.unavailable):
+                self._journal.failed()
+                self._put_off(batch)
                 return
             # Each gets its own: the engine writes the id of its call into it.
             outcomes = [(write.done, self._unwritten(error)) for write in batch]
         _tell(outcomes)
 
+    def _put_off(self, batch: list[_Write]) -> None:
+        """Into the journal, until the books can be written again; what an engine learned is not kept meanwhile."""
+        assert self._journal is not None
+        outcome: object = ()
+        try:
+            self._journal.put([write.thing for write in batch if isinstance(write.thing, Hold | Entry)])
+        except LedgerError as error:
+            outcome = error
+        _tell((write.done, type(outcome)(str(outcome)) if isinstance(outcome, LedgerError) else ()) for write in batch)
+
     def _unwritten(self, error: Exception) -> LedgerError:
-        return LedgerError(f"cannot write the ledger {self.path}: {error}")
+        return LedgerError(f"cannot write the ledger {self.store.name}: {error}")
 
 
 def _booked(write: _Write, booking: Booking) -> object:
     """What came of it: of a hold that no budget has room for, that error."""
-    assert write.book is not None
-    try:
-        return write.book(booking)
-    except BudgetExceeded as error:
-        return error
-
-
-def _connect(name: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, cached_statements=256)
-    connection.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_MS}")
-    return connection
+    match write.thing:
+        case Hold():
+            try:
+                return booking.hold(write.thing)
+            except BudgetExceeded as error:
+                return error
+        case Entry():
+            booking.entry(write.thing)
+        case Memory():
+            booking.memory(*write.thing)
+    return None
 
 
 def _tell(outcomes: Iterable[tuple[asyncio.Future[Any], object]]) -> None:
@@ -326,6 +339,6 @@ def _tell(outcomes: Iterable[tuple[asyncio.Future[Any], object]]) -> None:
             loop.call_soon_threadsafe(resolve, those)
 
 
-def _with_postings(connection: sqlite3.Connection, row: Row) -> Entry:
+def _with_postings(connection: Connection, row: Row) -> Entry:
     postings = connection.execute(queries.POSTINGS, (row[0],))
     return entry_from_row(row, tuple(Posting(*posting) for posting in postings))

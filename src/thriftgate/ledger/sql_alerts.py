@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from thriftgate.core.alerting.alert import Alert, Message, Notice, Sighting, Sil
 from thriftgate.core.alerting.life import Habits, sighted, unsighted
 from thriftgate.core.alerting.rules import Rule
 from thriftgate.ledger.alerts import NoticeState, Routes, StoredRule, Told
+from thriftgate.ledger.connection import Connection, upsert
 from thriftgate.ledger.sql import SqlLedger
 
 STANDING_MAX = 2_000  # alerts that last at once; what is sighted beyond is counted together
@@ -26,9 +26,10 @@ OVERFLOW = "overflow"
 
 _LISTS = frozenset({"labels", "evidence"})
 _FIELDS = Alert.__struct_fields__
-_COLUMNS = ", ".join(f'"{one}"' for one in _FIELDS)
-_PUT = f"insert or replace into alerts ({_COLUMNS}) values ({', '.join('?' * len(_FIELDS))})"
-_ALERT = f"select {_COLUMNS} from alerts"
+_QUOTED = [f'"{one}"' for one in _FIELDS]
+_ADD = f"insert into alerts ({', '.join(_QUOTED[1:])}) values ({', '.join('?' * (len(_FIELDS) - 1))}) returning id"
+_PUT = upsert("alerts", _QUOTED, ('"id"',))
+_ALERT = f"select {', '.join(_QUOTED)} from alerts"
 _LAST_OF = (
     f"{_ALERT} where signature = ? and (state <> 'resolved' or closed_us >= ?) order by opened_us desc, id desc limit 1"
 )
@@ -46,7 +47,7 @@ class SqlAlerts:
         self._ledger = ledger
 
     async def sight(self, sightings: Sequence[Sighting], habits: Habits, routes: Routes, now_us: int) -> int:
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: Connection) -> int:
             sighter = _Sighter(connection, habits, routes, _silences(connection, now_us), now_us)
             notices = 0
             room = STANDING_MAX - _count(connection, "alerts where state <> 'resolved'")
@@ -66,7 +67,7 @@ class SqlAlerts:
         return await self._ledger.transact(work) if sightings else 0
 
     async def settle_down(self, habits: Habits, routes: Routes, now_us: int) -> int:
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: Connection) -> int:
             silences = _silences(connection, now_us)
             notices = 0
             connection.execute(_NOT_AHEAD, (now_us,))
@@ -91,7 +92,7 @@ class SqlAlerts:
         return await self._ledger.ask(lambda connection: _by_id(connection, alert_id))
 
     async def acknowledge(self, alert_id: int, by: str) -> Alert | None:
-        def work(connection: sqlite3.Connection) -> Alert | None:
+        def work(connection: Connection) -> Alert | None:
             alert = _by_id(connection, alert_id)
             if alert is None or alert.state == "resolved":
                 return None
@@ -102,12 +103,11 @@ class SqlAlerts:
         return await self._ledger.transact(work)
 
     async def silence(self, matchers: Sequence[str], until_us: int, by: str, why: str, now_us: int) -> Silence:
-        def work(connection: sqlite3.Connection) -> Silence:
-            connection.execute(
-                'insert into silences (matchers, until_us, made_us, "by", why) values (?, ?, ?, ?, ?)',
+        def work(connection: Connection) -> Silence:
+            (made,) = connection.execute(
+                'insert into silences (matchers, until_us, made_us, "by", why) values (?, ?, ?, ?, ?) returning id',
                 (_listed(matchers), until_us, now_us, by, why),
-            )
-            (made,) = connection.execute("select last_insert_rowid()").fetchone()
+            ).fetchone()
             connection.execute("delete from silences where id <= ?", (made - SILENCES_MAX,))
             silence = Silence(made, tuple(matchers), until_us, now_us, by, why)
             for row in connection.execute(f"{_ALERT} where state in ('open', 'acknowledged')").fetchall():
@@ -119,7 +119,7 @@ class SqlAlerts:
         return await self._ledger.transact(work)
 
     async def unsilence(self, silence_id: int, now_us: int) -> Silence | None:
-        def work(connection: sqlite3.Connection) -> Silence | None:
+        def work(connection: Connection) -> Silence | None:
             row = connection.execute(f"{_SILENCE} where id = ? and until_us > ?", (silence_id, now_us)).fetchone()
             if row is None:
                 return None
@@ -141,9 +141,9 @@ class SqlAlerts:
         )
 
     async def put_rule(self, rule: Rule, by: str, now_us: int) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(
-                'insert or replace into alert_rules (name, rule, made_us, "by") values (?, ?, ?, ?)',
+                upsert("alert_rules", ("name", "rule", "made_us", '"by"'), ("name",)),
                 (rule.name, msgspec.json.encode(rule).decode(), now_us, by),
             )
 
@@ -155,7 +155,7 @@ class SqlAlerts:
         )
 
     async def take_up(self, sink: str, now_us: int, *, gathered_us: int, digest_over: int, lease_us: int) -> Message | None:
-        def work(connection: sqlite3.Connection) -> Message | None:
+        def work(connection: Connection) -> Message | None:
             row = connection.execute(
                 "select message from notices where sink = ? and state = 'due' and message <> '' "
                 "and (due_us <= ? or due_us > ?) order by due_us, id limit 1",
@@ -199,13 +199,13 @@ class SqlAlerts:
         return await self._ledger.ask(lambda connection: _first(connection, question, (sink,)))
 
     async def notices(self, *, state: NoticeState | None = None, alert_id: int = 0, limit: int = 100) -> Sequence[Told]:
-        where: list[str] = ["1"]
+        where: list[str] = ["true"]
         values: list[str | int] = []
         if state is not None:
             where.append("state = ?")
             values.append(state)
         if alert_id:
-            where.append("json_extract(cast(alert as text), '$.id') = ?")
+            where.append("cast(json_extract(cast(alert as text), '$.id') as bigint) = ?")
             values.append(alert_id)
         question = f"{_NOTICE} where {' and '.join(where)} order by id desc limit ?"
         return await self._ledger.ask(
@@ -213,7 +213,7 @@ class SqlAlerts:
         )
 
     async def sweep(self, now_us: int) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             old_us = now_us - KEPT_US
             connection.execute("delete from alerts where state = 'resolved' and closed_us < ?", (old_us,))
             connection.execute("delete from notices where state <> 'due' and made_us < ?", (old_us,))
@@ -231,7 +231,7 @@ class SqlAlerts:
 class _Sighter(NamedTuple):
     """What each sighting of one transaction is put into the books with."""
 
-    connection: sqlite3.Connection
+    connection: Connection
     habits: Habits
     routes: Routes
     silences: Sequence[Silence]
@@ -263,14 +263,14 @@ def _overflow(beyond: Sequence[Sighting]) -> Sighting:
     )
 
 
-def _tell(connection: sqlite3.Connection, alert: Alert, why: Why | None, routes: Routes, now_us: int) -> int:
+def _tell(connection: Connection, alert: Alert, why: Why | None, routes: Routes, now_us: int) -> int:
     sinks = routes(alert, why) if why is not None else ()
     as_it_is = msgspec.json.encode(alert)
     connection.executemany(_ADD_NOTICE, [(sink, why, now_us, as_it_is, now_us) for sink in sinks])
     return len(sinks)
 
 
-def _gather(connection: sqlite3.Connection, sink: str, gathering: tuple[int, int], digest_over: int) -> str:
+def _gather(connection: Connection, sink: str, gathering: tuple[int, int], digest_over: int) -> str:
     """Make one message of what waits, or of the oldest notice where little does. While the oldest
     notice was made in the span `gathering`, it waits for others."""
     question = "select id, made_us from notices where sink = ? and state = 'due' and message = '' order by id"
@@ -283,11 +283,13 @@ def _gather(connection: sqlite3.Connection, sink: str, gathering: tuple[int, int
     return message
 
 
-def _write(connection: sqlite3.Connection, alert: Alert) -> Alert:
+def _write(connection: Connection, alert: Alert) -> Alert:
     row: list[Any] = [_listed(value) if isinstance(value, tuple) else value for value in astuple(alert)]
-    row[0] = alert.id or None
-    made = connection.execute(_PUT, row).lastrowid
-    return alert if alert.id or made is None else replace(alert, id=made)
+    if alert.id:
+        connection.execute(_PUT, row)
+        return alert
+    (made,) = connection.execute(_ADD, row[1:]).fetchone()
+    return replace(alert, id=made)
 
 
 def _alert(row: Sequence[Any]) -> Alert:
@@ -306,12 +308,12 @@ def _told(row: Sequence[Any]) -> Told:
     return Told(Notice(row[0], row[1], row[2], row[3], alert), *row[5:])
 
 
-def _by_id(connection: sqlite3.Connection, alert_id: int) -> Alert | None:
+def _by_id(connection: Connection, alert_id: int) -> Alert | None:
     row = connection.execute(f"{_ALERT} where id = ?", (alert_id,)).fetchone()
     return _alert(row) if row is not None else None
 
 
-def _silences(connection: sqlite3.Connection, now_us: int) -> list[Silence]:
+def _silences(connection: Connection, now_us: int) -> list[Silence]:
     return [_silence(row) for row in connection.execute(f"{_SILENCE} where until_us > ? order by id", (now_us,))]
 
 
@@ -319,11 +321,11 @@ def _covered(silences: Sequence[Silence], one: Sighting | Alert, now_us: int) ->
     return any(silence.covers(one, now_us) for silence in silences)
 
 
-def _count(connection: sqlite3.Connection, table: str) -> int:
+def _count(connection: Connection, table: str) -> int:
     return int(connection.execute(f"select count(*) from {table}").fetchone()[0])
 
 
-def _first(connection: sqlite3.Connection, question: str, values: Sequence[object]) -> int | None:
+def _first(connection: Connection, question: str, values: Sequence[object]) -> int | None:
     found: int | None = connection.execute(question, values).fetchone()[0]
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 from thriftgate.core.control.budgets import Budget, Standing
@@ -24,11 +23,7 @@ class SqlBudgetBook:
         return await self._ledger.ask(lambda connection: standings(connection, now_us))
 
     async def put(self, budget: Budget) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            put_budget(connection, budget)
-            self._ledger.shelf.changed()
-
-        await self._ledger.transact(work)
+        await self._ledger.transact(lambda connection: put_budget(connection, budget))
 
     async def past(self, budget_id: str) -> Sequence[PastSlot]:
         return await self._ledger.ask(lambda connection: past_slots(connection, budget_id))

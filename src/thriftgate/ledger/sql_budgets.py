@@ -1,13 +1,12 @@
-"""Budgets in SQLite: taken and given back in the very transaction that writes the hold or the entry.
+"""Budgets in the books: taken and given back in the very transaction that writes the hold or the entry.
 
-Every decision is made by the one writer of the file, on rows that it has just read: calls of this process and of others
+Every decision is made while nobody else can make one, on rows that have just been read: calls of this process and of others
 beside it cannot pass a limit together. No question here reads the entries but one, when a budget is made: what was spent in
 its window before.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -20,6 +19,7 @@ from thriftgate.core.control.windows import NEVER_US, Span, Window, parse_window
 from thriftgate.core.errors import BudgetExceeded, InputError
 from thriftgate.ledger import queries
 from thriftgate.ledger.budgets import PastSlot
+from thriftgate.ledger.connection import Connection, upsert
 from thriftgate.ledger.entries import UPSTREAM, Entry, Hold
 from thriftgate.ledger.rows import hold_from_row, tags_from
 
@@ -30,12 +30,16 @@ _STAGES = msgspec.json.Decoder(tuple[Stage, ...])
 _SCOPE = msgspec.json.Decoder(tuple[str, ...])
 _COLUMNS = 'id, name, limit_pico, scope, "window", zone, hard, stages, created_us, ended_us'
 _ALL = f"select {_COLUMNS} from budgets order by created_us, id"
-_PUT = f"insert or replace into budgets ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT = upsert("budgets", _COLUMNS.split(", "), ("id",))
 _SLOTS = (
     "select slot_us, spent_pico, held_pico, doubt_pico from budget_slots where budget = ? and member = ? and slot_us >= ?"
 )
 _SLOT = "select spent_pico, held_pico, doubt_pico from budget_slots where budget = ? and member = ? and slot_us = ?"
-_PUT_SLOT = "insert or replace into budget_slots values (?, ?, ?, ?, ?, ?)"
+_PUT_SLOT = upsert(
+    "budget_slots",
+    ("budget", "member", "slot_us", "spent_pico", "held_pico", "doubt_pico"),
+    ("budget", "member", "slot_us"),
+)
 _OLD_SLOTS = "delete from budget_slots where budget = ? and member = ? and slot_us < ? and held_pico = '0'"
 _MEMBERS = "select distinct member from budget_slots where budget = ? and slot_us >= ? order by member"
 _CLAIMS = "select budget, member, slot_us, held_pico from claims where hold = ?"
@@ -43,6 +47,13 @@ _SPENT_SO_FAR = """
 select opened_us, key, user_id, team, org, tags, model, provider, task, -pico from entries
 join postings on postings.entry = entries.id and postings.account = 'upstream'
 where opened_us >= ? and pico <> 0
+"""
+
+
+_VERSION = "select value from meta where name = 'budgets'"
+_CHANGED = """
+insert into meta (name, value) values ('budgets', '1')
+on conflict (name) do update set value = cast(cast(meta.value as bigint) + 1 as text)
 """
 
 
@@ -61,26 +72,27 @@ class BudgetShelf:
     """The budgets as the writing connection last read them. One per ledger; read again where another process has written."""
 
     def __init__(self) -> None:
-        self._version = -1
+        self._version = ""
         self._budgets: tuple[Budget, ...] = ()
 
-    def read(self, connection: sqlite3.Connection) -> tuple[Budget, ...]:
-        """Those that stand. To be called within a writing transaction."""
-        (version,) = connection.execute("pragma data_version").fetchone()
-        if version != self._version:
+    def read(self, connection: Connection) -> tuple[Budget, ...]:
+        """Those that stand; where there are any, nobody else decides about one until the transaction ends. To be called
+        within a writing transaction."""
+        row = connection.execute(_VERSION).fetchone()
+        if row is None:
+            return ()
+        if row[0] != self._version:
             self._budgets = tuple(one for one in all_budgets(connection) if not one.ended_us)
-            self._version = version
+            self._version = row[0]
+        if self._budgets:
+            connection.lock_named("budgets")
         return self._budgets
-
-    def changed(self) -> None:
-        """Budgets were written on the writing connection itself, which its version does not tell."""
-        self._version = -1
 
 
 class Till:
     """The budgets within one writing transaction: what is taken and settled is put down by `write`."""
 
-    def __init__(self, connection: sqlite3.Connection, budgets: Sequence[Budget]) -> None:
+    def __init__(self, connection: Connection, budgets: Sequence[Budget]) -> None:
         self._connection = connection
         self._budgets = budgets
         self._slots: dict[tuple[str, str], dict[int, Amounts]] = {}
@@ -229,7 +241,7 @@ def refuse_where_full(standing: Standing, pico: int, now_us: int) -> None:
     raise BudgetExceeded(f"{why}; raise its limit, or wait until its window ends", free_in_s=ends_s)
 
 
-def all_budgets(connection: sqlite3.Connection) -> list[Budget]:
+def all_budgets(connection: Connection) -> list[Budget]:
     """Every budget there ever was, in order of making."""
     return [
         Budget(
@@ -248,10 +260,12 @@ def all_budgets(connection: sqlite3.Connection) -> list[Budget]:
     ]
 
 
-def put_budget(connection: sqlite3.Connection, budget: Budget) -> None:
+def put_budget(connection: Connection, budget: Budget) -> None:
     """Make a budget, or change one: its name, limit, kind and stages; or end it. What was spent in the window of a new one
     so far is added up from the books, and calls under way count with what they may cost. Raises InputError for a name that
     another one has, for other changes, and for one that was ended."""
+    connection.lock_named("budgets")
+    connection.execute(_CHANGED)
     rows = {one.id: one for one in all_budgets(connection)}
     before = rows.get(budget.id)
     if before is not None and before.ended_us:
@@ -280,7 +294,7 @@ def put_budget(connection: sqlite3.Connection, budget: Budget) -> None:
         _count_so_far(connection, budget)
 
 
-def standings(connection: sqlite3.Connection, now_us: int) -> list[Standing]:
+def standings(connection: Connection, now_us: int) -> list[Standing]:
     """How every budget that stands stands now, with each member that has spent or holds anything in its window."""
     budgets = [one for one in all_budgets(connection) if not one.ended_us]
     till = Till(connection, budgets)
@@ -294,7 +308,7 @@ def standings(connection: sqlite3.Connection, now_us: int) -> list[Standing]:
     return found
 
 
-def past_slots(connection: sqlite3.Connection, budget_id: str) -> list[PastSlot]:
+def past_slots(connection: Connection, budget_id: str) -> list[PastSlot]:
     """What is kept of its windows, the newest first."""
     question = (
         "select member, slot_us, spent_pico, doubt_pico from budget_slots where budget = ? order by slot_us desc, member"
@@ -305,15 +319,16 @@ def past_slots(connection: sqlite3.Connection, budget_id: str) -> list[PastSlot]
     ]
 
 
-def clear_doubt(connection: sqlite3.Connection, budget_id: str, member: str) -> int:
+def clear_doubt(connection: Connection, budget_id: str, member: str) -> int:
     """What was in doubt is known by now not to be billed: it may be spent. Returns how much that was (pico-USD)."""
+    connection.lock_named("budgets")
     question = "select doubt_pico from budget_slots where budget = ? and member = ?"
     freed = sum(int(doubt) for (doubt,) in connection.execute(question, (budget_id, member)))
     connection.execute("update budget_slots set doubt_pico = '0' where budget = ? and member = ?", (budget_id, member))
     return freed
 
 
-def _count_so_far(connection: sqlite3.Connection, budget: Budget) -> None:
+def _count_so_far(connection: Connection, budget: Budget) -> None:
     """What a new budget would show had it stood since its window began."""
     since_us = _span(budget, budget.created_us).since_us
     till = Till(connection, (budget,))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.queries import summed
 from thriftgate.ledger.rollup_columns import COLUMNS, HOUR_US, POSTINGS, WAY_COLUMNS, WAYS
 from thriftgate.ledger.rollup_spans import DAY_US, ENTRIES, Piece, Step, pieces, rounded, zone_of
@@ -68,14 +68,14 @@ Names = tuple[str, ...]
 Totals = dict[tuple[int, Names], Sums]
 
 
-def kept_from(connection: sqlite3.Connection) -> int:
+def kept_from(connection: Connection) -> int:
     """From when on single calls are there (microseconds since 1970); 0 where none was ever forgotten."""
     row = connection.execute("select value from meta where name = ?", (KEPT_FROM,)).fetchone()
     return int(row[0]) if row is not None else 0
 
 
 def add_up(
-    connection: sqlite3.Connection,
+    connection: Connection,
     source: Source,
     span: tuple[int, int],
     names: Sequence[str] = (),
@@ -89,12 +89,12 @@ def add_up(
     uses: dict[tuple[int, int, int], list[tuple[int, int]]] = {}  # hours between days are read once, for both
     for piece in pieces_of(connection, span, step, zone):
         uses.setdefault((piece.hours, piece.low, piece.high), []).append((piece.start_us, piece.sign))
-    listed = [(at, *place) for at, place in enumerate(uses)]
+    listed = [dict(zip(_PIECE, (at, *place), strict=True)) for at, place in enumerate(uses)]
     used = list(uses.values())
     found: Totals = {}
     for ask, mine in (
-        (_ask_cells, [one for one in listed if one[1] != ENTRIES]),
-        (_ask_entries, [one for one in listed if one[1] == ENTRIES]),
+        (_ask_cells, [one for one in listed if one["hours"] != ENTRIES]),
+        (_ask_entries, [one for one in listed if one["hours"] == ENTRIES]),
     ):
         if not mine:
             continue
@@ -116,7 +116,7 @@ def _merge(found: Totals, at: tuple[int, Names], columns: Iterable[str], row: Se
             had[name] += sign * value
 
 
-def pieces_of(connection: sqlite3.Connection, span: tuple[int, int], step: Step, zone: str) -> list[Piece]:
+def pieces_of(connection: Connection, span: tuple[int, int], step: Step, zone: str) -> list[Piece]:
     """What the span is made of, as far as anything is there."""
     inside = _inhabited(connection, span)
     if inside[0] >= inside[1]:
@@ -127,7 +127,7 @@ def pieces_of(connection: sqlite3.Connection, span: tuple[int, int], step: Step,
     return some
 
 
-def is_rounded(connection: sqlite3.Connection, span: tuple[int, int], step: Step, zone: str) -> bool:
+def is_rounded(connection: Connection, span: tuple[int, int], step: Step, zone: str) -> bool:
     """Whether an end of the span, or of a day within it, was moved to the beginning of its hour because the calls of
     that hour are no longer there."""
     kept = kept_from(connection)
@@ -140,7 +140,7 @@ def is_rounded(connection: sqlite3.Connection, span: tuple[int, int], step: Step
     return any(rounded(end, kept) != end for piece in wanted for end in (piece.low, piece.high))
 
 
-def _inhabited(connection: sqlite3.Connection, span: tuple[int, int]) -> tuple[int, int]:
+def _inhabited(connection: Connection, span: tuple[int, int]) -> tuple[int, int]:
     """The part of a span in which there are any calls, by whole days where it begins before the first or ends after the
     last."""
     first, last = connection.execute(
@@ -156,7 +156,7 @@ select 1 from entries where (opened_us >= ?1 and opened_us < ?2) or (opened_us >
 """
 
 
-def _whole(connection: sqlite3.Connection, some: Iterable[Piece]) -> list[Piece]:
+def _whole(connection: Connection, some: Iterable[Piece]) -> list[Piece]:
     """Where an hour has no calls but in its piece, as the present one has none in the future, its cells serve."""
     found = []
     for piece in some:
@@ -169,9 +169,11 @@ def _whole(connection: sqlite3.Connection, some: Iterable[Piece]) -> list[Piece]
     return found
 
 
+_PIECE = ("g", "hours", "low", "high")
 _PIECES = (
-    "with pieces (g, hours, low, high) as materialized (select json_extract(value, '$[0]'), json_extract(value, '$[1]'), "
-    "json_extract(value, '$[2]'), json_extract(value, '$[3]') from json_each(:pieces)) "
+    f"with pieces ({', '.join(_PIECE)}) as materialized (select "
+    + ", ".join(f"cast(json_extract(one.value, '$.{name}') as bigint)" for name in _PIECE)
+    + " from json_each(:pieces) one) "
 )
 _ONCE = "not exists (select 1 from json_each(e.tags) other where other.value = tag.value and other.key < tag.key)"
 _COLUMN_OF = {"user": "user_id"}
@@ -196,7 +198,7 @@ def _ask_entries(source: Source, names: Sequence[str], step: Step, only: Only) -
     where, tables = [source.entries_where], f"pieces p cross join entries e {POSTINGS} {source.joined}"
     values: dict[str, object] = {name: value for name, value in msgspec.structs.asdict(only).items() if value is not None}
     if only.tag is not None or "tag" in names:
-        tables += " join json_each(e.tags) tag"
+        tables += " cross join json_each(e.tags) tag"
         where += ["tag.value <> ''", _ONCE]
     where += ["tag.value = :tag" if name == "tag" else f"e.{_COLUMN_OF.get(name, name)} = :{name}" for name in values]
     where.append("e.opened_us >= p.low and e.opened_us < p.high")

@@ -1,5 +1,5 @@
-"""Jobs that share a prompt prefix, found by SQLite: boundaries are gathered in a temporary table of the writing connection,
-and used up where jobs are put into groups.
+"""Jobs that share a prompt prefix, found by the database: boundaries are gathered in a temporary table of the writing
+connection, and used up where jobs are put into groups.
 
 A group is a boundary that several jobs share. Of several a job has, that one counts which saves it most: the tokens before
 it, less its share in writing them once.
@@ -7,11 +7,11 @@ it, less its share in writing them once.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 
 from msgspec.structs import astuple
 
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.jobs import Bound
 
 _BOUNDS = """
@@ -21,19 +21,22 @@ _ADD = f"insert into temp.bounds (run, {', '.join(Bound.__struct_fields__)}) val
 _FORGET = "delete from temp.bounds where run = ?"
 _SHARED = """
 create temp table shared as
-select digest, model, count(*) as items, max(tokens) as tokens, avg(rest) as rest from temp.bounds
+select digest, min(model) as model, count(*) as items, max(tokens) as tokens, avg(rest) as rest from temp.bounds
 where run = ?1 group by digest having count(*) > 1
 """
 _CHOSEN = """
 create temp table chosen as
-select b.seq as seq, b.digest as digest, max(s.tokens * (1.0 - 1.0 / s.items)) as worth
-from temp.bounds b join temp.shared s on s.digest = b.digest where b.run = ?1 group by b.seq
+select seq, digest from (
+  select b.seq as seq, b.digest as digest,
+    row_number() over (partition by b.seq order by s.tokens * (1.0 - 1.0 / s.items) desc, b.digest) as place
+  from temp.bounds b join temp.shared s on s.digest = b.digest where b.run = ?1
+) as ranked where place = 1
 """
 _LAST = "select coalesce(max(id), 0) from groups where run = ?"
 _MAKE = """
 insert into groups
 select ?1, ?2 + row_number() over (order by min(c.seq)),
-  c.digest, s.model, count(*), s.tokens, cast(s.rest as integer), 'cold', '', '', 0, 0
+  c.digest, min(s.model), count(*), min(s.tokens), cast(min(s.rest) as bigint), 'cold', '', '', 0, 0
 from temp.chosen c join temp.shared s on s.digest = c.digest group by c.digest having count(*) > 1
 """
 # Only into those just made: jobs of an earlier group with the same prefix may all have been sent.
@@ -44,18 +47,18 @@ update jobs set grp = found.id from (
 """
 
 
-def add_bounds(connection: sqlite3.Connection, run_id: str, bounds: Iterable[Bound]) -> None:
+def add_bounds(connection: Connection, run_id: str, bounds: Iterable[Bound]) -> None:
     """Remember boundaries of a run's jobs until they are grouped."""
     connection.execute(_BOUNDS)
     connection.executemany(_ADD, ((run_id, *astuple(one)) for one in bounds))
 
 
-def forget_bounds(connection: sqlite3.Connection, run_id: str) -> None:
+def forget_bounds(connection: Connection, run_id: str) -> None:
     connection.execute(_BOUNDS)
     connection.execute(_FORGET, (run_id,))
 
 
-def make_groups(connection: sqlite3.Connection, run_id: str) -> int:
+def make_groups(connection: Connection, run_id: str) -> int:
     """Group the jobs whose boundaries are remembered. Returns how many groups the run has."""
     connection.execute(_BOUNDS)
     connection.execute(_SHARED, (run_id,))

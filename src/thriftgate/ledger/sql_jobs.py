@@ -1,15 +1,14 @@
-"""Runs, batches and jobs in the ledger's own SQLite file, written by its writer thread: a job and its entry are one
-transaction."""
+"""Runs, batches and jobs beside the books: a job and its entry are written in one transaction."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
 from msgspec.structs import astuple, replace
 
+from thriftgate.ledger.connection import Connection, upsert
 from thriftgate.ledger.entries import Entry, Hold
 from thriftgate.ledger.jobs import (
     OPEN_BATCHES,
@@ -38,9 +37,9 @@ _T = TypeVar("_T")
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 
-def _insert(table: str, kind: type[msgspec.Struct], *, over: bool = False) -> str:
+def _insert(table: str, kind: type[msgspec.Struct]) -> str:
     marks = ", ".join("?" * len(kind.__struct_fields__))
-    return f"insert {'or replace ' if over else ''}into {table} ({_fields(kind)}) values ({marks})"
+    return f"insert into {table} ({_fields(kind)}) values ({marks})"
 
 
 def _fields(kind: type[msgspec.Struct]) -> str:
@@ -49,9 +48,11 @@ def _fields(kind: type[msgspec.Struct]) -> str:
 
 _ADD_JOB = _insert("jobs", Job)
 _ADD_BODY = f"insert into bodies (run, {', '.join(Body.__struct_fields__)}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_ADD_ANSWER = f"insert or replace into answers (run, {', '.join(Answer.__struct_fields__)}) values (?, ?, ?, ?, ?)"
+_ADD_ANSWER = upsert("answers", ("run", *Answer.__struct_fields__), ("run", "seq"))
 _JOB = f"select {_fields(Job)} from jobs"
-_PUT_BATCH = _insert("batches", BatchRow, over=True)
+_PUT_BATCH = upsert("batches", BatchRow.__struct_fields__, ("id",))
+_PUT_GROUP = upsert("groups", Group.__struct_fields__, ("run", "id"))
+_LISTED = "(select cast(each.value as bigint) from json_each(?) each)"
 _BATCH = f"select {_fields(BatchRow)} from batches"
 _RUN = f"select {_fields(Run)} from runs"
 _GROUP = f"select {_fields(Group)} from groups"
@@ -81,7 +82,7 @@ class SqlJobs:
         self._ledger = ledger
 
     async def open_run(self, run: Run) -> Run:
-        def work(connection: sqlite3.Connection) -> Run:
+        def work(connection: Connection) -> Run:
             found = _one(connection, _RUN + " where id = ?", (run.id,), Run)
             if found is None:
                 connection.execute(_insert("runs", Run), astuple(run))
@@ -96,7 +97,7 @@ class SqlJobs:
         return await self._ledger.ask(lambda connection: _all(connection, _RUN + " order by created_us, id", (), Run))
 
     async def take(self, run_id: str, worker: str, now_us: int, length_us: int, *, dead: str = "") -> Lease | None:
-        def work(connection: sqlite3.Connection) -> Lease | None:
+        def work(connection: Connection) -> Lease | None:
             row = connection.execute(
                 "update runs set worker = ?, fence = fence + 1, lease_until_us = ? "
                 "where id = ? and (worker in ('', ?, ?) or lease_until_us <= ?) returning fence",
@@ -107,7 +108,7 @@ class SqlJobs:
         return await self._ledger.transact(work)
 
     async def release(self, lease: Lease) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(
                 "update runs set worker = '', lease_until_us = 0 where id = ? and fence = ?", (lease.run, lease.fence)
             )
@@ -123,7 +124,7 @@ class SqlJobs:
         await self._write(lease, now_us, lambda connection: _set_run(connection, lease.run, changes))
 
     async def add_jobs(self, lease: Lease, now_us: int, jobs: Sequence[Job], bounds: Sequence[Bound] = ()) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.executemany(_ADD_JOB, map(astuple, jobs))
             connection.execute("update runs set jobs = jobs + ? where id = ?", (len(jobs), lease.run))
             if bounds:
@@ -132,7 +133,7 @@ class SqlJobs:
         await self._write(lease, now_us, work)
 
     async def forget_jobs(self, lease: Lease, now_us: int) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             forget_bounds(connection, lease.run)
             for table in ("jobs", "groups"):
                 connection.execute(f"delete from {table} where run = ?", (lease.run,))
@@ -164,8 +165,8 @@ class SqlJobs:
         return await self._ledger.ask(lambda connection: int(connection.execute(question, (run_id,)).fetchone()[0]))
 
     async def set_groups(self, lease: Lease, now_us: int, groups: Sequence[Group]) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(_insert("groups", Group, over=True), map(astuple, groups))
+        def work(connection: Connection) -> None:
+            connection.executemany(_PUT_GROUP, map(astuple, groups))
 
         await self._write(lease, now_us, work)
 
@@ -183,7 +184,7 @@ class SqlJobs:
     async def part_ways(self, lease: Lease, now_us: int) -> int:
         which = "run = ?1 and grp in (select id from groups where run = ?1 and way = ?2) and state = 'waiting'"
 
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: Connection) -> int:
             connection.execute(f"update jobs set grp = 0 where {which}", (lease.run, "plain"))
             called = f"update jobs set grp = 0, state = 'direct' where {which}"
             return connection.execute(called, (lease.run, "calls")).rowcount
@@ -192,7 +193,7 @@ class SqlJobs:
 
     async def jobs(self, run_id: str, seqs: Sequence[int]) -> Sequence[Job]:
         wanted = msgspec.json.encode(list(seqs)).decode()
-        question = _JOB + " where run = ? and seq in (select value from json_each(?)) order by seq"
+        question = _JOB + f" where run = ? and seq in {_LISTED} order by seq"
         return await self._ledger.ask(lambda connection: _all(connection, question, (run_id, wanted), Job))
 
     async def jobs_of(self, batch: str, after: int, limit: int) -> Sequence[Job]:
@@ -209,7 +210,7 @@ class SqlJobs:
     async def direct(self, run_id: str, state: JobState, limit: int) -> Sequence[Job]:
         those = _JOB + " where run = ? and state in ('direct', 'calling') and state = ? and deadline_us"
 
-        def find(connection: sqlite3.Connection) -> list[Job]:
+        def find(connection: Connection) -> list[Job]:
             urgent = _all(connection, those + " > 0 order by deadline_us, seq limit ?", (run_id, state, limit), Job)
             rest = limit - len(urgent)
             return urgent + _all(connection, those + " = 0 order by seq limit ?", (run_id, state, rest), Job)
@@ -217,7 +218,7 @@ class SqlJobs:
         return await self._ledger.ask(find)
 
     async def post(self, lease: Lease, now_us: int, batch: BatchRow, jobs: Sequence[Job], holds: Sequence[Hold]) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(_PUT_BATCH, astuple(batch))
             connection.executemany(
                 "update jobs set state = 'packed', batch = ?, entry = ?, attempt = ?, model = ?, forecast_pico = ?, "
@@ -244,7 +245,7 @@ class SqlJobs:
 
     async def known_batches(self, remote_ids: Sequence[str]) -> frozenset[str]:
         wanted = msgspec.json.encode(list(remote_ids)).decode()
-        question = "select remote_id from batches where remote_id in (select value from json_each(?))"
+        question = "select remote_id from batches where remote_id in (select each.value from json_each(?) each)"
         return await self._ledger.ask(
             lambda connection: frozenset(row[0] for row in connection.execute(question, (wanted,)))
         )
@@ -260,7 +261,7 @@ class SqlJobs:
         answers: Sequence[Answer] = (),
         run_changes: Mapping[str, object] | None = None,
     ) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.executemany(
                 _SETTLE,
                 (
@@ -297,7 +298,7 @@ class SqlJobs:
         )
 
     async def enqueue(self, lease: Lease, now_us: int, job: Job, body: Body, bounds: Sequence[Bound] = ()) -> Job:
-        def work(connection: sqlite3.Connection) -> Job:
+        def work(connection: Connection) -> Job:
             (number,) = connection.execute(
                 "update runs set jobs = jobs + 1 where id = ? returning jobs", (lease.run,)
             ).fetchone()  # never one of a job that was forgotten
@@ -316,7 +317,7 @@ class SqlJobs:
 
     async def bodies(self, run_id: str, seqs: Sequence[int]) -> Sequence[Body]:
         wanted = msgspec.json.encode(list(seqs)).decode()
-        question = f"select {_fields(Body)} from bodies where run = ? and seq in (select value from json_each(?))"
+        question = f"select {_fields(Body)} from bodies where run = ? and seq in {_LISTED}"
         return await self._ledger.ask(lambda connection: _all(connection, question, (run_id, wanted), Body))
 
     async def to_tell(self, run_id: str, now_us: int, limit: int) -> Sequence[tuple[Job, Body]]:
@@ -324,7 +325,7 @@ class SqlJobs:
             f"select {_fields(Body)} from bodies where run = ? and tell_us > 0 and tell_us <= ? order by tell_us limit ?"
         )
 
-        def find(connection: sqlite3.Connection) -> list[tuple[Job, Body]]:
+        def find(connection: Connection) -> list[tuple[Job, Body]]:
             found = _all(connection, question, (run_id, now_us, limit), Body)
             jobs = {one.seq: _one(connection, _JOB + " where run = ? and seq = ?", (run_id, one.seq), Job) for one in found}
             return [(job, one) for one in found if (job := jobs[one.seq]) is not None]
@@ -352,7 +353,7 @@ class SqlJobs:
         return await self._ledger.ask(lambda connection: _one(connection, question, (run_id, seq), Answer))
 
     async def forget_answers(self, lease: Lease, now_us: int, before_us: int) -> int:
-        def work(connection: sqlite3.Connection) -> int:
+        def work(connection: Connection) -> int:
             old = (lease.run, before_us)
             seqs = "select seq from answers where run = ?1 and at_us < ?2"
             for table in ("bodies", "jobs"):
@@ -376,10 +377,10 @@ class SqlJobs:
     async def spent(self, run_id: str) -> Spent:
         return await self._ledger.ask(lambda connection: _spent(connection, run_id))
 
-    async def _write(self, lease: Lease, now_us: int, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def _write(self, lease: Lease, now_us: int, work: Callable[[Connection], _T]) -> _T:
         """Within the lease, which is renewed. Raises Fenced where it was lost."""
 
-        def fenced(connection: sqlite3.Connection) -> _T:
+        def fenced(connection: Connection) -> _T:
             renewed = connection.execute(
                 "update runs set lease_until_us = ? where id = ? and fence = ? and worker = ?",
                 (now_us + lease.length_us, lease.run, lease.fence, lease.worker),
@@ -391,7 +392,7 @@ class SqlJobs:
         return await self._ledger.transact(fenced)
 
 
-def _set_run(connection: sqlite3.Connection, run_id: str, changes: Mapping[str, object]) -> None:
+def _set_run(connection: Connection, run_id: str, changes: Mapping[str, object]) -> None:
     unknown = set(changes) - set(Run.__struct_fields__)
     assert not unknown, unknown
     columns = ", ".join(f"{name} = ?" for name in changes)
@@ -411,7 +412,7 @@ where entries.id >= 'tgs_' and entries.id < 'tgt' and entries.upstream_request_i
 """
 
 
-def _spent(connection: sqlite3.Connection, run_id: str) -> Spent:
+def _spent(connection: Connection, run_id: str) -> Spent:
     calls, prompt, read = connection.execute(
         "select count(*), coalesce(sum(input_tokens + write_5m_tokens + write_1h_tokens + read_tokens), 0), "
         f"coalesce(sum(read_tokens), 0) {_MINE}",
@@ -435,10 +436,10 @@ def _spent(connection: sqlite3.Connection, run_id: str) -> Spent:
     )
 
 
-def _all(connection: sqlite3.Connection, question: str, values: Sequence[object], kind: type[_S]) -> list[_S]:
+def _all(connection: Connection, question: str, values: Sequence[object], kind: type[_S]) -> list[_S]:
     return [kind(*row) for row in connection.execute(question, values)]
 
 
-def _one(connection: sqlite3.Connection, question: str, values: Sequence[object], kind: type[_S]) -> _S | None:
+def _one(connection: Connection, question: str, values: Sequence[object], kind: type[_S]) -> _S | None:
     row = connection.execute(question, values).fetchone()
     return None if row is None else kind(*row)

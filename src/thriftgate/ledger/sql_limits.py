@@ -1,8 +1,7 @@
-"""Limits in SQLite."""
+"""Limits in the books."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 import msgspec
@@ -10,12 +9,13 @@ import msgspec
 from thriftgate.core.control.limit_words import metric_of, per_of
 from thriftgate.core.control.limits import Limit
 from thriftgate.core.errors import InputError
+from thriftgate.ledger.connection import Connection, upsert
 from thriftgate.ledger.sql import SqlLedger
 
 _SCOPE = msgspec.json.Decoder(tuple[str, ...])
 _COLUMNS = "id, name, metric, amount, per, burst, scope, created_us, ended_us"
 _ALL = f"select {_COLUMNS} from limits order by created_us, id"
-_PUT = f"insert or replace into limits ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT = upsert("limits", _COLUMNS.split(", "), ("id",))
 
 
 class SqlLimitBook:
@@ -31,14 +31,14 @@ class SqlLimitBook:
         await self._ledger.transact(lambda connection: _put(connection, limit))
 
 
-def _all(connection: sqlite3.Connection) -> list[Limit]:
+def _all(connection: Connection) -> list[Limit]:
     return [
         Limit(id_, name, metric_of(metric), int(amount), per_of(per), int(burst), _SCOPE.decode(scope), created_us, ended_us)
         for id_, name, metric, amount, per, burst, scope, created_us, ended_us in connection.execute(_ALL)
     ]
 
 
-def _put(connection: sqlite3.Connection, limit: Limit) -> None:
+def _put(connection: Connection, limit: Limit) -> None:
     rows = {one.id: one for one in _all(connection)}
     before = rows.get(limit.id)
     if before is not None and before.ended_us:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 
 from thriftgate.core.usage import Tokens
 from thriftgate.ledger import queries
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.entries import CacheReport, Group, MissSum, PricedAlike, PromptSum, Report
 from thriftgate.ledger.rollup_columns import PROMPT_COLUMNS, SERVED, STEP_TOKENS
 from thriftgate.ledger.rollup_spans import DAY_US
@@ -16,7 +16,7 @@ from thriftgate.ledger.sql_spend import CACHE, Asked, misses, remarks, savings
 _BOOKED = chosen("calls", "estimated", "baseline_high", "baseline_low", "paid_high", "paid_low")
 
 
-def report(connection: sqlite3.Connection, span: tuple[int, int]) -> Report:
+def report(connection: Connection, span: tuple[int, int]) -> Report:
     """See `entries.Ledger.report`."""
     booked = add_up(connection, _BOOKED, span, ("model", "key"))
     by_outcome = add_up(connection, _BOOKED, span, ("outcome",))
@@ -49,7 +49,7 @@ def _largest_first(groups: Iterable[Group]) -> tuple[Group, ...]:
     return tuple(sorted(groups, key=lambda group: (-group.baseline_pico, group.name)))
 
 
-def cache_report(connection: sqlite3.Connection, price_steps: Sequence[int], span: tuple[int, int]) -> CacheReport:
+def cache_report(connection: Connection, price_steps: Sequence[int], span: tuple[int, int]) -> CacheReport:
     """See `entries.Ledger.cache_report`."""
     cached = add_up(connection, CACHE, span, ("model", "key"))
     total, by_model, by_key = (_prompts(cached, at) for at in (None, 0, 1))
@@ -82,9 +82,7 @@ def _prompts(cached: Totals, at: int | None) -> tuple[PromptSum, ...]:
     return tuple(sorted(sums, key=lambda one: (-one.prompt, one.name)))
 
 
-def _priced_alike(
-    connection: sqlite3.Connection, price_steps: Sequence[int], span: tuple[int, int]
-) -> Iterable[PricedAlike]:
+def _priced_alike(connection: Connection, price_steps: Sequence[int], span: tuple[int, int]) -> Iterable[PricedAlike]:
     entries_step = queries.price_step(price_steps)
     if any(step % STEP_TOKENS for step in price_steps):  # a step of somebody's own, which the roll-ups do not tell apart
         question = queries.PRICED_ALIKE.format(entries_step)

@@ -1,4 +1,4 @@
-"""Roll-ups in SQLite: sums by hour and by day, added to in the very transaction that writes the entries.
+"""Roll-ups: sums by hour and by day, added to in the very transaction that writes the entries.
 
 A caller may write any text as a task, a tag or the name of a model. Each key has so many cells a day, and all keys together
 have; what comes beyond them shares a cell named `(other)`, and the entries themselves stay as they are.
@@ -6,10 +6,13 @@ have; what comes beyond them shares a cell named `(other)`, and the entries them
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
+import msgspec
+
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.rollup_columns import (
     COLUMNS,
@@ -36,20 +39,26 @@ FOLDS: tuple[tuple[frozenset[str], int, int], ...] = (
 """Which names give way to `(other)` while a key has fewer day cells than the second, and all have fewer than the third."""
 LAST_FOLD = frozenset({"task", "tag", "model", "key", "user_id"})
 
-ROWS_PER_STATEMENT = 16
+KNOWN_MAX = 50_000
+NAMES_AT_ONCE = 100
+"""How many dims are looked up with one statement."""
 DAY_HOURS = HOURS[-1]
 Dims = tuple[str, ...]
 
 _NO_WAYS = ("",) * len(WAYS)
 _FIND = f"select id from rollup_dims where ({', '.join(DIMS)}) = ({', '.join('?' * len(DIMS))})"
-_MAKE = f"insert into rollup_dims (who, {', '.join(DIMS)}) values (?, {', '.join('?' * len(DIMS))}) returning id"
+_MAKE = (
+    f"insert into rollup_dims (who, {', '.join(DIMS)}) values (?, {', '.join('?' * len(DIMS))}) "
+    "on conflict do nothing returning id"
+)
 _HAS_DAY = f"select 1 from rollup_cells where hours = {DAY_HOURS} and slot = ? and dims = ?"
+_OF_DAY = f"select dims from rollup_cells where hours = {DAY_HOURS} and slot = ?"
 _ROOM = "select whose, cells from rollup_room where slot = ? and whose in ('', ?)"
 _TAKE = """
 insert into rollup_room (slot, whose, cells) values (?1, '', 1), (?1, ?2, 1)
-on conflict do update set cells = cells + 1
+on conflict (slot, whose) do update set cells = rollup_room.cells + 1
 """
-_SETTLED = "update holds set settled = 1 where id in ({0})"
+_SETTLED = "update holds set settled = 1 where id in (select done.value from json_each(?) done)"
 
 TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "rollup_cells": (("hours", "slot", "dims"), tuple(COLUMNS)),
@@ -60,14 +69,15 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """Tables of cells: by what they are told apart, and what they add up."""
 
 _CELL = len(COLUMNS)
-_Sums = dict[tuple[object, ...], Sequence[int]]
+_Sums = dict[tuple[str | int, ...], Sequence[int]]
 
 
-def add(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+def add(connection: Connection, entries: Sequence[Entry]) -> None:
     """Count settled calls, and mark their holds as resolved. To be called in the transaction that writes them."""
     if not entries:
         return
-    places = Places(connection)
+    places = Places(connection, _KNOWN.setdefault(connection, Known()))
+    places.look_up(entries)
     found: dict[str, _Sums] = {table: {} for table in TABLES}
     for entry in entries:
         measures, parts = measures_of(entry), parts_of(entry)
@@ -83,31 +93,15 @@ def add(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
             if prompt is not None:
                 _count(found["rollup_prompts"], (hours, slot, *prompt[0]), prompt[1])
     for table, sums_by_cell in found.items():
-        _put(connection, table, sums_by_cell)
-    for at in range(0, len(entries), ROWS_PER_STATEMENT):
-        ids = [entry.id for entry in entries[at : at + ROWS_PER_STATEMENT]]
-        connection.execute(_SETTLED.format(", ".join("?" * len(ids))), ids)
+        # In one order: who writes the same cells beside us waits, and no more.
+        rows = [(*cell, *sums_by_cell[cell]) for cell in sorted(sums_by_cell)]
+        connection.add_to(table, *TABLES[table], rows)
+    connection.execute(_SETTLED, (msgspec.json.encode([entry.id for entry in entries]).decode(),))
 
 
-def _count(sums: _Sums, cell: tuple[object, ...], more: Sequence[int]) -> None:
+def _count(sums: _Sums, cell: tuple[str | int, ...], more: Sequence[int]) -> None:
     had = sums.get(cell)
     sums[cell] = more if had is None else [a + b for a, b in zip(had, more, strict=True)]
-
-
-def _put(connection: sqlite3.Connection, table: str, sums: _Sums) -> None:
-    rows = [(*cell, *values) for cell, values in sums.items()]
-    for at in range(0, len(rows), ROWS_PER_STATEMENT):
-        some = rows[at : at + ROWS_PER_STATEMENT]
-        connection.execute(_upsert(table, len(some)), [value for row in some for value in row])
-
-
-@lru_cache(maxsize=4 * ROWS_PER_STATEMENT)
-def _upsert(table: str, rows: int) -> str:
-    names, sums = TABLES[table]
-    one = f"({', '.join('?' * (len(names) + len(sums)))})"
-    more = ", ".join(f"{name} = {name} + excluded.{name}" for name in sums)
-    into = f"insert into {table} ({', '.join((*names, *sums))}) values {', '.join([one] * rows)}"
-    return f"{into} on conflict do update set {more}"
 
 
 def names_of(entry: Entry) -> tuple[list[Dims], Dims]:
@@ -118,15 +112,63 @@ def names_of(entry: Entry) -> tuple[list[Dims], Dims]:
     return [(*who, tag) for tag in tags], (entry.upstream, entry.endpoint, entry.mode, entry.outcome)
 
 
+class Known:
+    """Dims by name and which of them have cells of a day, as far as a connection has seen them. Neither ever goes."""
+
+    def __init__(self) -> None:
+        self.ids: dict[Dims, int] = {}
+        self.days: set[tuple[int, int]] = set()
+
+    def forget_some(self) -> None:
+        """A caller may make up names without end."""
+        for kept in (self.ids, self.days):
+            if len(kept) > KNOWN_MAX:
+                kept.clear()
+
+
+_KNOWN: WeakKeyDictionary[Connection, Known] = WeakKeyDictionary()
+
+
 class Places:
     """Where calls are counted: the ids of their dims, as one transaction knows them. Where nothing may be written, new dims
-    get ids below zero."""
+    get ids below zero. What is `known` from earlier transactions is not asked for again."""
 
-    def __init__(self, connection: sqlite3.Connection, *, writes: bool = True) -> None:
+    def __init__(self, connection: Connection, known: Known | None = None, *, writes: bool = True) -> None:
         self._connection = connection
         self._writes = writes
+        self._known = known if known is not None else Known()
         self._ids: dict[Dims, int] = {}
         self._named: dict[tuple[int, Dims], Dims] = {}
+        self._days: dict[int, set[int]] = {}
+
+    def look_up(self, entries: Iterable[Entry]) -> None:
+        """See which of their names are there already, together."""
+        self._known.forget_some()
+        ids, wanted = self._known.ids, dict[Dims, None]()
+        days: dict[tuple[int, Dims], None] = {}
+        for entry in entries:
+            day = entry.opened_us // (DAY_HOURS * HOUR_US)
+            whos, ways = names_of(entry)
+            for who in whos:
+                plain = (*who, *_NO_WAYS)
+                days[day, plain] = None
+                wanted.update((one, None) for one in (plain, (*who, *ways)) if one not in ids)
+        some = list(wanted)
+        for at in range(0, len(some), NAMES_AT_ONCE):
+            names = some[at : at + NAMES_AT_ONCE]
+            for row in self._connection.execute(_found(len(names)), [value for one in names for value in one]):
+                ids[tuple(row[1:])] = int(row[0])
+        asked = [(day, ids[one]) for day, one in days if one in ids and (day, ids[one]) not in self._known.days]
+        for at in range(0, len(asked), NAMES_AT_ONCE):
+            cells = asked[at : at + NAMES_AT_ONCE]
+            values = [value for cell in cells for value in cell]
+            self._known.days.update(map(tuple, self._connection.execute(_with_day(len(cells)), values).fetchall()))
+
+    def know(self, dims: Iterable[tuple[int, Dims]], days: Iterable[int]) -> None:
+        """These dims, by id, and which of them have cells of those days: so that they need not be asked for one by one."""
+        self._ids.update((names, known) for known, names in dims)
+        for day in days:
+            self._days[day] = {row[0] for row in self._connection.execute(_OF_DAY, (day,))}
 
     def of(self, entry: Entry) -> Iterable[tuple[int, int]]:
         """Who, and also by the way that it went. Each place once, however many of its tags share one."""
@@ -144,8 +186,7 @@ class Places:
 
     def _room_for(self, day: int, who: Dims) -> Dims:
         """Its own names, or those of a cell that it shares."""
-        known = self._find((*who, *_NO_WAYS))
-        if known is not None and self._connection.execute(_HAS_DAY, (day, known)).fetchone() is not None:
+        if self._has_day(day, (*who, *_NO_WAYS)):
             return who
         key = "key:" + who[0]
         room = dict(self._connection.execute(_ROOM, (day, key)).fetchall())
@@ -158,8 +199,17 @@ class Places:
             self._named[day, wanted] = self._room_for(day, wanted)
         return self._named[day, wanted]
 
+    def _has_day(self, day: int, dims: Dims) -> bool:
+        known = self._ids.get(dims) or self._known.ids.get(dims)
+        if day in self._days:
+            return known in self._days[day]
+        if (day, known) in self._known.days:
+            return True
+        known = self._find(dims) if known is None else known
+        return known is not None and self._connection.execute(_HAS_DAY, (day, known)).fetchone() is not None
+
     def _id(self, dims: Dims, who: int) -> int:
-        known = self._ids.get(dims)
+        known = self._ids.get(dims) or self._known.ids.get(dims)
         if known is None:
             known = self._find(dims)
             if known is None:
@@ -168,12 +218,31 @@ class Places:
         return known
 
     def _new(self, dims: Dims, who: int) -> int:
-        (made,) = self._connection.execute(_MAKE, (who, *dims)).fetchone()
-        return int(made)
+        made = self._connection.execute(_MAKE, (who, *dims)).fetchone()
+        found = int(made[0]) if made is not None else self._find(dims)
+        assert found is not None  # another process was quicker, and it is there now
+        return found
 
     def _find(self, dims: Dims) -> int | None:
         row = self._connection.execute(_FIND, dims).fetchone()
         return None if row is None else int(row[0])
+
+
+@lru_cache(maxsize=NAMES_AT_ONCE + 1)
+def _found(many: int) -> str:
+    one = f"({', '.join('?' * len(DIMS))})"
+    dims = ", ".join(f"d.{name}" for name in DIMS)
+    given = ", ".join(f"n.column{at + 1}" for at in range(len(DIMS)))
+    names = ", ".join([one] * many)
+    return f"select d.id, {dims} from (values {names}) as n cross join rollup_dims d on ({dims}) = ({given})"
+
+
+@lru_cache(maxsize=NAMES_AT_ONCE + 1)
+def _with_day(many: int) -> str:
+    return (
+        f"select c.slot, c.dims from (values {', '.join(['(?, ?)'] * many)}) as n "
+        f"cross join rollup_cells c on c.hours = {DAY_HOURS} and c.slot = n.column1 and c.dims = n.column2"
+    )
 
 
 def folded(who: Dims, mine: int, everybodys: int) -> Dims:

@@ -3,15 +3,15 @@ right."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from thriftgate.core.errors import LedgerError
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.rollup_columns import (
+    ABOVE,
     COLUMNS,
     DIMS,
     HOUR_US,
@@ -19,15 +19,16 @@ from thriftgate.ledger.rollup_columns import (
     MISS_NAME,
     MISS_PART,
     POSTINGS,
-    PROMPT,
     PROMPT_COLUMNS,
     SERVED,
-    STEP_TOKENS,
     WAY_COLUMNS,
     WHO,
 )
 from thriftgate.ledger.sql_cells import kept_from
 from thriftgate.ledger.sql_rollups import DAY_HOURS, TABLES, Places
+from thriftgate.ledger.sqlite import SqliteReader
+from thriftgate.ledger.stores import open_store
+from thriftgate.ledger.urls import is_url
 
 STATE = "rollups"
 """In `meta`: that they are still to be made."""
@@ -43,26 +44,28 @@ _SPAN = "e.opened_us >= ?1"
 
 # Under what names each day's calls are counted, in the order in which they came; and of each call, in which cells.
 _PLACES = f"""
-create temp table places (at integer primary key, day integer, {", ".join(DIMS)}, place integer, who integer,
+create temp table places (at integer primary key, day integer, {" text, ".join(DIMS)} text, place integer, who integer,
 unique (day, {", ".join(DIMS)}))
 """
 _WHOSE_PLACES = "create temp table whose (place integer primary key, who integer)"
 _NAMES = f"""
-insert or ignore into temp.places (day, {", ".join(DIMS)})
-select e.opened_us / {_DAY_US}, {_NAMED} from entries e {{1}} where {_SPAN}
+insert into temp.places (day, {", ".join(DIMS)})
+select e.opened_us / {_DAY_US}, {_NAMED} from entries e {{1}} where {_SPAN} on conflict do nothing
 """
 _PLACED = "create temp table placed (entry text, place integer, who integer, primary key (entry, place)) without rowid"
 _PLACE = f"""
-insert or ignore into temp.placed select e.id, p.place, p.who from entries e {{1}}
+insert into temp.placed select e.id, p.place, p.who from entries e {{1}}
 join temp.places p on (p.day, {", ".join(f"p.{name}" for name in DIMS)}) = (e.opened_us / {_DAY_US}, {_NAMED})
-where {_SPAN}
+where {_SPAN} on conflict do nothing
 """
 
 
 _ROOM = f"""
 insert into rollup_room (slot, whose, cells) select slot, {{0}}, count(*)
-from rollup_cells c join rollup_dims d on d.id = c.dims where hours = {DAY_HOURS} and slot >= ? group by slot, {{0}}
+from rollup_cells c join rollup_dims d on d.id = c.dims where hours = {DAY_HOURS} and slot >= ? group by 1, 2
 """
+_TEXTS = ("part", "served", "mode", "geo")
+_WANTED = "wanted_"
 _WHOSE = f"select {', '.join(DIMS)} from rollup_dims where id = ?"
 
 
@@ -89,7 +92,7 @@ _PARTS = (
     _Part(
         "rollup_prompts",
         PROMPT_COLUMNS,
-        f"{SERVED}, e.mode, e.geo, max({PROMPT} - 1, 0) / {STEP_TOKENS} * {STEP_TOKENS}",
+        f"{SERVED}, e.mode, e.geo, {ABOVE}",
         f"from entries e where {_SPAN} and e.usage_source <> 'none'",
     ),
 )
@@ -114,123 +117,149 @@ class Checked(Struct, frozen=True):
     shown: tuple[Difference, ...]
 
 
-def are_wanted(connection: sqlite3.Connection) -> bool:
+def are_wanted(connection: Connection) -> bool:
     """Whether the ledger was kept before there were any."""
     return connection.execute("select 1 from meta where name = ?", (STATE,)).fetchone() is not None
 
 
-def make_wanted(connection: sqlite3.Connection) -> None:
+def make_wanted(connection: Connection) -> None:
     """Make them, unless another process was quicker. To be called in a writing transaction."""
     if are_wanted(connection):
-        make(connection)
+        if connection.execute("select 1 from entries limit 1").fetchone() is not None:
+            make(connection)
         connection.execute("delete from meta where name = ?", (STATE,))
 
 
-def make(connection: sqlite3.Connection) -> None:
+def make(connection: Connection) -> None:
     """Make them anew from the entries, as far back as there are entries; names that have cells of their own keep them. To be
     called in a writing transaction."""
     since_us = kept_from(connection)
-    (pages,) = connection.execute("pragma cache_size").fetchone()
-    connection.execute(f"pragma cache_size = -{CACHE_KB}")
-    _place(connection, since_us, Places(connection))
-    for table in TABLES:
-        connection.execute(f"delete from main.{table} where slot * hours >= ?", (since_us // HOUR_US,))
-    _fill(connection, "main", since_us)
-    connection.execute("delete from rollup_room where slot >= ?", (since_us // _DAY_US,))
-    for whose in ("''", "'key:' || d.key"):
-        connection.execute(_ROOM.format(whose), (since_us // _DAY_US,))
-    _forget(connection)
-    connection.execute(f"pragma cache_size = {pages}")
+    connection.lock_tables("rollup_room", "rollup_dims", *TABLES)
+    with connection.memory(CACHE_KB):
+        _place(connection, since_us, Places(connection))
+        for table in TABLES:
+            connection.execute(f"delete from {table} where slot * hours >= ?", (since_us // HOUR_US,))
+        _fill(connection, "", since_us)
+        connection.execute("delete from rollup_room where slot >= ?", (since_us // _DAY_US,))
+        for whose in ("''", "'key:' || d.key"):
+            connection.execute(_ROOM.format(whose), (since_us // _DAY_US,))
+        _forget(connection)
 
 
-def check_file(path: str) -> Checked:
-    """Compare the roll-ups of a file with its entries, as of now, while others write it. Raises LedgerError."""
+def check_books(path: str) -> Checked:
+    """Compare the roll-ups of a file, or of books on a server, with their entries, as of now, while others write them.
+    Raises LedgerError."""
+    store = open_store(path) if is_url(path) else SqliteReader(path)
     try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            connection.execute(f"pragma cache_size = -{CACHE_KB}")
-            connection.execute("begin")
-            return check(connection)
-    except sqlite3.Error as error:
-        raise LedgerError(f"cannot read the ledger {path}: {error}") from None
+        return store.read(check)
+    except store.errors as error:
+        raise LedgerError(f"cannot read the ledger {store.name}: {error}") from None
+    finally:
+        store.close()
 
 
-def check(connection: sqlite3.Connection) -> Checked:
+def check(connection: Connection) -> Checked:
     """Compare them with the entries, as far back as there are entries. To be called in a transaction, with tables of its own
     and writing no others."""
-    since_us = kept_from(connection)
-    _place(connection, since_us, Places(connection, writes=False))
-    for table in TABLES:
-        (sql,) = connection.execute("select sql from main.sqlite_master where name = ?", (table,)).fetchone()
-        connection.execute(sql.replace("CREATE TABLE", "create temp table", 1))
-    _fill(connection, "temp", since_us)
-    cells, found = 0, list[Difference]()
-    for table in TABLES:
-        (many,) = connection.execute(
-            f"select count(*) from main.{table} where slot * hours >= ?", (since_us // HOUR_US,)
-        ).fetchone()
-        cells += many
-        found += _differences(connection, table, since_us)
-        connection.execute(f"drop table temp.{table}")
-    _forget(connection)
+    with connection.memory(CACHE_KB):
+        since_us = kept_from(connection)
+        _place(connection, since_us, Places(connection, writes=False))
+        for table, (names, sums) in TABLES.items():
+            columns = ", ".join(f"{name} {'text' if name in _TEXTS else 'integer'} not null" for name in (*names, *sums))
+            own = f"create temp table {_WANTED}{table} ({columns}, primary key ({', '.join(names)})) without rowid"
+            connection.execute(own)
+        _fill(connection, f"temp.{_WANTED}", since_us)
+        cells, found = 0, list[Difference]()
+        for table in TABLES:
+            (many,) = connection.execute(
+                f"select count(*) from {table} where slot * hours >= ?", (since_us // HOUR_US,)
+            ).fetchone()
+            cells += many
+            found += _differences(connection, table, since_us)
+            connection.execute(f"drop table temp.{_WANTED}{table}")
+        _forget(connection)
     return Checked(cells, len(found), tuple(found[:SHOWN]))
 
 
-def _differences(connection: sqlite3.Connection, table: str, since_us: int) -> Iterable[Difference]:
+def _differences(connection: Connection, table: str, since_us: int) -> Iterable[Difference]:
     names, columns = TABLES[table]
+    every = ", ".join((*names, *columns))
+    wanted = f"temp.{_WANTED}{table}"
     both = " union all ".join(
-        f"select * from (select {side}, * from {a}.{table} where slot * hours >= ?1 "
-        f"except select {side}, * from {b}.{table} where slot * hours >= ?1)"
-        for side, a, b in ((0, "main", "temp"), (1, "temp", "main"))
+        f"select * from (select {side} as side, {every} from {a} where slot * hours >= ?1 "
+        f"except select {side} as side, {every} from {b} where slot * hours >= ?1) as one"
+        for side, a, b in ((0, table, wanted), (1, wanted, table))
     )
     sides: dict[tuple[object, ...], list[tuple[int, ...]]] = {}
     for side, *row in connection.execute(both, (since_us // HOUR_US,)):
         cell = sides.setdefault(tuple(row[: len(names)]), [(0,) * len(columns)] * 2)
         cell[side] = tuple(row[len(names) :])
-    for (hours, slot, *rest), (kept, wanted) in sides.items():
+    for (hours, slot, *rest), (kept, wanted_sums) in sides.items():
         dims = connection.execute(_WHOSE, rest[:1]).fetchone() if names[2] == "dims" else None
         named = rest if dims is None else [*dims, *rest[1:]]
-        apart = {name: (a, b) for name, a, b in zip(columns, kept, wanted, strict=True) if a != b}
+        apart = {name: (a, b) for name, a, b in zip(columns, kept, wanted_sums, strict=True) if a != b}
         yield Difference(table, int(str(hours)), int(str(slot)), tuple(map(str, named)), apart)
 
 
-def _place(connection: sqlite3.Connection, since_us: int, places: Places) -> None:
+def _place(connection: Connection, since_us: int, places: Places) -> None:
     """Say of each entry in which cells it is, in a table of the connection's own."""
     connection.execute(_PLACES)
     connection.execute(_PLACED)
     connection.execute(_WHOSE_PLACES)
     for tag, tags in (("''", ""), ("tag.value", _TAGS)):
         connection.execute(_NAMES.format(tag, tags), (since_us,))
+    known = [(row[0], tuple(row[1:])) for ways in (True, False) for row in connection.execute(_known(ways=ways))]
+    places.know(known, [row[0] for row in connection.execute("select distinct day from temp.places").fetchall()])
     wanted = connection.execute(f"select at, day, {', '.join(DIMS)} from temp.places order by at").fetchall()
+    found = []
     for at, day, *dims in wanted:
         who, place = places.place(day, tuple(dims[: len(WHO)]), tuple(dims[len(WHO) :]))
-        connection.execute("update temp.places set place = ?, who = ? where at = ?", (place, who, at))
+        found.append((place, who, at))
+    connection.executemany("update temp.places set place = ?, who = ? where at = ?", found)
     for tag, tags in (("''", ""), ("tag.value", _TAGS)):
         connection.execute(_PLACE.format(tag, tags), (since_us,))
     connection.execute("insert into temp.whose select distinct place, who from temp.places")
 
 
-def _fill(connection: sqlite3.Connection, schema: str, since_us: int) -> None:
+def _known(*, ways: bool) -> str:
+    """SQL for the dims that there are for the places, with the way that a call went, or without."""
+    of = ", ".join(f"p.{name}" if ways or name in WHO else "''" for name in DIMS)
+    dims = ", ".join(f"d.{name}" for name in DIMS)
+    some = "select distinct " + ", ".join(DIMS if ways else WHO) + " from temp.places"
+    return f"select d.id, {dims} from ({some}) as p join rollup_dims d on ({dims}) = ({of})"
+
+
+def _fill(connection: Connection, before: str, since_us: int) -> None:
+    """Into the tables whose names have that `before` them."""
     for part in _PARTS:
-        sums = ", ".join(part.columns.values())
-        source = f"select 1, e.opened_us / {HOUR_US}, {part.names}, {sums} {part.tables}"
-        _count(connection, f"{schema}.{part.table}", source, since_us)
-    columns = ", ".join(COLUMNS)
-    ways = f"{schema}.rollup_ways w cross join temp.whose p on p.place = w.dims where hours = 1 and slot >= ?"
-    _count(connection, f"{schema}.rollup_cells", f"select hours, slot, p.who, {columns} from {ways}", since_us // HOUR_US)
+        source = _Sum(part.table, f"1, e.opened_us / {HOUR_US}, {part.names}", part.columns.values(), part.tables)
+        _put(connection, before, source, since_us)
+    ways = f"from {before}rollup_ways w cross join temp.whose p on p.place = w.dims where hours = 1 and slot >= ?1"
+    _put(connection, before, _Sum("rollup_cells", "hours, slot, p.who", COLUMNS, ways), since_us // HOUR_US)
     for table, (names, added) in TABLES.items():
-        rest = ", ".join((*names[2:], *added))
-        days = f"select {DAY_HOURS}, slot / {DAY_HOURS}, {rest} from {schema}.{table} where hours = 1 and slot >= ?"
-        _count(connection, f"{schema}.{table}", days, since_us // HOUR_US)
+        days = f"{DAY_HOURS}, slot / {DAY_HOURS}, {', '.join(names[2:])}"
+        hours = f"from {before}{table} where hours = 1 and slot >= ?1"
+        _put(connection, before, _Sum(table, days, added, hours), since_us // HOUR_US)
 
 
-def _count(connection: sqlite3.Connection, table: str, source: str, since: int) -> None:
-    names, sums = TABLES[table.partition(".")[2]]
-    more = ", ".join(f"{name} = {name} + excluded.{name}" for name in sums)
-    into = f"insert into {table} ({', '.join((*names, *sums))})"
-    connection.execute(f"{into} {source} on conflict do update set {more}", (since,))
+class _Sum(NamedTuple):
+    """What is put into a table of cells: by what they are told apart, what is added up, from where."""
+
+    table: str
+    names: str
+    columns: Iterable[str]
+    source: str
 
 
-def _forget(connection: sqlite3.Connection) -> None:
+def _put(connection: Connection, before: str, one: _Sum, since: int) -> None:
+    names, sums = TABLES[one.table]
+    into = f"insert into {before}{one.table} ({', '.join((*names, *sums))})"
+    added = ", ".join(f"sum({sql})" for sql in one.columns)
+    places = ", ".join(str(at + 1) for at in range(len(names)))
+    connection.execute(f"{into} select {one.names}, {added} {one.source} group by {places}", (since,))
+
+
+def _forget(connection: Connection) -> None:
     connection.execute("drop table temp.placed")
     connection.execute("drop table temp.whose")
     connection.execute("drop table temp.places")

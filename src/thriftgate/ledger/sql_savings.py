@@ -6,11 +6,11 @@ call.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 from msgspec import Struct
 
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.queries import SUM, summed
 from thriftgate.ledger.sql_cells import add_up, chosen
 
@@ -23,29 +23,31 @@ _ASKED = "coalesce(base.pico, 0) <> 0"
 _OWN = chosen("calls", "own_calls", "own_paid_high", "own_paid_low")
 _ANY_DRAWN = "select 1 from entries indexed by entries_by_conversation where conversation <> '' limit 1"
 
-# Conversations of an experiment. The side is the one that was drawn first (columns beside min() are of its row); a call of
-# our own counts for the conversation, and at the time, of the call that it was made for.
+# Conversations of an experiment. The side is the one that was drawn first; a call of our own counts for the conversation,
+# and at the time, of the call that it was made for.
 _UNITS = f"""
 with drawn as (
-  select id, conversation, arm, propensity, opened_us from entries where {_SPAN} and conversation <> ''
+  select id, conversation, opened_us, first_value(arm) over first_call as arm,
+    first_value(propensity) over first_call as propensity
+  from entries where {_SPAN} and conversation <> '' window first_call as (partition by conversation order by opened_us, id)
 ), mine as (
   select id as entry, conversation, arm, propensity, opened_us from drawn
   union all
   select own.id, drawn.conversation, drawn.arm, drawn.propensity, drawn.opened_us
   from drawn join entries own on own.parent = drawn.id and own.parent <> '' and own.conversation = ''
 )
-select conversation, arm, propensity, min(opened_us) as first_us, sum({_ASKED}),
+select conversation, arm, propensity, min(opened_us) as first_us, sum(cast({_ASKED} as integer)),
   {SUM.format(f"case when {_ASKED} then -coalesce(paid.pico, 0) else 0 end")},
   {SUM.format("coalesce(base.pico, 0)")},
   {SUM.format(f"case when {_ASKED} then 0 else -coalesce(paid.pico, 0) end")}
 from mine {_BASE.format("mine.entry")} {_PAID.format("mine.entry")}
-group by conversation order by first_us, conversation
+group by conversation, arm, propensity order by first_us, conversation
 """
 
 # Calls of clients by task, model asked for and model sent.
 _TASKS = f"""
 select task, case asked_model when '' then model else asked_model end as asked, model, count(*),
-  cast(round(avg(output_tokens)) as integer), cast(round(avg(latency_ms)) as integer),
+  cast(round(avg(output_tokens)) as bigint), cast(round(avg(latency_ms)) as bigint),
   {SUM.format("base.pico")}, {SUM.format("-coalesce(paid.pico, 0)")}
 from entries {_BASE.format("id")} {_PAID.format("id")} where {_SPAN} and {_ASKED} group by task, asked, model
 """
@@ -85,7 +87,7 @@ class TaskSum(Struct, frozen=True):
     latency_ms: int
 
 
-def own_costs(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence[OwnCost]:
+def own_costs(connection: Connection, span: tuple[int, int]) -> Sequence[OwnCost]:
     """`span` in microseconds since 1970."""
     found = add_up(connection, _OWN, span, ("endpoint",))
     return sorted(
@@ -94,7 +96,7 @@ def own_costs(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence
     )
 
 
-def conversations(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence[Conversation]:
+def conversations(connection: Connection, span: tuple[int, int]) -> Sequence[Conversation]:
     """Those that were drawn into an experiment, in order of time. Of calls of our own those count whose client's call came
     within `span`."""
     if connection.execute(_ANY_DRAWN).fetchone() is None:  # most ledgers know of no experiment, and need not be read
@@ -106,7 +108,7 @@ def conversations(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequ
     ]
 
 
-def tasks(connection: sqlite3.Connection, span: tuple[int, int]) -> Sequence[TaskSum]:
+def tasks(connection: Connection, span: tuple[int, int]) -> Sequence[TaskSum]:
     """The dearest first."""
     found = [
         TaskSum(task, asked, served, calls, summed(*base), summed(*paid), output, latency)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from thriftgate.core.alerting.metrics import Seen
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.entries import BASELINE, UPSTREAM, Entry
 from thriftgate.ledger.queries import SUM, summed
 from thriftgate.ledger.sql import SqlLedger
@@ -23,7 +23,8 @@ case when outcome <> 'answered' then 0 when latency_ms < 100 then latency_ms / 5
 """
 _SEEN = f"""
 select settled_us / ?3 * ?3 as slot, key, user_id, team, org, model, task, tags, {_LATENCY} as latency, count(*),
-  sum(outcome not in {_FINE}), {SUM.format("coalesce(-paid.pico, 0)")}, {SUM.format("coalesce(base.pico, 0)")},
+  sum(cast(outcome not in {_FINE} as integer)),
+  {SUM.format("coalesce(-paid.pico, 0)")}, {SUM.format("coalesce(base.pico, 0)")},
   sum(read_tokens), sum(read_tokens + write_5m_tokens + write_1h_tokens + input_tokens), sum(output_tokens)
 from entries
 left join postings as paid on paid.entry = entries.id and paid.account = 'upstream'
@@ -40,7 +41,7 @@ async def calls_seen(
 ) -> Sequence[Seen]:
     """Calls that came in within the span and were settled by then, those alike within a slot as one. Raises LedgerError."""
 
-    def ask(connection: sqlite3.Connection) -> list[Seen]:
+    def ask(connection: Connection) -> list[Seen]:
         rows = connection.execute(_SEEN, (since_us, until_us, slot_us, settled_until_us))
         return [_seen(row, slot_us) for row in rows]
 

@@ -7,7 +7,6 @@ at its hour; `remarks` tells.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
@@ -18,6 +17,7 @@ from thriftgate.core.control.whose import tier_of
 from thriftgate.core.errors import InputError
 from thriftgate.core.misses import Cause
 from thriftgate.core.usage import Tokens
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.entries import SAVED, Remarks
 from thriftgate.ledger.rollup_columns import (
     BOUNDS_MS,
@@ -130,7 +130,7 @@ class LatencyCell(Struct, frozen=True):
     first_byte: Times
 
 
-def spend(connection: sqlite3.Connection, asked: Asked) -> Sequence[SpendCell]:
+def spend(connection: Connection, asked: Asked) -> Sequence[SpendCell]:
     """What was spent and saved; in order of time, the dearest first."""
     found = [
         SpendCell(
@@ -151,7 +151,7 @@ def spend(connection: sqlite3.Connection, asked: Asked) -> Sequence[SpendCell]:
     return sorted(found, key=lambda cell: (cell.start_us, -cell.paid_pico, -cell.calls, cell.name))
 
 
-def savings(connection: sqlite3.Connection, asked: Asked) -> Sequence[SavingCell]:
+def savings(connection: Connection, asked: Asked) -> Sequence[SavingCell]:
     """What each lever saved; in order of time, the best first. Added up they are `SpendCell.saved_pico`."""
     found = [
         SavingCell(start, name, part.removeprefix(SAVED), one["calls"], one.money("pico"))
@@ -160,7 +160,7 @@ def savings(connection: sqlite3.Connection, asked: Asked) -> Sequence[SavingCell
     return sorted(found, key=lambda cell: (cell.start_us, -cell.saved_pico, cell.name, cell.lever))
 
 
-def misses(connection: sqlite3.Connection, asked: Asked) -> Sequence[MissCell]:
+def misses(connection: Connection, asked: Asked) -> Sequence[MissCell]:
     """What was missed, by cause; in order of time, the dearest first."""
     found = [
         MissCell(start, name, _cause(part), one["calls"], one["tokens"], one.money("pico"), one.money("avoidable"))
@@ -169,7 +169,7 @@ def misses(connection: sqlite3.Connection, asked: Asked) -> Sequence[MissCell]:
     return sorted(found, key=lambda cell: (cell.start_us, -cell.pico, cell.name, cell.cause))
 
 
-def cache(connection: sqlite3.Connection, asked: Asked) -> Sequence[CacheCell]:
+def cache(connection: Connection, asked: Asked) -> Sequence[CacheCell]:
     """How prompts were cached; in order of time, the longest first. Calls without usage are left out."""
     found = [
         CacheCell(start, name, one["used"], one["read"], one["write_5m"], one["write_1h"], one["input"], one.money("missed"))
@@ -179,7 +179,7 @@ def cache(connection: sqlite3.Connection, asked: Asked) -> Sequence[CacheCell]:
     return sorted(found, key=lambda cell: (cell.start_us, -cell.prompt, cell.name))
 
 
-def latency(connection: sqlite3.Connection, asked: Asked) -> Sequence[LatencyCell]:
+def latency(connection: Connection, asked: Asked) -> Sequence[LatencyCell]:
     """How long calls took; in order of time and name."""
     found = [
         LatencyCell(start, name, _times(one, "latency"), _times(one, "ttfb"))
@@ -188,7 +188,7 @@ def latency(connection: sqlite3.Connection, asked: Asked) -> Sequence[LatencyCel
     return sorted(found, key=lambda cell: (cell.start_us, cell.name))
 
 
-def remarks(connection: sqlite3.Connection, asked: Asked) -> Remarks:
+def remarks(connection: Connection, asked: Asked) -> Remarks:
     """What is to be said with the answer to such a question."""
     days = asked.since_us // DAY_US, min(asked.until_us // DAY_US, 2**31)
     others = connection.execute(_OTHERS, days).fetchone() is not None
@@ -230,7 +230,7 @@ MISSES = Source(
 )
 
 
-def _answers(connection: sqlite3.Connection, asked: Asked, source: Source) -> Iterable[tuple[int, tuple[str, ...], Sums]]:
+def _answers(connection: Connection, asked: Asked, source: Source) -> Iterable[tuple[int, tuple[str, ...], Sums]]:
     """Start, name (and part), sums."""
     if source.parts and asked.by in WAYS:
         raise InputError(f"what levers saved and what was missed is not told apart by {asked.by}")

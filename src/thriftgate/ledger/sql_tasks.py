@@ -6,20 +6,21 @@ were neither refused nor left by the client, and our own calls for a task count 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Sequence
 from itertools import groupby
 from operator import itemgetter
 
 from msgspec import Struct
 
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.queries import SUM, summed
 
 _SPAN = "opened_us >= ? and opened_us < ?"
 
 # {0} holds for calls of clients.
 _SUMS = f"""
-select task, sum({{0}}), sum({{0}} and outcome not in ('refused', 'left')), sum({{0}} and outcome = 'answered'),
+select task, sum(cast({{0}} as integer)), sum(cast({{0}} and outcome not in ('refused', 'left') as integer)),
+  sum(cast({{0}} and outcome = 'answered' as integer)),
   {SUM.format("coalesce(base.pico, 0)")}, {SUM.format("-coalesce(paid.pico, 0)")}
 from entries
 left join postings base on base.entry = id and base.account = 'baseline'
@@ -47,9 +48,7 @@ class TaskStanding(Struct, frozen=True):
     latency_ms_p95: int | None = None
 
 
-def task_standings(
-    connection: sqlite3.Connection, span: tuple[int, int], endpoints: Collection[str]
-) -> Sequence[TaskStanding]:
+def task_standings(connection: Connection, span: tuple[int, int], endpoints: Collection[str]) -> Sequence[TaskStanding]:
     """The dearest first. `span` in microseconds since 1970; `endpoints` are those under which clients' calls are listed."""
     clients = f"(endpoint in ({', '.join('?' * len(endpoints))}) and parent = '')"
     named = tuple(endpoints)

@@ -1,8 +1,7 @@
-"""Tenants in the ledger's SQLite file, beside the books and through their one writer."""
+"""Tenants beside the books, and written through their one writer."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, get_origin, get_type_hints
 
@@ -10,6 +9,7 @@ import msgspec
 from msgspec.structs import astuple, replace
 
 from thriftgate.core.errors import LedgerError
+from thriftgate.ledger.connection import Connection, upsert
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.tenants import (
     Changes,
@@ -44,13 +44,13 @@ class SqlTenants:
         self._ledger = ledger
 
     async def version(self) -> int:
-        def ask(connection: sqlite3.Connection) -> int:
+        def ask(connection: Connection) -> int:
             return int(connection.execute(_NEWER).fetchone()[0])
 
         return await self._ledger.ask(ask)
 
     async def changes(self, since: int) -> Changes:
-        def ask(connection: sqlite3.Connection) -> Changes:
+        def ask(connection: Connection) -> Changes:
             (version,) = connection.execute(_NEWER).fetchone()
             if version <= since:
                 return Changes(version, any_key=bool(since))
@@ -68,7 +68,7 @@ class SqlTenants:
         return await self._ledger.ask(ask)
 
     async def add(self, thing: Thing, deed: Deed, secret: Secret | None = None) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _next_version(connection)
             _insert(connection, thing)
             if secret is not None:
@@ -78,9 +78,9 @@ class SqlTenants:
         await self._ledger.transact(work)
 
     async def change(self, thing: Thing, deed: Deed) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _next_version(connection)
-            _insert(connection, thing, verb="insert or replace")
+            _insert(connection, thing, over=True)
             _write_deed(connection, deed)
 
         await self._ledger.transact(work)
@@ -88,18 +88,18 @@ class SqlTenants:
     async def rotate(self, key: Key, secret: Secret, overlap_us: int, deed: Deed) -> None:
         ends_us = secret.made_us + overlap_us
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _next_version(connection)
             question = "update key_secrets set ends_us = ? where key = ? and (ends_us = 0 or ends_us > ?)"
             connection.execute(question, (ends_us, key.id, ends_us))
             connection.execute("insert into key_secrets values (?, ?, ?, ?)", astuple(secret))
-            _insert(connection, replace(key, rotated_us=secret.made_us), verb="insert or replace")
+            _insert(connection, replace(key, rotated_us=secret.made_us), over=True)
             _write_deed(connection, deed)
 
         await self._ledger.transact(work)
 
     async def remove(self, thing: Thing, deed: Deed) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _next_version(connection)
             _end(connection, type(thing), "id", thing.id, deed.at_us)
             column = {Org: "org", Team: "team", User: "user_id"}.get(type(thing))
@@ -115,7 +115,7 @@ class SqlTenants:
         await self._ledger.transact(work)
 
     async def get(self, kind: type[T], id: str) -> T | None:  # noqa: A002  it is one
-        def ask(connection: sqlite3.Connection) -> T | None:
+        def ask(connection: Connection) -> T | None:
             row = connection.execute(f"select {_fields(kind)} from {_TABLES[kind]} where id = ?", (id,)).fetchone()
             return None if row is None else _thing(kind, row)
 
@@ -125,7 +125,7 @@ class SqlTenants:
         known = "(id = ? or name = ?) and gone_us = 0"
         question = f"select {_fields(kind)} from {_TABLES[kind]} where {known} order by id limit 100"
 
-        def ask(connection: sqlite3.Connection) -> Sequence[T]:
+        def ask(connection: Connection) -> Sequence[T]:
             return [_thing(kind, row) for row in connection.execute(question, (name, name))]
 
         return await self._ledger.ask(ask)
@@ -137,7 +137,7 @@ class SqlTenants:
         terms = ["id > ?", *(f"{column} = ?" for column in where), *([] if gone else ["gone_us = 0"])]
         question = f"select {_fields(kind)} from {_TABLES[kind]} where {' and '.join(terms)} order by id limit ?"
 
-        def ask(connection: sqlite3.Connection) -> Sequence[T]:
+        def ask(connection: Connection) -> Sequence[T]:
             return [_thing(kind, row) for row in connection.execute(question, (after, *where.values(), limit))]
 
         return await self._ledger.ask(ask)
@@ -145,7 +145,7 @@ class SqlTenants:
     async def secret_of(self, digest: bytes) -> Secret | None:
         question = "select digest, key, made_us, ends_us from key_secrets where digest = ?"
 
-        def ask(connection: sqlite3.Connection) -> Secret | None:
+        def ask(connection: Connection) -> Secret | None:
             row = connection.execute(question, (digest,)).fetchone()
             return None if row is None else Secret(*row)
 
@@ -165,7 +165,7 @@ class SqlTenants:
             "order by id desc limit ?"
         )
 
-        def ask(connection: sqlite3.Connection) -> Sequence[Deed]:
+        def ask(connection: Connection) -> Sequence[Deed]:
             return [Deed(*row) for row in connection.execute(question, (before, subject, subject, limit))]
 
         return await self._ledger.ask(ask)
@@ -174,16 +174,16 @@ class SqlTenants:
         return await self._ledger.ask(lambda connection: _sealed(connection, name))
 
     async def seal(self, name: str, fresh: bytes) -> bytes:
-        def work(connection: sqlite3.Connection) -> bytes:
+        def work(connection: Connection) -> bytes:
             connection.execute("insert into sealed values (?, ?) on conflict do nothing", (name, fresh))
             return _sealed(connection, name) or b""
 
         return await self._ledger.transact(work)
 
     async def reseal(self, sealed: Mapping[str, bytes], keys: Sequence[ProviderKey], deed: Deed) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             _next_version(connection)
-            connection.executemany("insert or replace into sealed values (?, ?)", sealed.items())
+            connection.executemany(upsert("sealed", ("name", "value"), ("name",)), tuple(sealed.items()))
             connection.executemany(
                 "update provider_keys set sealed = ? where id = ?", ((one.sealed, one.id) for one in keys)
             )
@@ -196,7 +196,7 @@ class SqlTenants:
         await self._ledger.transact(work)
 
     async def add_session(self, session: Session, deed: Deed) -> None:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(f"insert into sessions values ({', '.join('?' * len(astuple(session)))})", astuple(session))
             _write_deed(connection, deed)
 
@@ -205,7 +205,7 @@ class SqlTenants:
     async def session(self, digest: bytes) -> Session | None:
         question = f"select {', '.join(Session.__struct_fields__)} from sessions where digest = ?"
 
-        def ask(connection: sqlite3.Connection) -> Session | None:
+        def ask(connection: Connection) -> Session | None:
             row = connection.execute(question, (digest,)).fetchone()
             return None if row is None else _converted(Session, dict(zip(Session.__struct_fields__, row, strict=True)))
 
@@ -221,38 +221,40 @@ class SqlTenants:
         return await self._ledger.transact(lambda connection: connection.execute(question, values).rowcount)
 
 
-def _next_version(connection: sqlite3.Connection) -> None:
+def _next_version(connection: Connection) -> None:
     connection.execute("update access_version set version = version + 1")
 
 
-def _insert(connection: sqlite3.Connection, thing: Thing, verb: str = "insert") -> None:
+def _insert(connection: Connection, thing: Thing, *, over: bool = False) -> None:
     kind = type(thing)
     values: list[object] = [
         msgspec.json.encode(value).decode() if name in _LISTS[kind] else value
         for name, value in zip(kind.__struct_fields__, astuple(thing), strict=True)
     ]
-    fields, marks = _fields(kind), ", ".join("?" * len(values))
+    fields = list(kind.__struct_fields__)
     if kind is Key:
-        fields, marks = f"{fields}, changed", f"{marks}, ({_NEWER})"
+        fields.append("changed")
+        values += connection.execute(_NEWER).fetchone()
+    into = f"insert into {_TABLES[kind]} ({', '.join(fields)}) values ({', '.join('?' * len(fields))})"
     try:
-        connection.execute(f"{verb} into {_TABLES[kind]} ({fields}) values ({marks})", values)
-    except sqlite3.IntegrityError:
+        connection.execute(upsert(_TABLES[kind], fields, ("id",)) if over else into, values)
+    except connection.IntegrityError:
         raise LedgerError(f"there is {thing.id} already; try again") from None
 
 
-def _end(connection: sqlite3.Connection, kind: type[Thing], column: str, value: str, at_us: int) -> list[str]:
+def _end(connection: Connection, kind: type[Thing], column: str, value: str, at_us: int) -> list[str]:
     """Those of a kind that belong to something are gone; their ids."""
     changed = f", changed = ({_NEWER})" if kind is Key else ""
     question = f"update {_TABLES[kind]} set gone_us = ?{changed} where {column} = ? and gone_us = 0 returning id"
     return [row[0] for row in connection.execute(question, (at_us, value)).fetchall()]
 
 
-def _write_deed(connection: sqlite3.Connection, deed: Deed) -> None:
+def _write_deed(connection: Connection, deed: Deed) -> None:
     question = f"insert into deeds ({', '.join(_DEED_FIELDS)}) values ({', '.join('?' * len(_DEED_FIELDS))})"
     connection.execute(question, [getattr(deed, name) for name in _DEED_FIELDS])
 
 
-def _sealed(connection: sqlite3.Connection, name: str) -> bytes | None:
+def _sealed(connection: Connection, name: str) -> bytes | None:
     row = connection.execute("select value from sealed where name = ?", (name,)).fetchone()
     return None if row is None else bytes(row[0])
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import io
+import socket
+import ssl
 from collections.abc import AsyncIterator
 
 import aiohttp
-from aiohttp.abc import AbstractStreamWriter
+from aiohttp.abc import AbstractResolver, AbstractStreamWriter, ResolveResult
+from aiohttp.helpers import is_ip_address
 from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
 from thriftgate.core.errors import BrokenReply, Unreachable, UpstreamError, UpstreamTimeout
 from thriftgate.providers.file_slices import FileSlices, check
+from thriftgate.providers.receivers import Denied, Resolve, found_for_operator
 from thriftgate.providers.transport import FileBody, Headers, Outgoing, Timeouts
 
 LARGE_BYTES = 2**20
@@ -92,12 +96,38 @@ class _FilePayload(aiohttp.Payload):
         raise TypeError("a file that is sent is not read whole")
 
 
-class AiohttpTransport:
-    """See `transport.Transport`. Create it inside the running event loop."""
+class _Resolver(AbstractResolver):
+    """aiohttp's resolver, by `find`: what that does not allow is not connected to. A host that is an address is not asked
+    for here: `send` does."""
 
-    def __init__(self, *, connections_max: int = 0) -> None:
+    def __init__(self, find: Resolve) -> None:
+        self._find = find
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=address[0], port=port, family=kind, proto=proto, flags=socket.AI_NUMERICHOST)
+            for kind, _, proto, _, address in await self._find(host, port)
+            if family in (socket.AF_UNSPEC, kind)
+        ]
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+class AiohttpTransport:
+    """See `transport.Transport`. Create it inside the running event loop. `ssl_context` and `find`: see `Http1Transport`."""
+
+    def __init__(
+        self, *, connections_max: int = 0, ssl_context: ssl.SSLContext | None = None, find: Resolve = found_for_operator
+    ) -> None:
         # No limit by default: 200 streams are 200 connections. Idle ones are dropped before a peer is likely to.
-        connector = aiohttp.TCPConnector(limit=connections_max, keepalive_timeout=15.0, ttl_dns_cache=60)
+        connector = aiohttp.TCPConnector(
+            limit=connections_max,
+            keepalive_timeout=15.0,
+            ttl_dns_cache=60,
+            ssl=ssl_context or True,
+            resolver=_Resolver(find),
+        )
         self._session = aiohttp.ClientSession(
             connector=connector,
             auto_decompress=False,
@@ -107,9 +137,12 @@ class AiohttpTransport:
             read_bufsize=2**18,
         )
         self._timeouts: dict[Timeouts, aiohttp.ClientTimeout] = {}
+        self._find = find
+        self._addresses: set[str] = set()
 
     async def send(self, outgoing: Outgoing, timeouts: Timeouts) -> AiohttpIncoming:
         check(outgoing.body)
+        await self._check_address(outgoing.url)
         headers = CIMultiDict((name.decode("latin-1"), _text(value)) for name, value in outgoing.headers)
         try:
             response = await self._session.request(
@@ -130,6 +163,17 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         await self._session.close()
+
+    async def _check_address(self, url: str) -> None:
+        """A host that is an address is connected to without a resolver, so `find` is asked here, once for each."""
+        host = URL(url, encoded=True).raw_host or ""
+        if host in self._addresses or not is_ip_address(host):
+            return
+        try:
+            await self._find(host, 0)
+        except OSError as error:
+            raise Unreachable(f"cannot reach {_origin(url)}: {_words(error)}") from None
+        self._addresses.add(host)
 
     def _timeout(self, timeouts: Timeouts) -> aiohttp.ClientTimeout:
         known = self._timeouts.get(timeouts)
@@ -160,6 +204,6 @@ def _origin(url: str) -> str:
 
 def _words(error: BaseException) -> str:
     """The error's own, cut short: it can quote a megabyte of what the peer sent."""
-    if isinstance(error.__cause__, UpstreamError):  # ours, about a body that is a file
+    if isinstance(error.__cause__, UpstreamError | Denied):  # ours, about a body that is a file, or an address
         error = error.__cause__
     return str(error)[:300] or type(error).__name__

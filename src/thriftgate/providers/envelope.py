@@ -16,19 +16,33 @@ CREDENTIALS = frozenset({b"x-api-key", b"authorization"})
 # Headers that belong to one connection (RFC 9110 section 7.6.1), that are made anew, or that are addressed to us.
 _NOT_FORWARDED = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
-    b"upgrade host content-length expect accept-encoding".split()
+    b"upgrade http2-settings host content-length expect accept-encoding cookie".split()
 )
 _OURS = b"thriftgate-"
+_USUAL_OPTIONS = frozenset({b"keep-alive", b"close", b""})
 
 
 def passed_on(headers: Headers, dropped: Set[bytes] = frozenset()) -> Headers:
-    """The client's headers that concern the provider, without those `dropped`; answers are asked for uncompressed."""
+    """The client's headers that concern the provider, without those `dropped` and those that its `connection` header names;
+    answers are asked for uncompressed."""
+    named = named_by_connection(headers)
     kept = tuple(
         (name, value)
         for name, value in headers
-        if name not in _NOT_FORWARDED and name not in dropped and not name.startswith(_OURS)
+        if name not in _NOT_FORWARDED and name not in dropped and name not in named and not name.startswith(_OURS)
     )
     return (*kept, (b"accept-encoding", b"identity"))
+
+
+def named_by_connection(headers: Headers) -> frozenset[bytes]:
+    """The headers that belong to the connection because it says so (RFC 9110 section 7.6.1)."""
+    for name, value in headers:
+        if name == b"connection" and value.lower() not in _USUAL_OPTIONS:
+            break
+    else:
+        return frozenset()
+    options = b",".join(value for name, value in headers if name == b"connection").split(b",")
+    return frozenset(option.strip().lower() for option in options)
 
 
 def renamed(body: bytes | FileBody, models: Mapping[str, str]) -> bytes | FileBody:

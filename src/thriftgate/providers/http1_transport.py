@@ -16,7 +16,7 @@ import aiohappyeyeballs
 from thriftgate.core.errors import BrokenReply, ConfigError, Unreachable
 from thriftgate.providers.file_slices import FileSlices, check
 from thriftgate.providers.http1_connection import Connection, Http1Incoming, Origin, words
-from thriftgate.providers.receivers import Resolve, resolved
+from thriftgate.providers.receivers import Resolve, found_for_operator
 from thriftgate.providers.transport import FileBody, Outgoing, Timeouts
 
 IDLE_S = 15.0  # as aiohttp's default: below the keep-alive of common servers (nginx 75 s, uvicorn's 5 s is for tests)
@@ -33,7 +33,7 @@ class Http1Transport:
     """See `transport.Transport`. `ssl_context` replaces the system's trust store; it must verify what it shall trust. `find`
     answers with the addresses of a host, and raises OSError for one that must not be connected to."""
 
-    def __init__(self, *, ssl_context: ssl.SSLContext | None = None, find: Resolve = resolved) -> None:
+    def __init__(self, *, ssl_context: ssl.SSLContext | None = None, find: Resolve = found_for_operator) -> None:
         self._ssl = ssl_context
         self._find = find
         self._origins: dict[str, Origin] = {}

@@ -1,4 +1,5 @@
-"""Where messages may be sent that others name the receiver of: webhooks, chat, mail. Never into the own network.
+"""Where connections may lead. Webhooks, chat and mail, whose receivers others name: never into the own network. Providers,
+which the operator names: wherever, unless `upstream.private_hosts` says less.
 
 A name is resolved once, every address that it has is looked at, and the connection is made to these very addresses: a name
 that answers otherwise the next time it is asked (DNS rebinding) leads nowhere else. Only public addresses will do, by IANA's
@@ -58,9 +59,12 @@ class Denied(OSError):
 class Receivers:
     """`allowed` are hosts that may have private addresses, and may be reached by plain http and on any port."""
 
-    def __init__(self, allowed: Collection[str] = (), resolve: Resolve = resolved) -> None:
+    def __init__(
+        self, allowed: Collection[str] = (), resolve: Resolve = resolved, *, listed_in: str = "alerts.allow_hosts"
+    ) -> None:
         self._allowed = frozenset(_plain(host) for host in allowed)
         self._resolve = resolve
+        self._listed_in = listed_in
 
     def check(self, url: str) -> Place:
         """Where the URL leads. Raises InputError for one that is surely none to send to; addresses are looked at later."""
@@ -95,10 +99,27 @@ class Receivers:
         found = await self._resolve(host, port)
         for *_, address in found:
             if denied(ip_address(str(address[0])), allowed=allowed):
-                raise Denied("its address is not public; alerts.allow_hosts lists hosts of the own network")
+                raise Denied(f"its address is not public; {self._listed_in} lists hosts of the own network")
         if not found:
             raise OSError("the name has no address")
         return found
+
+
+async def found_for_operator(host: str, port: int) -> list[Found]:
+    """The addresses of a host that the operator's own settings name: any, also those of the own network, but for those that
+    nothing but a mistake or an attack leads to. Raises Denied, and OSError where there are none."""
+    found = await resolved(host, port)
+    for *_, address in found:
+        if denied(ip_address(str(address[0])), allowed=True):
+            raise Denied("its address is one of the link, of a cloud's own services, or of nobody")
+    return found
+
+
+def guarded(private_hosts: Collection[str]) -> Resolve:
+    """What finds addresses for calls to providers: with `*` as `found_for_operator`, else private ones of these only."""
+    if "*" in private_hosts:
+        return found_for_operator
+    return Receivers(private_hosts, listed_in="upstream.private_hosts").find
 
 
 def denied(address: IPv4Address | IPv6Address, *, allowed: bool = False) -> str:

@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -47,10 +47,11 @@ from thriftgate.settings.telemetry import TelemetrySettings
 ENV_PREFIX = "THRIFTGATE_"
 ENV_SEPARATOR = "__"
 _LISTS = frozenset(
-    {"levers", "stabilise", "latency_critical_keys", "webhooks", "artefacts", "allow_hosts"}
+    {"levers", "stabilise", "latency_critical_keys", "webhooks", "artefacts", "allow_hosts", "private_hosts"}
 )  # of words, separated by commas in a variable
 
 _MASTER_KEY = f"{ENV_PREFIX}MASTER_KEY"
+_FILE = "_FILE"
 
 
 class Settings(Table):
@@ -89,12 +90,13 @@ def load(
     flags: Mapping[str, object] | None = None,
 ) -> Settings:
     """Settings from `path` (or THRIFTGATE_CONFIG), then THRIFTGATE_TABLE__KEY variables, then flags ("table.key": value).
+    THRIFTGATE_TABLE__KEY_FILE names a file that holds the value, as secrets are mounted into containers.
 
     Raises ConfigError naming the file or variable, the key, and the nearest known key.
     """
     path = path or environ.get(f"{ENV_PREFIX}CONFIG")
     document: dict[str, Any] = _read(Path(path)) if path else {}
-    for name, text in environ.items():
+    for name, text in _variables(environ):
         if name.startswith(ENV_PREFIX) and ENV_SEPARATOR in name:
             table, _, key = name.removeprefix(ENV_PREFIX).lower().partition(ENV_SEPARATOR)
             _put(document, table, key, _listed(text) if key in _LISTS else text)
@@ -196,6 +198,35 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
 
 
+def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The variables that are ours, those that name a file replaced by what it holds. Raises ConfigError."""
+    known = {_MASTER_KEY, *_setting_names()}
+    for name, text in environ.items():
+        base = name.removesuffix(_FILE)
+        if base == name or name in known or base not in known:  # access.master_key_file is a setting of its own
+            yield name, text
+        elif base in environ:
+            raise ConfigError(f"{name}: {base} is set as well; set one of them")
+        else:
+            yield base, _held(name, Path(text))
+
+
+def _held(name: str, file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not text"
+        raise ConfigError(f"{name}: cannot read {file}: {why}") from None
+
+
+def _setting_names() -> list[str]:
+    return [
+        f"{ENV_PREFIX}{table}{ENV_SEPARATOR}{key}".upper()
+        for table, field in Settings.model_fields.items()
+        for key in getattr(field.annotation, "model_fields", ())
+    ]
+
+
 def _put(document: dict[str, Any], table: str, key: str, value: object) -> None:
     inner = document.setdefault(table, {})
     if not isinstance(inner, dict):
@@ -209,12 +240,7 @@ def _listed(text: str) -> list[str]:
 
 def _check_name(name: str) -> None:
     """A variable that was meant to be a setting and lacks the double underscore would silently do nothing."""
-    names = [
-        f"{ENV_PREFIX}{table}{ENV_SEPARATOR}{key}".upper()
-        for table, field in Settings.model_fields.items()
-        for key in getattr(field.annotation, "model_fields", ())
-    ]
-    meant = difflib.get_close_matches(name, names, n=1, cutoff=0.9)
+    meant = difflib.get_close_matches(name, _setting_names(), n=1, cutoff=0.9)
     if meant:
         raise ConfigError(f"{name}: unknown variable; did you mean {meant[0]}?")
 

@@ -26,6 +26,19 @@ class Server(Table):
     )
     drain_s: float = Field(default=60.0, ge=0, description="how long an answer is read on after its client left")
     shutdown_s: float = Field(default=30.0, ge=0, description="how long running streams may finish after SIGTERM")
+    tls_cert: str = Field(default="", description="PEM file with the gateway's certificate chain; empty is plain HTTP")
+    tls_key: str = Field(default="", description="PEM file with its private key, not encrypted; empty: in tls_cert")
+    tls_client_ca: str = Field(
+        default="", description="PEM file with the authorities of client certificates; clients then must show one"
+    )
+    connections_max: int = Field(default=10_000, ge=1, description="connections of clients at once")
+    head_s: float = Field(default=20.0, gt=0, description="how long the head of a request may take to come")
+    head_bytes_max: int = Field(default=65_536, ge=1024, description="largest head of a request: its line and headers")
+    body_idle_s: float = Field(default=30.0, gt=0, description="how long a request's body may pause")
+    body_bytes_per_s_min: int = Field(
+        default=500, ge=0, description="a body slower than this, measured after body_idle_s, is cut off; 0 allows any"
+    )
+    answer_idle_s: float = Field(default=600.0, gt=0, description="how long a client may read nothing of what waits for it")
 
 
 class Upstream(Table):
@@ -40,6 +53,14 @@ class Upstream(Table):
         default=(), description="several keys of the provider, to spread calls over; they replace the clients' own"
     )
     transport: Literal["http1", "aiohttp"] = Field(default="http1", description="HTTP client: our lean one, or aiohttp's")
+    ca_file: str = Field(
+        default="", description="PEM file with authorities to trust besides the system's, for all calls that go out"
+    )
+    client_cert: str = Field(default="", description="PEM file with the certificate to show where an upstream asks for one")
+    client_key: str = Field(default="", description="PEM file with its private key, not encrypted; empty: in client_cert")
+    private_hosts: tuple[str, ...] = Field(
+        default=("*",), description="hosts that may have addresses of your own network; * is any, and an empty list none"
+    )
     connect_timeout_s: float = Field(default=10.0, gt=0, description="to connect")
     read_timeout_s: float = Field(default=600.0, gt=0, description="between two pieces of an answer")
     retry: Literal["auto", "always", "never"] = Field(
@@ -57,8 +78,18 @@ class Upstream(Table):
 class LedgerSettings(Table):
     """`[ledger]`: where the books are."""
 
-    path: str = Field(default="thriftgate.db", min_length=1, description="SQLite file; :memory: keeps nothing")
+    path: str = Field(
+        default="thriftgate.db",
+        min_length=1,
+        description="SQLite file, or postgresql://USER@HOST/NAME; :memory: keeps nothing",
+    )
     sync: Literal["normal", "full"] = Field(default="normal", description="full also survives the death of the machine")
+    on_loss: Literal["refuse", "journal"] = Field(
+        default="refuse",
+        description="when the books cannot be written: refuse calls, or forward them without a look at budgets, and keep "
+        "what is to be booked in `journal` until they can",
+    )
+    journal: str = Field(default="thriftgate-journal.db", min_length=1, description="a file on this machine's own disk")
     trails: bool = Field(default=True, description="keep digests of prompts' boundaries, so that an audit can replay calls")
     keep_days: int = Field(
         default=0, ge=0, description="single calls are forgotten after so many days, what they add up to is not; 0 is never"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from tests.dashboard.whatif.conftest import CALLS
+from tests.postgres_books import fresh_books
 from thriftgate.dashboard.whatif.replayed import Known
 from thriftgate.dashboard.whatif.traffic import Which, traffic_of
+from thriftgate.ledger.sql import SqlLedger
 
 
 def test_all_of_them(recorded: Path, known: Known) -> None:
@@ -35,3 +38,25 @@ def test_the_ledger_is_only_read(recorded: Path, known: Known, tmp_path: Path) -
     assert recorded.read_bytes() == before
     with pytest.raises(sqlite3.Error):
         traffic_of(Which(str(tmp_path / "none.db"), 0, 2**62, 5, ""), known.book)
+
+
+def test_books_on_a_server_tell_the_same(recorded: Path, known: Known) -> None:
+    url = fresh_books()
+    asyncio.run(_copied(str(recorded), url))
+    for asked in ({}, {"model": "claude-opus-5-5"}, {"team": "nobody"}):
+        here, there = (traffic_of(Which(path, 0, 2**62, 12, "", **asked), known.book) for path in (str(recorded), url))
+        assert (here.found, here.alone, here.first_us, here.last_us) == (
+            there.found,
+            there.alone,
+            there.first_us,
+            there.last_us,
+        )
+        assert [repr(one) for one in here.calls] == [repr(one) for one in there.calls]
+
+
+async def _copied(path: str, url: str) -> None:
+    here, there = SqlLedger.open(path), SqlLedger.open(url)
+    for entry in await here.entries():
+        await there.settle(entry)
+    await here.close()
+    await there.close()

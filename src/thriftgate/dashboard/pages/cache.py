@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 from thriftgate.answers.cache import cache_document, cache_figures
@@ -18,6 +17,7 @@ from thriftgate.dashboard.pages.page import Document, Page
 from thriftgate.dashboard.rendering import figure
 from thriftgate.dashboard.sums import columns_of, columns_told, placed, question, step_of
 from thriftgate.drawing.timeline import rate
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.entries import CacheReport, PromptSum
 from thriftgate.ledger.entries import MissSum as CauseSum
 from thriftgate.ledger.sql_spend import By, cache, misses
@@ -38,7 +38,7 @@ async def document(asked: Asked) -> Document:
     return {"report": report, "over_time": await sources.books.ask(lambda connection: _over_time(connection, asked.look))}
 
 
-def _narrowed(connection: sqlite3.Connection, look: Look) -> CacheReport:
+def _narrowed(connection: Connection, look: Look) -> CacheReport:
     """The report of some calls; what they are priced alike by is not told of some."""
     total, by_model, by_key = (
         tuple(
@@ -54,7 +54,7 @@ def _narrowed(connection: sqlite3.Connection, look: Look) -> CacheReport:
     return CacheReport(total[0] if total else PromptSum("", 0, 0, 0, 0, 0, 0), missed, by_model, by_key, ())
 
 
-def _over_time(connection: sqlite3.Connection, look: Look) -> dict[str, Any]:
+def _over_time(connection: Connection, look: Look) -> dict[str, Any]:
     steps = columns_of(connection, look)
     columns = [[0, 0, 0, 0] for _ in range(steps.count)]
     for cell in cache(connection, question(look, step=step_of(steps))):

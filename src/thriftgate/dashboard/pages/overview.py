@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from thriftgate.dashboard.sums import GROUPS, columns_of, columns_told, grouped,
 from thriftgate.drawing.svg import Figure
 from thriftgate.drawing.timeline import Layer, stacked
 from thriftgate.drawing.words import plain
+from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.sql_spend import By, SpendCell, savings, spend
 
 APART_MAX = 5
@@ -38,7 +38,7 @@ def _by(asked: Asked) -> By:
     return next((by for by in GROUPS if by == wanted), "model")
 
 
-def _document(connection: sqlite3.Connection, look: Look, by: By) -> Document:
+def _document(connection: Connection, look: Look, by: By) -> Document:
     steps = columns_of(connection, look)
     columns = over_time(steps, spend(connection, question(look, step=step_of(steps))))
     total = summed(spend(connection, question(look)))
@@ -83,7 +83,7 @@ def _apart(steps: Steps, cells: Sequence[SpendCell]) -> list[dict[str, Any]]:
     return found
 
 
-def _movers(connection: sqlite3.Connection, look: Look) -> list[dict[str, Any]]:
+def _movers(connection: Connection, look: Look) -> list[dict[str, Any]]:
     """Names whose spend differs most from that of the span before, of the same length."""
     before = look.before()
     if before is None:

@@ -1,8 +1,9 @@
-"""The latest calls of a ledger as a replay takes them: copied into a file of their own, then read like any log."""
+"""The latest calls of a ledger as a replay takes them: copied into a SQLite file of their own, then read like any log."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,12 @@ from thriftgate.audit.calls import Calls
 from thriftgate.audit.intake import take_in
 from thriftgate.audit.replay.asks import Asked, asked
 from thriftgate.audit.whatif import ALONE
+from thriftgate.core.errors import LedgerError
 from thriftgate.core.prices import PriceBook
+from thriftgate.ledger.connection import Connection
+from thriftgate.ledger.rows import ENTRY_COLUMNS, POSTING_COLUMNS
+from thriftgate.ledger.stores import open_store
+from thriftgate.ledger.urls import is_url
 
 NARROWED = ("team", "key", "model", "task")
 
@@ -61,23 +67,54 @@ def traffic_of(which: Which, book: PriceBook) -> Traffic:
 
 def _copied(which: Which, target: Path) -> tuple[int, int, int]:
     """Their rows in a new file: how many, the first and the last moment."""
+    with closing(sqlite3.connect(target, isolation_level=None)) as connection:
+        (_from_server if is_url(which.path) else _from_file)(which, connection)
+        row = connection.execute("select count(*), coalesce(min(opened_us), 0), coalesce(max(opened_us), 0) from entries")
+        count, first_us, last_us = row.fetchone()
+    return int(count), int(first_us), int(last_us)
+
+
+def _wanted(which: Which) -> tuple[str, dict[str, object]]:
+    """Which rows, in SQL."""
     where = ["opened_us >= :since", "opened_us < :until", "usage_source <> 'none'"]
     values: dict[str, object] = {"since": which.since_us, "until": which.until_us, "most": which.calls}
     for name in NARROWED:
         if getattr(which, name):
             where.append(f"{name} = :{name}")
             values[name] = getattr(which, name)
-    with closing(sqlite3.connect(target, isolation_level=None)) as connection:
-        connection.execute("attach database ? as books", (f"{Path(which.path).absolute().as_uri()}?mode=ro",))
-        connection.execute(
-            f"create table entries as select * from books.entries where {' and '.join(where)}"
-            " order by opened_us desc, id desc limit :most",
-            values,
-        )
-        connection.execute("create unique index by_id on entries (id)")
-        connection.execute("create table postings as select p.* from entries e join books.postings p on p.entry = e.id")
+    return f"where {' and '.join(where)} order by opened_us desc, id desc limit :most", values
+
+
+def _from_file(which: Which, connection: sqlite3.Connection) -> None:
+    wanted, values = _wanted(which)
+    connection.execute("attach database ? as books", (f"{Path(which.path).absolute().as_uri()}?mode=ro",))
+    connection.execute(f"create table entries as select * from books.entries {wanted}", values)
+    connection.execute("create unique index by_id on entries (id)")
+    connection.execute("create table postings as select p.* from entries e join books.postings p on p.entry = e.id")
+    connection.execute("create index by_entry on postings (entry)")
+    connection.execute("detach database books")
+
+
+def _from_server(which: Which, connection: sqlite3.Connection) -> None:
+    wanted, values = _wanted(which)
+    store = open_store(which.path)
+
+    def copy(books: Connection) -> None:
+        entries = books.execute(f"select {', '.join(ENTRY_COLUMNS)} from entries {wanted}", values).fetchall()
+        _put(connection, "entries", ENTRY_COLUMNS, entries)
+        chosen = f"select id from entries {wanted}"
+        postings = f"select {', '.join(POSTING_COLUMNS)} from postings where entry in ({chosen})"
+        _put(connection, "postings", POSTING_COLUMNS, books.execute(postings, values).fetchall())
         connection.execute("create index by_entry on postings (entry)")
-        row = connection.execute("select count(*), coalesce(min(opened_us), 0), coalesce(max(opened_us), 0) from entries")
-        count, first_us, last_us = row.fetchone()
-        connection.execute("detach database books")
-    return int(count), int(first_us), int(last_us)
+
+    try:
+        store.read(copy)
+    except store.errors as error:
+        raise LedgerError(f"cannot read the ledger {store.name}: {error}") from None
+    finally:
+        store.close()
+
+
+def _put(connection: sqlite3.Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    connection.execute(f"create table {table} ({', '.join(columns)})")
+    connection.executemany(f"insert into {table} values ({', '.join('?' * len(columns))})", rows)

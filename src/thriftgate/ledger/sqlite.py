@@ -1,0 +1,224 @@
+"""Books in one SQLite file: one connection that writes, one that reads.
+
+Durable means: survives the death of the process at any moment (`sync="normal"`), or also of the machine (`sync="full"`, one
+disk flush per commit). https://www.sqlite.org/pragma.html#pragma_synchronous, 2026-08.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from thriftgate.core.errors import LedgerError
+from thriftgate.ledger.connection import Presence, added
+from thriftgate.ledger.liveness import Liveness
+from thriftgate.ledger.migrate import migrations
+
+BUSY_TIMEOUT_MS = 10_000
+VALUES_PER_STATEMENT = 3_200
+"""Far under SQLite's 32,766 parameters (sqlite.org/limits.html, 2026-08)."""
+
+ADDED_PER_STATEMENT = 16
+"""More make no difference."""
+
+_T = TypeVar("_T")
+
+
+class SqliteConnection(sqlite3.Connection):
+    """See `connection.Connection`."""
+
+    parts_by_month = False
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """One statement for many rows: sqlite3 lets go of the interpreter lock once per step, and a busy event loop hands
+        it back slowly."""
+        most = max(1, VALUES_PER_STATEMENT // len(columns))
+        for at in range(0, len(rows), most):
+            some = rows[at : at + most]
+            self.execute(_insert(table, tuple(columns), len(some)), [value for row in some for value in row])
+
+    def add_to(self, table: str, keys: Sequence[str], sums: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
+        for at in range(0, len(rows), ADDED_PER_STATEMENT):
+            some = rows[at : at + ADDED_PER_STATEMENT]
+            self.execute(_adding(table, tuple(keys), tuple(sums), len(some)), [value for row in some for value in row])
+
+    def lock_named(self, what: str) -> None:
+        """A writing transaction is alone already."""
+
+    def lock_tables(self, *tables: str) -> None:
+        """The same."""
+
+    @contextmanager
+    def memory(self, kb: int) -> Iterator[None]:
+        (pages,) = self.execute("pragma cache_size").fetchone()
+        self.execute(f"pragma cache_size = -{kb}")
+        try:
+            yield
+        finally:
+            self.execute(f"pragma cache_size = {pages}")
+
+
+class SqliteStore:
+    """See `connection.Store`. `:memory:` keeps the books in memory."""
+
+    errors = (sqlite3.Error,)
+    unavailable = (sqlite3.OperationalError,)
+    readers = 1
+
+    def __init__(self, path: str, writer: SqliteConnection, reader: SqliteConnection) -> None:
+        self.path = self.name = path
+        self._writer = writer
+        self._reader = reader
+        # One connection for both, in memory: a question must not see half a batch.
+        self._shared = threading.Lock() if reader is writer else nullcontext()
+        self._lead: sqlite3.Connection | None = None
+
+    @classmethod
+    def open(cls, path: str, sync: Literal["normal", "full"] = "normal") -> SqliteStore:
+        """Open or create the file and bring its schema up to date. Raises LedgerError naming the file."""
+        opened: list[SqliteConnection] = []
+        try:
+            if path != ":memory:":
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                opened.append(connected(path))
+            opened.append(connected(path))
+            reader, writer = opened[0], opened[-1]
+            writer.execute("pragma journal_mode = wal")
+            writer.execute(f"pragma synchronous = {sync}")
+            migrate(writer)
+            reader.execute("pragma query_only = on") if reader is not writer else None
+        except (sqlite3.Error, OSError, LedgerError) as error:
+            for connection in opened:
+                connection.close()
+            raise LedgerError(f"cannot open the ledger {path}: {error}") from None
+        return cls(path, writer, reader)
+
+    def write(self, work: Callable[[SqliteConnection], _T]) -> _T:
+        with self._shared, transaction(self._writer):
+            return work(self._writer)
+
+    def read(self, question: Callable[[SqliteConnection], _T]) -> _T:
+        with self._shared:
+            self._reader.execute("begin")
+            try:
+                return question(self._reader)
+            finally:
+                self._reader.execute("rollback")
+
+    def try_lead(self) -> bool:
+        """By SQLite's own lock on a file beside it, which the operating system lets go of whatever way the process ends."""
+        if self.path == ":memory:" or self._lead is not None:
+            return True
+        lead = sqlite3.connect(f"{self.path}-serving", isolation_level=None, timeout=0, check_same_thread=False)
+        try:
+            lead.execute("begin exclusive")
+        except sqlite3.Error:
+            lead.close()
+            return False
+        self._lead = lead
+        return True
+
+    def presence(self, token: str) -> Presence:
+        return Liveness(self.path, token)
+
+    def close(self) -> None:
+        for connection in (self._lead, self._writer, self._reader):
+            if connection is not None:
+                connection.close()
+
+
+class SqliteReader:
+    """A connection of its own to a file, for one question that makes tables to answer it, beside a store and whoever writes.
+    Raises LedgerError where there is no such file."""
+
+    errors = (sqlite3.Error,)
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        try:
+            self._connection = sqlite3.connect(
+                f"{Path(path).absolute().as_uri()}?mode=rw",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=SqliteConnection,
+            )
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot read the ledger {path}: {error}") from None
+
+    def read(self, question: Callable[[SqliteConnection], _T]) -> _T:
+        self._connection.execute("begin")
+        try:
+            return question(self._connection)
+        finally:
+            self._connection.execute("rollback")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing."""
+    connection.execute("begin immediate")
+    try:
+        yield
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        raise
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the schema up to date; its version stands in SQLite's own `user_version`. Raises LedgerError when the file was
+    written by a newer thriftgate."""
+    steps = migrations()
+    current, newest = _version(connection), steps[-1][0]
+    if current > newest:
+        raise LedgerError(f"the ledger has schema version {current}, this thriftgate knows {newest}; update thriftgate")
+    for version, sql in steps:
+        if version > current:
+            _step(connection, version, sql)
+
+
+def _step(connection: sqlite3.Connection, version: int, sql: str) -> None:
+    try:
+        connection.executescript(f"begin immediate;\n{sql}\npragma user_version = {version};\ncommit;")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        if _version(connection) < version:  # otherwise another process was quicker
+            raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    found: int = connection.execute("pragma user_version").fetchone()[0]
+    return found
+
+
+def connected(name: str) -> SqliteConnection:
+    """A connection of its own to that file. Raises sqlite3.Error."""
+    connection = sqlite3.connect(
+        name, isolation_level=None, check_same_thread=False, cached_statements=256, factory=SqliteConnection
+    )
+    connection.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_MS}")
+    return connection
+
+
+@lru_cache(maxsize=512)
+def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
+    one = f"({', '.join('?' * len(columns))})"
+    return f"insert into {table} ({', '.join(columns)}) values {', '.join([one] * rows)}"  # noqa: S608  names of our own
+
+
+@lru_cache(maxsize=128)
+def _adding(table: str, keys: tuple[str, ...], sums: tuple[str, ...], rows: int) -> str:
+    one = f"({', '.join('?' * (len(keys) + len(sums)))})"
+    into = f"insert into {table} ({', '.join((*keys, *sums))}) values {', '.join([one] * rows)}"  # noqa: S608  names of our own
+    return f"{into} {added(table, keys, sums)}"
