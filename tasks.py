@@ -12,7 +12,7 @@
     python3 tasks.py recipes [ARGS]   docs/guides/recipes.md with the real clients, installed into .cache (1.3 GB)
     python3 tasks.py engines [ARGS]   audits on Ray, installed into .cache (0.4 GB)
     python3 tasks.py deploy [ARGS]    deploy/ with hadolint, helm and the schemas, installed into .cache (120 MB), and built
-    python3 tasks.py lock [recipes]   resolve the dependencies anew into requirements.lock and the image's, or those clients and engines
+    python3 tasks.py lock [recipes]   resolve the dependencies anew: requirements.lock, the image's, or of clients and engines
     python3 tasks.py build [ARGS]     wheel and sdist into dist/, built twice and compared (--install: and installed by hash)
     python3 tasks.py sbom [FILE]      the bill of materials of the locked packages, as CycloneDX
     python3 tasks.py audit-deps       whether holes are known in a locked package; asks the advisory service
