@@ -8,11 +8,12 @@
     python3 tasks.py kill [ARGS]      kill -9 in the middle of calls, fifty times, and count the books
     python3 tasks.py kill-batch       kill -9 of the batch runner, thirty times over 100,000 jobs, and count the books
     python3 tasks.py fuzz [ARGS]      random input to parsers, importers and splicer, guided by coverage (--seconds N each)
+    python3 tasks.py soak             a minute of mixed traffic: memory, descriptors, the books against the bill
     python3 tasks.py bench NAME       one benchmark, such as: gateway
     python3 tasks.py recipes [ARGS]   docs/guides/recipes.md with the real clients, installed into .cache (1.3 GB)
     python3 tasks.py engines [ARGS]   audits on Ray, installed into .cache (0.4 GB)
     python3 tasks.py deploy [ARGS]    deploy/ with hadolint, helm and the schemas, installed into .cache (120 MB), and built
-    python3 tasks.py lock [recipes]   resolve the dependencies anew: requirements.lock, the image's, or of clients and engines
+    python3 tasks.py lock [recipes]   resolve dependencies anew into requirements.lock and the image's, or those clients
     python3 tasks.py build [ARGS]     wheel and sdist into dist/, built twice and compared (--install: and installed by hash)
     python3 tasks.py sbom [FILE]      the bill of materials of the locked packages, as CycloneDX
     python3 tasks.py audit-deps       whether holes are known in a locked package; asks the advisory service
@@ -70,6 +71,7 @@ STEPS: dict[str, tuple[Command, ...]] = {
     "build": (("-m", "supply", "build"),),
     "sbom": (("-m", "supply", "sbom"),),
     "audit-deps": (("-m", "supply", "audit-deps"),),
+    "soak": (("-m", "benchmarks.soak", "--short"),),
 }
 """What each task runs, as arguments of Python. The last step takes what else stood on the command line."""
 

@@ -3,8 +3,8 @@
     python -m benchmarks.audit.bounded [--calls N ...] [--replayed N ...] [--limit-mb MB] [--work DIR]
 
 The limit is on the proportional set size (PSS) of all processes together, in which a page that several share counts once;
-it is measured. The kernel keeps another one, `RLIMIT_DATA` of each process, twice as high: that counts what is reserved, too,
-used or not. An audit that needs more fails.
+it is measured. The kernel keeps another one, `RLIMIT_DATA` of each process, twice as high: that counts what is reserved,
+too, used or not. An audit that needs more fails.
 """
 
 from __future__ import annotations

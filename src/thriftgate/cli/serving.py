@@ -14,6 +14,10 @@ import uvicorn
 from thriftgate.core.errors import ConfigError
 from thriftgate.gateway.entrance import Entrance
 
+# New objects before the collector looks at them, and how many such looks before one at those that outlived the first: chosen
+# by what it costs a call and for how long calls stand still (benchmarks/README.md, "The garbage collector").
+COLLECTED = (20_000, 5, 100)
+
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening address. Raises ConfigError where it is taken or not ours."""
@@ -84,7 +88,7 @@ class _Server(uvicorn.Server):
             # What lives now lives for ever: keep it out of the collector's way.
             gc.collect()
             gc.freeze()
-            gc.set_threshold(20_000, 20, 20)
+            gc.set_threshold(*COLLECTED)
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

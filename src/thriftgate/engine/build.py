@@ -25,6 +25,7 @@ from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
 from thriftgate.engine.reuse_table import add_reuse
 from thriftgate.engine.routing_table import routing_table
+from thriftgate.engine.shared_table import add_shared
 from thriftgate.engine.shorter_tables import check_summarisers, guard_limits, history_policy, output_table, recipe_of
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.targets import Pool, Target, keyed
@@ -121,7 +122,7 @@ async def build_engine(
         ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)
     await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
     await engine.recover()
-    return engine
+    return await add_shared(engine, settings)
 
 
 def open_books(settings: Settings) -> SqlLedger:

@@ -48,6 +48,7 @@ from thriftgate.engine.runs import KEPT_S, Runs
 from thriftgate.engine.runs import MEMORY as RUNS
 from thriftgate.engine.sending import Sender, Tries
 from thriftgate.engine.shaping import NOTHING_ASKED, OutputTable, Shaper
+from thriftgate.engine.sharing import Sharing
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.sweeping import Sweeper
 from thriftgate.engine.talks import Talks
@@ -109,6 +110,7 @@ class Engine:
         self.ledger, self.knowledge = ledger, knowledge
         self.policy, self.limits, self.clock = policy, limits, clock
         self.tasks, self.reusing = Tasks(), Reusing()
+        self.sharing: Sharing | None = None
         self.sweeper = Sweeper(ledger, liveness, self._books, clock=clock, tasks=self.tasks)
         self.budgeting = Budgeting(budgets, clock, self.tasks)
         self.limiting = Limiting(callers, clock, self.tasks)
@@ -327,6 +329,8 @@ class Engine:
             await self._keeper.keep()
         await self.transport.close()
         await self.reusing.close()
+        if self.sharing is not None:
+            await self.sharing.close()
         await self.ledger.close()
         if self._liveness is not None:
             self._liveness.close()

@@ -61,7 +61,8 @@ class Kept:
 
     def __init__(self, call: Call, prepared: Prepared, entry: Entry, ttl: Ttl, answer: Answer | None) -> None:
         tokens = entry.usage.total
-        self.call = replace(call, body=prepared.plan.body, parent=entry.id)
+        # Nothing of the connection that it came by: that is over, and its buffers would be held as long as this.
+        self.call = replace(call, body=prepared.plan.body, parent=entry.id, left=None, admission=None)
         self.key = prepared.key
         self.terms: Terms = prepared.plan.terms
         self.curve = prepared.snapshot.state.outlook.prospects[-1].curve

@@ -66,6 +66,7 @@ class Gateway:
         self._kept = open_kept(settings)
         self._health = Health()
         self.draining = Draining()
+        self._rooms: Rooms | None = None  # as they stay, once the gateway has started
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -134,6 +135,8 @@ class Gateway:
     @property
     def rooms(self) -> Rooms:
         """What handlers are handed, once the gateway has started. Raises LedgerError before."""
+        if self._rooms is not None:
+            return self._rooms
         engine = self.engine
         if self._clients is None:
             self._clients = open_clients(engine, self.settings)
@@ -176,6 +179,7 @@ class Gateway:
                 self._proof = await open_proof(self._engine, self.settings, self._queue)
                 await self.rooms.clients.start()
                 self._alerts = await open_alerts(self._engine, self.settings)
+            self._rooms = self.rooms
         except ThriftgateError as error:
             self.failure = error
             if self._engine is not None:

@@ -16,6 +16,7 @@ from thriftgate.core.errors import ConfigError
 from thriftgate.core.health.faults import KINDS
 from thriftgate.engine.engine import Engine
 from thriftgate.engine.governing import GovernorView
+from thriftgate.engine.sharing import SharingView
 from thriftgate.engine.tracing import TRACE
 from thriftgate.gateway.tracing import Tracing
 from thriftgate.ledger.entries import Entry
@@ -104,7 +105,10 @@ def standings_of(engine: Engine, queue: Queue | None, proof: Proof | None) -> St
     def targets() -> Mapping[str, int]:
         return dict.fromkeys(KINDS, 0) | Counter(one.kind for one in engine.upstreams.left_alone())
 
-    return Standings(queue=waiting, quality=audited, budgets=budgets, governor=governor, targets=targets)
+    def sharing() -> SharingView | None:
+        return engine.sharing.view() if engine.sharing is not None else None
+
+    return Standings(queue=waiting, quality=audited, budgets=budgets, governor=governor, targets=targets, sharing=sharing)
 
 
 def _budget(one: Standing) -> BudgetStanding:

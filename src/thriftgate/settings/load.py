@@ -29,6 +29,7 @@ from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, Rout
 from thriftgate.settings.governing import GovernorSettings
 from thriftgate.settings.limiting import LimitsSettings, caller_limits
 from thriftgate.settings.openai import OpenaiSettings
+from thriftgate.settings.redis import RedisSettings
 from thriftgate.settings.reuse import ReuseSettings
 from thriftgate.settings.serving import (
     BatchSettings,
@@ -78,6 +79,7 @@ class Settings(Table):
     proof: ProofSettings = ProofSettings()
     reuse: ReuseSettings = ReuseSettings()
     limits: LimitsSettings = LimitsSettings()
+    redis: RedisSettings = RedisSettings()
     alerts: AlertSettings = AlertSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="own models, contract discounts, extra rows")
