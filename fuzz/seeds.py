@@ -270,26 +270,9 @@ def goldens(importer: str) -> Iterable[bytes]:
 
 def request_targets() -> Iterable[bytes]:
     """Targets of request lines, good and bad ones."""
-    yield from (
-        b"/v1/messages?beta=true",
-        b"/v1/models/claude%20x",
-        b"/a/../b",
-        b"/a//b",
-        b"/%2e%2e/b",
-        b"/a/..;/b",
-        b"/a%2Fb",
-    )
-    yield from (
-        b"/",
-        b"/a/",
-        b"http://host.invalid/a",
-        b"*",
-        b"/%c3%a9/%E2%98%95",
-        b"/a%252e",
-        b"/a\\b",
-        b"/a;b=c/d",
-        b"/a#b",
-    )
+    yield from (b"/v1/messages?beta=true", b"/v1/models/claude%20x", b"/", b"/a/", b"/%c3%a9/%E2%98%95", b"/a;b=c/d")
+    yield from (b"/a/../b", b"/a//b", b"/%2e%2e/b", b"/a/..;/b", b"/a%2Fb", b"/a%252e", b"/a\\b", b"/a#b", b"*", b"")
+    yield b"http://host.invalid/a"
 
 
 def request_heads() -> Iterable[bytes]:
