@@ -10,10 +10,11 @@ from fuzz.openai import OPENAI
 from fuzz.openai_out import OPENAI_OUT
 from fuzz.part import Part
 from fuzz.prompts import PROMPTS
+from fuzz.request_heads import REQUEST_HEADS
 from fuzz.splicer import SPLICER
 
 FUZZERS: dict[str, tuple[Part, ...]] = {
-    "wire": (*MESSAGES, *OPENAI, *OPENAI_OUT, *EVENT_STREAMS, *BATCHES),
+    "wire": (*MESSAGES, *OPENAI, *OPENAI_OUT, *EVENT_STREAMS, *BATCHES, *REQUEST_HEADS),
     "importers": IMPORTER_PARTS,
     "splicer": SPLICER,
     "prompts": PROMPTS,

@@ -10,7 +10,10 @@ from random import Random
 
 import atheris
 
-INSTRUMENTED = ["thriftgate.core", "thriftgate.wire", "thriftgate.audit", "thriftgate.providers.chat_incoming"]
+INSTRUMENTED = [
+    *("thriftgate.core", "thriftgate.wire", "thriftgate.audit"),
+    *("thriftgate.providers.chat_incoming", "thriftgate.gateway.request_heads"),
+]
 _OWN_MUTATION = 0.6  # of the inputs; the rest is changed as libFuzzer does it
 
 

@@ -266,3 +266,18 @@ def goldens(importer: str) -> Iterable[bytes]:
     for file in sorted((LOGS / importer).rglob("*")):
         if file.is_file() and file.name != _EXPECTED:
             yield file.read_bytes()
+
+
+def request_targets() -> Iterable[bytes]:
+    """Targets of request lines, good and bad ones."""
+    yield from (b"/v1/messages?beta=true", b"/v1/models/claude%20x", b"/", b"/a/", b"/%c3%a9/%E2%98%95", b"/a;b=c/d")
+    yield from (b"/a/../b", b"/a//b", b"/%2e%2e/b", b"/a/..;/b", b"/a%2Fb", b"/a%252e", b"/a\\b", b"/a#b", b"*", b"")
+    yield b"http://host.invalid/a"
+
+
+def request_heads() -> Iterable[bytes]:
+    """A target, then a header a line, as `request_heads.check_head` takes them."""
+    head = b"/v1/messages\nHost:gate.invalid:8484\nx-api-key:tg-x\ncontent-type:application/json"
+    yield from (head, head + b"\ncontent-length:12", head + b"\ntransfer-encoding:chunked")
+    yield head + b"\ncontent-length:12\ntransfer-encoding:chunked"
+    yield head + b"\ncontent_length:12\nx-api-key:tg-y\nhost:[::1]:1"

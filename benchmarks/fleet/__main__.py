@@ -58,7 +58,7 @@ amount = "1000000000"
 per = "minute"
 [[limits.rules]]
 name = "at once"
-metric = "concurrent"
+metric = "concurrency"
 amount = "10000"
 """
 

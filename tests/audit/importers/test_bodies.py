@@ -97,3 +97,8 @@ def test_no_list_of_messages_is_no_request(value: bytes) -> None:
 def test_messages_stored_as_text_are_read() -> None:
     text = msgspec.json.encode([HI]).decode()
     assert body_of_chat(raw(text), "m", 1) == body_of_chat(raw([HI]), "m", 1) != b""
+
+
+@pytest.mark.parametrize("limit", [2**64, 2**40 + 1, -5])
+def test_a_limit_that_is_no_count_is_none(limit: int) -> None:
+    assert body_in(raw({"model": "m", "messages": [HI], "max_tokens": limit}), "m", chat=True).max_tokens == 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import pytest
+
 from thriftgate.audit.importers.prefix_traces import BEGAN_S, Even, PrefixTraces
 from thriftgate.audit.records import Issue, Record
 from thriftgate.audit.sources import Source
@@ -78,3 +80,15 @@ def test_draws_are_even_and_always_the_same() -> None:
     assert {int(number * 20) for number in numbers} == set(range(20))
     assert Even().sample([1, 2, 3], 2) == [1, 2]
     assert {Even().randrange(1) for _ in range(5)} == {0}
+
+
+@pytest.mark.parametrize("wrong", [b'"input_length":-2100', b'"output_length":-1', b'"timestamp":900000000000000000'])
+def test_figures_that_cannot_be_are_an_issue_and_the_rest_is_read(wrong: bytes, tmp_path: Path) -> None:
+    name = wrong.partition(b":")[0]
+    line = {b'"timestamp"': b"9000", b'"input_length"': b"2100", b'"output_length"': b"30"}
+    whole = b",".join(key + b":" + value for key, value in line.items()) + b',"hash_ids":[1,2,3,4]'
+    path = tmp_path / "chat.jsonl"
+    path.write_bytes(b"{" + whole + b"}\n{" + whole.replace(name + b":" + line[name], wrong) + b"}\n")
+    told = list(TRACES.read(Source(path)))
+    assert [one.reason for one in told if isinstance(one, Issue)] == ["malformed"]
+    assert len([one for one in told if isinstance(one, Record)]) == 1

@@ -50,3 +50,17 @@ def test_garbage_behind_the_end_of_a_stream_is_not_looked_at() -> None:
     parts = OpenaiChat().teller(0)
     assert parts is not None
     assert whole.feed(plain + b"data: \xff\n\n") == parts.feed(plain) + parts.feed(b"data: \xff\n\n")
+
+
+def test_input_that_is_no_json_is_an_error() -> None:
+    """Of a block that is told again as it was, such as a search."""
+    teller = OpenaiChat().teller(0)
+    assert teller is not None
+    told = teller.feed(
+        streams.event("message_start", message={"id": "msg_1", "model": "m"})
+        + streams.event("content_block_start", index=0, content_block={"type": "server_tool_use", "id": "s", "input": {}})
+        + streams.event("content_block_delta", index=0, delta={"type": "input_json_delta", "partial_json": "}{"})
+        + streams.event("message_stop")
+    )
+    assert b'"error"' in told
+    assert b"[DONE]" not in told

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from thriftgate.audit.importers.rows import embedded, unquoted
+from thriftgate.audit.records import COUNT_MAX
 
 _OPENAI_BLOCKS = ("image_url", "input_audio", "file")
 _CUT = b"litellm_truncated"  # what LiteLLM writes in place of the middle of a long text
@@ -71,7 +72,9 @@ def body_in(value: Raw, model: str, *, chat: bool = False) -> Body:
 
 def _body_of(data: bytes, model: str, *, chat: bool) -> Body:
     found, data = _parsed(data)
-    limit, streamed = max(0, found.max_tokens or 0), bool(found.stream)
+    limit, streamed = found.max_tokens or 0, bool(found.stream)
+    if not 0 <= limit <= COUNT_MAX:
+        limit = 0
     plain = all(turn.role in ("user", "assistant") and not _in_openai_form(turn) for turn in found.messages)
     bare = bytes(found.functions) == b"null" and not any(bytes(tool.function) for tool in found.tools or ())
     if plain and bare and found.max_tokens and found.messages:

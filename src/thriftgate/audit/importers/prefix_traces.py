@@ -14,13 +14,14 @@ from typing import TypeVar
 
 import msgspec
 
-from thriftgate.audit.records import MALFORMED, Depth, Issue, PromptBlock, Record
+from thriftgate.audit.records import COUNT_MAX, MALFORMED, Depth, Issue, PromptBlock, Record
 from thriftgate.audit.sources import Head, Source
 from thriftgate.audit.traces.loaders import load
 from thriftgate.audit.traces.trace import Ask
 
 BEGAN_S = 1_777_852_800  # 2026-05-04, a Monday: the recordings tell times since their beginning only
 ABSOLUTE_S = 1_000_000_000  # a later time is one of the calendar
+LATEST_S = 100_000_000_000  # some thousand years from now
 GOLDEN = 0.618_033_988_749_895
 
 _T = TypeVar("_T")
@@ -58,7 +59,16 @@ class PrefixTraces:
             return
         own = sha256(source.name.encode(errors="replace")).digest()[:8]  # nodes are numbered from 1 in each file
         for number, ask in enumerate(trace.asks):
-            yield _record(source, source.head.name, number, ask, own)
+            if _can_be(ask):
+                yield _record(source, source.head.name, number, ask, own)
+            else:
+                yield Issue(MALFORMED, source.where(number + 1), "a length that is no count of tokens, or no time")
+
+
+def _can_be(ask: Ask) -> bool:
+    """Whether its figures are such of a call."""
+    counts = (ask.tokens, ask.output_tokens, *ask.cumulative)
+    return all(0 <= one <= COUNT_MAX for one in counts) and max(abs(ask.at_s), abs(ask.begins_s)) < LATEST_S
 
 
 class Even:

@@ -72,12 +72,13 @@ class _Block:
         self.lists: dict[str, list[Raw]] = {}
 
     def whole(self, index: int) -> dict[str, Any]:
-        """The block as an answer would have shown it, numbered as a stream must."""
+        """The block as an answer would have shown it, numbered as a stream must. Raises msgspec's errors where its input is
+        no JSON."""
         made: dict[str, Any] = {"index": index, **self.fields}
         for name, pieces in self.added.items():
             begun = _text(self.fields[name]) if name in self.fields and name != "input" else ""
             text = begun + "".join(pieces)
-            made[name] = Raw(text.encode() or b"{}") if name == "input" else text
+            made[name] = msgspec.json.decode(text or "{}", type=Raw) if name == "input" else text
         return made | self.lists
 
 
