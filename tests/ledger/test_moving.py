@@ -189,5 +189,5 @@ def test_different_tables_are_told() -> None:
     ours, theirs = Table("t", ("a",), ("a",), ()), Table("t", ("a", "b"), ("a",), ())
     assert alike([ours], [ours]) == [ours]
     for source, target in (([ours], [theirs]), ([ours], []), ([], [theirs])):
-        with pytest.raises(LedgerError, match="the table t is .* of different versions"):
+        with pytest.raises(LedgerError, match=r"the table t is .* of different versions"):
             alike(source, target)

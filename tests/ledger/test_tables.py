@@ -49,7 +49,15 @@ def test_slices_are_all_rows_in_order_once(at_once: int) -> None:
         with closing(open_store(place)) as store:
 
             def write(connection: Connection) -> None:
-                rows = [("b", 10, 1), ("b", 9, 2), ("a", 1, 3), ("Ä", 1, 4), ("", 7, 5), ("\U0001f600", 1, 6), ("\uffee", 1, 7)]
+                rows = [
+                    ("b", 10, 1),
+                    ("b", 9, 2),
+                    ("a", 1, 3),
+                    ("Ä", 1, 4),
+                    ("", 7, 5),
+                    ("\U0001f600", 1, 6),
+                    ("\uffee", 1, 7),
+                ]
                 connection.execute("create table t (k text not null, n integer not null, v real, primary key (k, n))")
                 connection.executemany("insert into t values (?, ?, ?)", rows)
 

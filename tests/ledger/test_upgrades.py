@@ -1,5 +1,5 @@
-"""Books of every version there was: the present code opens them, finds what is in them, and goes on. And steps from the first
-version of a fleet on only add, so that processes of the version before go on beside those of the next."""
+"""Books of every version there was: the present code opens them, finds what is in them, and goes on. And steps from
+the first version of a fleet on only add, so that processes of the version before go on beside those of the next."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_what_adds_is_not_complained_of() -> None:
 @pytest.mark.parametrize("version", range(FLEET - 1, NEWEST))
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 async def test_the_version_before_writes_beside_the_next_one(kind: str, version: int, tmp_path: Path) -> None:
-    """Rows with the columns that it knows, into the books of the newest version while a process of that one has them open."""
+    """Rows with the columns that it knows, into books of the newest version that another process has open."""
     place = place_of(kind, tmp_path)
     ledger = SqlLedger.open(place)
     store = open_store(place)

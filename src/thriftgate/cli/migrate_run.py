@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -21,6 +22,17 @@ from thriftgate.ledger.sameness import Compared, Sums, compare_books
 from thriftgate.ledger.stores import open_store
 from thriftgate.ledger.urls import IN_MEMORY, is_url, without_password
 
+_T = TypeVar("_T")
+
+
+class _Done(NamedTuple):
+    """What was found, in order, and how long it took."""
+
+    copied: list[Copied]
+    compared: list[Compared]
+    sums: list[Sums]
+    seconds: dict[str, float]
+
 
 def migrated(source: str, target: str, *, copy: bool, at_once: int) -> dict[str, Any]:
     """As `--json` prints it. Raises ConfigError, and LedgerError where either ledger is in use or cannot be used."""
@@ -31,30 +43,35 @@ def migrated(source: str, target: str, *, copy: bool, at_once: int) -> dict[str,
     check_is_ledger(source)
     if not copy:
         check_is_ledger(target)
-    copied: list[Copied] = []
-    compared: list[Compared] = []
-    sums: list[Sums] = []
-    seconds = {"copied": 0.0, "compared": 0.0, "checked": 0.0}
+    done = _Done([], [], [], {"copied": 0.0, "compared": 0.0, "checked": 0.0})
     with ExitStack() as stack:
         stores = [_opened(stack, path) for path in (source, target)]
         try:
-            began = perf_counter()
             if copy:
-                for store in stores:
-                    claim_idle(store)
-                copy_books(*stores, at_once=at_once, told=copied.append)
-                seconds["copied"] = perf_counter() - began
-            began = perf_counter()
-            sums += compare_books(*stores, at_once=at_once, told=compared.append)
-            seconds["compared"] = perf_counter() - began
-            sealed = any(one.table == "sealed" and one.rows for one in compared)
+                _timed(done, "copied", lambda: _copy(done, stores, at_once))
+            _timed(done, "compared", lambda: _compare(done, stores, at_once))
         except (*stores[0].errors, *stores[1].errors) as error:
             names = f"{stores[0].name} to {stores[1].name}"
             raise LedgerError(f"the ledger cannot be copied from {names}: {_said(error)}; run it again to go on") from None
-        began = perf_counter()
-        books = checked(target, rebuild=False)
-        seconds["checked"] = perf_counter() - began
-    return _document(source, target, copied, compared, sums, books, seconds, sealed=sealed)
+        books = _timed(done, "checked", lambda: checked(target, rebuild=False))
+    return _document(source, target, done, books)
+
+
+def _copy(done: _Done, stores: list[Store], at_once: int) -> None:
+    for store in stores:
+        claim_idle(store)
+    copy_books(*stores, at_once=at_once, told=done.copied.append)
+
+
+def _compare(done: _Done, stores: list[Store], at_once: int) -> None:
+    done.sums.extend(compare_books(*stores, at_once=at_once, told=done.compared.append))
+
+
+def _timed(done: _Done, what: str, work: Callable[[], _T]) -> _T:
+    began = perf_counter()
+    result = work()
+    done.seconds[what] = round(perf_counter() - began, 3)
+    return result
 
 
 def _opened(stack: ExitStack, path: str) -> Store:
@@ -74,20 +91,11 @@ def _said(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _document(
-    source: str,
-    target: str,
-    copied: list[Copied],
-    compared: list[Compared],
-    sums: list[Sums],
-    books: dict[str, Any],
-    seconds: dict[str, float],
-    *,
-    sealed: bool,
-) -> dict[str, Any]:
-    done = {one.table: one for one in copied}
-    first = next((one.first for one in compared if one.first is not None), None)
-    same = all(one.same for one in compared) and all(one.same for one in sums)
+def _document(source: str, target: str, done: _Done, books: dict[str, Any]) -> dict[str, Any]:
+    copied = {one.table: one for one in done.copied}
+    first = next((one.first for one in done.compared if one.first is not None), None)
+    same = all(one.same for one in done.compared) and all(one.same for one in done.sums)
+    sealed = any(one.table == "sealed" and one.rows for one in done.compared)
     return {
         "ok": same and books["ok"],
         "same": same,
@@ -101,16 +109,16 @@ def _document(
                 "target_rows": one.target_rows,
                 "sha256": one.digest,
                 "target_sha256": one.target_digest,
-                "written": done[one.table].written if one.table in done else 0,
-                "already": done[one.table].already if one.table in done else 0,
+                "written": copied[one.table].written if one.table in copied else 0,
+                "already": copied[one.table].already if one.table in copied else 0,
             }
-            for one in compared
+            for one in done.compared
         ],
         "first_difference": msgspec.to_builtins(first),
-        "postings": [msgspec.to_builtins(one) for one in sums],
+        "postings": [msgspec.to_builtins(one) for one in done.sums],
         "check": {name: books[name] for name in ("ok", "unbalanced", "cells", "differing")},
         "master_key": _master_key(source, target) if sealed else None,
-        "seconds": {name: round(took, 3) for name, took in seconds.items()},
+        "seconds": done.seconds,
     }
 
 

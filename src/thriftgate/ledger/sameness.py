@@ -69,8 +69,8 @@ class Sums(Struct, frozen=True):
 
 
 def compare_books(source: Store, target: Store, *, at_once: int, told: Callable[[Compared], None]) -> list[Sums]:
-    """Read both, so many rows at once, each in one state; `told` of each table. What each account adds up to. Raises LedgerError
-    where they do not have the same tables, and the databases' errors."""
+    """Read both, so many rows at once, each in one state; `told` of each table. What each account adds up to. Raises
+    LedgerError where they do not have the same tables, and the databases' errors."""
 
     def compare(one: Connection, other: Connection) -> list[Sums]:
         theirs = {table.name: table for table in tables_of(other)}
