@@ -18,12 +18,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from tests.servers import postgres_server
 
 from benchmarks.cache.goals import Goal
 from benchmarks.cache.report import align, conclude, goals_table, machine
 from benchmarks.ledger.books import write_month
 from benchmarks.options import positive
-from tests.servers import postgres_server
 from thriftgate.ledger.sql_rollups_made import make_wanted
 from thriftgate.ledger.stores import open_store
 
@@ -107,7 +107,9 @@ def _goals(runs: Sequence[Ran], calls: int) -> list[Goal]:
     return [
         Goal("runs after which anything differs", 0, at_most=True, must=True, value=float(differing)),
         Goal("calls that did not arrive", 0, at_most=True, must=True, value=float(sum(calls - one.entries for one in runs))),
-        Goal("calls written twice", 0, at_most=True, must=True, value=float(max(0, again.written - (there.rows - 5 * calls)))),
+        Goal(
+            "calls written twice", 0, at_most=True, must=True, value=float(max(0, again.written - (there.rows - 5 * calls)))
+        ),
         Goal("rows written in a second to PostgreSQL", 20_000, at_most=False, must=False, value=there.rows / there.copied_s),
         Goal("peak memory, MB", 600, at_most=True, must=False, value=max(one.peak_mb for one in runs)),
     ]

@@ -35,7 +35,7 @@ def test_what_differs_is_told_and_ends_with_one(run: Run, books: Books, tmp_path
     assert "first difference: " in found.out
     refused = run("migrate", books.path, other)
     assert refused.code == 1
-    assert "has other books: teams " in refused.err
+    assert "has other books: orgs " in refused.err
 
 
 @pytest.mark.parametrize(
