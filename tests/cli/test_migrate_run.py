@@ -82,6 +82,6 @@ def test_what_the_database_says_is_told_without_what_stood_in_the_row(tmp_path: 
     made_at(path, NEWEST)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("update users set created_us = 'not a number' where id = 'users-1'")
-    with pytest.raises(LedgerError, match="the ledger cannot be copied from .* run it again to go on") as caught:
+    with pytest.raises(LedgerError, match=r"the ledger cannot be copied from .* run it again to go on") as caught:
         migrated(path, server, copy=True, at_once=100)
     assert "email-1" not in str(caught.value)

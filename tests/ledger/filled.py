@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -145,7 +145,7 @@ def tables_at(version: int) -> list[Table]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         for _, script in migrations()[:version]:
             connection.executescript(script)
-        return tables_of(_Bare(connection))
+        return tables_of(cast("Connection", _Bare(connection)))
 
 
 class _Bare:

@@ -1,4 +1,4 @@
-"""Books copied from one database into another: all of them, once, on from where it was interrupted, and never over others."""
+"""Books copied into another database: all of them, once, on from where it was interrupted, and never over others."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.ledger.filled import NEWEST, ROWS, call_id, entry_at, fill, made_at
 from tests.postgres_books import fresh_books
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger.connection import Connection, Store
+from thriftgate.ledger.heartbeats import BEAT_S
 from thriftgate.ledger.moving import Copied, alike, claim_idle, copy_books
 from thriftgate.ledger.partitions import months_before
 from thriftgate.ledger.sameness import Compared, compare_books
@@ -22,7 +23,7 @@ from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.stores import open_store
 from thriftgate.ledger.tables import Table, tables_of
 
-WAYS = ["file to server", "server to file", "file to file"]
+WAYS = ["file to server", "server to file"]
 
 
 class Two(NamedTuple):
@@ -107,7 +108,7 @@ def test_what_is_there_already_is_left_alone_and_what_has_changed_follows(two: T
     assert copied(two)["entries"] == Copied("entries", 0, 2 * ROWS)
 
 
-@pytest.mark.parametrize("after", [0, 1, 3, 5])
+@pytest.mark.parametrize("after", [1, 5])
 def test_an_interrupted_copy_goes_on(two: Two, after: int) -> None:
     real, done = two.target.write, 0
 
@@ -137,6 +138,7 @@ def test_an_interrupted_copy_goes_on(two: Two, after: int) -> None:
         (f"update entries set id = '{call_id(7)}' where id = '{call_id(1)}'", f"entries {call_id(7)} is not in the source"),
     ],
 )
+@pytest.mark.parametrize("two", WAYS[:1], indirect=True)
 def test_other_books_are_not_written_to(two: Two, change: str, message: str) -> None:
     copied(two)
     two.target.write(lambda connection: connection.execute(change))
@@ -171,7 +173,7 @@ def test_a_worker_without_the_lead_counts_too(place: str) -> None:
         presence = worker.presence("0badcafe")
         try:
             with closing(open_store(place)) as store, pytest.raises(LedgerError, match="is in use: stop the gateway"):
-                claim_idle(store)
+                claim_idle(store, watched_s=BEAT_S + 1)
         finally:
             presence.close()
         with closing(open_store(place)) as store:

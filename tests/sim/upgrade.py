@@ -17,11 +17,13 @@ import random
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import aiohttp
@@ -56,9 +58,9 @@ class Outcome:
     def line(self) -> str:
         """For people and for outside checks."""
         return (
-            f"schema {self.schema[0]} to {self.schema[1]}: {self.answered} calls answered, {self.after} of them by the new process; "
-            f"{self.refused} connections refused and {self.cut} ended before an answer, all made again; longest time without an "
-            f"answer {self.gap_s:.2f} s; failed {len(self.failed)} {self.failed[:3]}, wrong {self.wrong[:3]}"
+            f"schema {self.schema[0]} to {self.schema[1]}: {self.answered} calls answered, {self.after} of them by the new "
+            f"process; {self.refused} connections refused and {self.cut} ended before an answer, all made again; longest "
+            f"time without an answer {self.gap_s:.2f} s; failed {len(self.failed)} {self.failed[:3]}, wrong {self.wrong[:3]}"
         )
 
 
@@ -104,9 +106,8 @@ class Load:
         connector = aiohttp.TCPConnector(force_close=True)  # a connection that stands idle ends with its process
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as session:
             await asyncio.gather(*(self._one(session) for _ in range(CLIENTS)))
-        ends = [*self.answered_at]
-        self._outcome.gap_s = max((b - a for a, b in zip(ends, ends[1:], strict=False)), default=0.0)
-        self._outcome.answered = len(ends)
+        self._outcome.gap_s = max((b - a for a, b in pairwise(self.answered_at)), default=0.0)
+        self._outcome.answered = len(self.answered_at)
         return self._outcome
 
     async def _one(self, session: aiohttp.ClientSession) -> None:
@@ -171,8 +172,6 @@ async def run(seconds: float, seed: int, folder: Path, *, old: str = "") -> Outc
 
 
 async def _schema(path: Path) -> int:
-    import sqlite3
-
     with sqlite3.connect(path) as connection:
         (version,) = connection.execute("pragma user_version").fetchone()
     connection.close()

@@ -87,6 +87,7 @@ def _compared(table: Table, source: Iterator[list[Row]], target: Iterator[list[R
     first: Differs | None = None
     left: list[Row] = []  # what the first difference is looked for in: from the first slices that are not the same
     right: list[Row] = []
+    both: tuple[list[Row], list[Row]]
     for both in zip_longest(source, target, fillvalue=[]):
         forms = [b"".join(map(msgspec.msgpack.encode, rows)) for rows in both]
         for at, form in enumerate(forms):
