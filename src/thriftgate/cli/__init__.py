@@ -43,6 +43,7 @@ VERBS: tuple[tuple[str, str], ...] = (
     ("warm", "Write prefixes into the provider's cache before they are needed."),
     ("alerts", "What people are told of: list, acknowledge, silence, test."),
     ("ledger", "The books themselves: are they right?"),
+    ("migrate", "Copy a ledger into another database, and compare row for row."),
     ("doctor", "Check the installation, the settings and the ledger."),
 )
 

@@ -45,9 +45,17 @@ def make_partitions(connection: Connection, now_us: int) -> None:
     weeks, by one process."""
     if not connection.parts_by_month:
         return
-    months = [_month_of(now_us, later) for later in range(MONTHS_AHEAD + 1)]
-    missing = _missing(connection, months)
-    if not missing:
+    _make_missing(connection, [month_of(now_us, later) for later in range(MONTHS_AHEAD + 1)])
+
+
+def make_month(connection: Connection, at_us: int) -> None:
+    """Those of the month with that moment, which may be long past."""
+    if connection.parts_by_month:
+        _make_missing(connection, [month_of(at_us)])
+
+
+def _make_missing(connection: Connection, months: Sequence[Month]) -> None:
+    if not _missing(connection, months):
         return
     connection.lock_named("partitions")
     for table, month in _missing(connection, months):  # another process may have been quicker
@@ -119,7 +127,8 @@ def id_at(moment: datetime) -> str:
     return f"tg_{int(moment.timestamp()) * 1_000_000:014x}"
 
 
-def _month_of(now_us: int, later: int) -> Month:
+def month_of(now_us: int, later: int = 0) -> Month:
+    """The month with that moment, or one so many months later."""
     now = datetime.fromtimestamp(now_us / 1e6, UTC)
     years, month = divmod(now.month - 1 + later, 12)
     return _month(now.year + years, month + 1)
