@@ -14,7 +14,7 @@ from tests.contracts.check_ledger import entry_of, hold_of
 from tests.postgres_books import fresh_books
 from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.jobs import Job
-from thriftgate.ledger.partitions import count, id_at, make_partitions, months_before
+from thriftgate.ledger.partitions import count, id_at, make_month, make_partitions, month_of, months_before
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_pruning import prune
 from thriftgate.ledger.sql_rollups_made import check_books
@@ -69,6 +69,15 @@ async def test_what_came_before_there_was_a_month_for_it_moves(ledger: SqlLedger
     assert all(entry.postings for entry in found)
     with pytest.raises(Exception, match="duplicate"):
         await ledger.settle(found[1])
+
+
+async def test_a_month_long_past_gets_parts_of_its_own(ledger: SqlLedger) -> None:
+    ids = await put(ledger, MONTHS[1], MONTHS[2])
+    for _ in range(2):
+        await ledger.transact(lambda connection: make_month(connection, MONTHS[1] + HOUR_US))
+    assert await parts(ledger) == {"entries_2025_02": 1, "entries_rest": 1}
+    assert month_of(MONTHS[1]).name == "2025_02"
+    assert [entry.id for entry in await ledger.entries()] == ids
 
 
 async def test_a_month_that_is_over_goes_at_once(ledger: SqlLedger) -> None:

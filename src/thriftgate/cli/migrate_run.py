@@ -93,9 +93,10 @@ def _said(error: Exception) -> str:
 
 def _document(source: str, target: str, done: _Done, books: dict[str, Any]) -> dict[str, Any]:
     copied = {one.table: one for one in done.copied}
-    first = next((one.first for one in done.compared if one.first is not None), None)
-    same = all(one.same for one in done.compared) and all(one.same for one in done.sums)
-    sealed = any(one.table == "sealed" and one.rows for one in done.compared)
+    compared = {one.table: one for one in done.compared}.values()  # told anew where the server had to be asked again
+    first = next((one.first for one in compared if one.first is not None), None)
+    same = all(one.same for one in compared) and all(one.same for one in done.sums)
+    sealed = any(one.table == "sealed" and one.rows for one in compared)
     return {
         "ok": same and books["ok"],
         "same": same,
@@ -112,7 +113,7 @@ def _document(source: str, target: str, done: _Done, books: dict[str, Any]) -> d
                 "written": copied[one.table].written if one.table in copied else 0,
                 "already": copied[one.table].already if one.table in copied else 0,
             }
-            for one in done.compared
+            for one in compared
         ],
         "first_difference": msgspec.to_builtins(first),
         "postings": [msgspec.to_builtins(one) for one in done.sums],
