@@ -60,12 +60,14 @@ async def build_engine(
     beside: bool = False,
     keys: tuple[ProviderKey, ...] = (),
     draw: Callable[[], float] | None = None,
+    opening: Callable[[Settings], SqlLedger] | None = None,
 ) -> Engine:
     """Open the ledger, close what a killed process left open in it, and wire everything together.
 
     One gateway at a time serves from a ledger; a worker may make calls `beside` it, and leaves it what was learned. Must run
     inside the event loop the engine will live in. `keys` are the provider's beside those of the settings, wherever they are
-    kept; `draw` gives numbers between 0 and 1, by chance where none is handed in. Raises ConfigError and LedgerError.
+    kept; `draw` gives numbers between 0 and 1, by chance where none is handed in; `opening` opens the ledger, as `[ledger]`
+    says where none is handed in. Raises ConfigError and LedgerError.
     """
     clock, draw = clock or SystemClock(), draw or secrets.SystemRandom().random
     upstream = settings.upstream
@@ -76,7 +78,7 @@ async def build_engine(
         cache_mode=settings.cache.mode,
         trails=settings.ledger.trails,
     )
-    ledger = open_books(settings)
+    ledger = (opening or open_books)(settings)
     token = secrets.token_hex(4)
     liveness: Presence | None = None
     try:

@@ -1,0 +1,139 @@
+"""Calls through engines that are killed and started again: plain and streamed, some left by their clients, with a hard budget
+that binds or without."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from msgspec import Struct
+
+from tests.fixtures import HEADERS, call_of, message
+from tests.sim.chaos.world import World
+from thriftgate.core.control.budgets import Budget
+from thriftgate.core.errors import LedgerError, ThriftgateError
+from thriftgate.engine.engine import Engine
+from thriftgate.ledger.sql_budget_book import SqlBudgetBook
+from thriftgate.providers.transport import header
+
+LETTERS = 8
+LIMIT_PICO = 22 * 10**9
+"""A call is held at 5.2 thousandths of a dollar, and costs one or two."""
+LIVES_MAX = 12
+STOP = b"event: message_stop\ndata: "
+
+
+class Seen(Struct):
+    """One letter as its client saw it answered. `whole`: to the very end."""
+
+    call_id: str = ""
+    status: int = 0
+    whole: bool = False
+    body: bytes = b""
+    error: str = ""
+
+    @property
+    def message_id(self) -> str:
+        _, _, rest = self.body.partition(b'"id":"msg_')
+        return "msg_" + rest.partition(b'"')[0].decode()
+
+
+class Office:
+    """The clients of a world. `seen` is what became of each letter, by its number."""
+
+    def __init__(self, world: World, *, budget: bool) -> None:
+        self.world = world
+        self.budget = budget
+        self.seen: dict[int, Seen] = {}
+        self._letters = list(range(LETTERS))
+
+    @property
+    def through(self) -> bool:
+        return not self._letters
+
+    async def clerk(self, engine: Engine) -> None:
+        """Send letters until there are none."""
+        draw, world = self.world.draw, self.world
+        while self._letters:
+            number = self._letters.pop()
+            world.clock.advance(draw.choice((0.0, 0.1, 5.0)))
+            if world.fault.jumps and draw.random() < 0.3:
+                world.jump()
+            await self._send(engine, number)
+
+    async def _send(self, engine: Engine, number: int) -> None:
+        draw = self.world.draw
+        stream, leaves = draw.random() < 0.5, draw.random() < 0.15
+        text = f"Letter {number}: what now? [[sim: out={draw.randint(3, 60)}]]"
+        body = message(text, max_tokens=200, **({"stream": True} if stream else {}))
+        seen = self.seen[number] = Seen()
+        headers = HEADERS | ({"x-stainless-retry-count": "0"} if draw.random() < 0.5 else {})
+        try:
+            reply = await engine.messages(call_of(body, headers=headers))
+            seen.status, seen.call_id = reply.status, header(reply.headers, b"thriftgate-request-id")
+            if reply.body is not None:
+                seen.body, seen.whole = reply.body, True
+                return
+            while piece := await reply.read():
+                seen.body += piece
+                seen.whole = STOP in seen.body and seen.body.endswith(b"\n\n")
+                if leaves:
+                    break
+            await reply.leave()
+        except ThriftgateError as error:
+            seen.call_id = seen.call_id or error.call_id
+            seen.error = f"{type(error).__name__}: {error}"
+
+
+async def run(world: World, *, budget: bool) -> Office:
+    """All letters, in as many lives as it takes."""
+    office = Office(world, budget=budget)
+    if budget:
+        await _limited(world)
+    for _ in range(LIVES_MAX):
+        engine = await _started(world)
+        other = await _started(world, beside=True) if world.fault.replica else None
+        dies = world.fault.kills and world.kills < 3
+        ticks = int(2 ** world.draw.uniform(0.0, 9.5)) if dies else None
+        clerks = [office.clerk(engine) for _ in range(world.draw.choice((1, 2, 3)))]
+        if other is not None:
+            clerks += [office.clerk(other) for _ in range(2)]
+        whole = await world.until_killed(engine, asyncio.gather(*clerks), ticks)
+        if other is not None:
+            await _survived(world, office, other)
+        if whole:
+            await _closed(engine)
+        if office.through:
+            break
+    world.mend()
+    return office
+
+
+async def _survived(world: World, office: Office, other: Engine) -> None:
+    """The replica that lives does the rest, and takes up what the other left."""
+    await office.clerk(other)
+    world.ground.watch()
+    await other.sweeper.sweep()
+    assert {one.id[17:25] for one in await other.ledger.open_holds()} <= {other.worker_name}
+    await _closed(other)
+
+
+async def _limited(world: World) -> None:
+    way, world.strikes.way = world.strikes.way, ""
+    engine = await world.start()
+    await SqlBudgetBook(engine.ledger).put(Budget("b1", "small", LIMIT_PICO, window="total"))  # type: ignore[arg-type]
+    await engine.close()
+    world.strikes.way, world.strikes.count, world.strikes.struck = way, 0, 0
+
+
+async def _started(world: World, **members: Any) -> Engine:
+    for _ in range(100):
+        try:
+            return await world.start(**members)
+        except LedgerError:  # whoever keeps processes running starts it again
+            continue
+    raise AssertionError("does not start")
+
+
+async def _closed(engine: Engine) -> None:
+    await engine.close()
