@@ -21,7 +21,8 @@ from tests.sim.chaos import matrix
 from tests.sim.chaos.grounds import BACKENDS
 from tests.sim.chaos.world import FAULTS, tables_read_once
 
-WEIGHTS = {"memory": 10, "sqlite": 4, "postgres": 1}
+ROUNDS = 20
+WEIGHTS = {"memory": 60, "sqlite": 15, "postgres": 1}
 """PostgreSQL takes longer for a seed."""
 
 
@@ -34,33 +35,49 @@ def main() -> int:
     parser.add_argument("--fault", action="append", choices=[one.name for one in FAULTS], default=[])
     parser.add_argument("--backend", action="append", choices=BACKENDS, default=[])
     parser.add_argument("--component", action="append", choices=matrix.COMPONENTS, default=[])
+    parser.add_argument("--minutes", type=float, default=1e6, help="end then, with what there is")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     cells = matrix.cells(chosen.fault, chosen.backend or BACKENDS, chosen.component or matrix.COMPONENTS)
     weight = sum(WEIGHTS[cell.backend] for cell in cells)
     commit = _commit()
     tallies = [(cell, matrix.Tally()) for cell in cells]
-    began = time.process_time()
+    began, started = time.process_time(), time.monotonic()
+    rounds = ROUNDS if chosen.seeds else 1
     with tables_read_once():
-        for cell, tally in tallies:
-            seeds = -(-chosen.seeds * WEIGHTS[cell.backend] // weight) if chosen.seeds else chosen.each
-            for seed in range(chosen.first, chosen.first + seeds):
-                known = len(tally.failed)
-                matrix.run(cell, seed, tally)
-                if len(tally.failed) > known:
-                    again = f"--fault '{cell.fault.name}' --backend {cell.backend} --component {cell.component}"
-                    print(f"FAILED (seed {seed}, commit {commit}): {cell.name}: {tally.failed[seed]}", file=sys.stderr)
-                    print(f"  again: python -m tests.sim.chaos {again} --first {seed} --each 1", file=sys.stderr, flush=True)
-            print(f"{cell.name}: {matrix.told(tally)}", file=sys.stderr, flush=True)
-    seeds = sum(tally.seeds for _, tally in tallies)
+        for at in range(1, rounds + 1):
+            for cell, tally in tallies:
+                wanted = chosen.seeds * WEIGHTS[cell.backend] / weight if chosen.seeds else chosen.each
+                while tally.seeds < wanted * at / rounds and not _is_over(chosen.minutes, started):
+                    _run(cell, tally, chosen.first + tally.seeds, commit)
+            print(f"round {at} of {rounds}: {_told(tallies)}", file=sys.stderr, flush=True)
     failed = sum(len(tally.failed) for _, tally in tallies)
     if chosen.json:
         told = [{"cell": cell.name} | msgspec.to_builtins(tally, str_keys=True) for cell, tally in tallies]
         print(msgspec.json.encode({"commit": commit, "cells": told}).decode())
     else:
         print(matrix.table(tallies))
-        print(f"{seeds:,} seeds, {failed} failed; commit {commit}; {time.process_time() - began:.0f} s of CPU")
+        print(f"{_told(tallies)}; commit {commit}; {time.process_time() - began:.0f} s of CPU")
     return 1 if failed else 0
+
+
+def _run(cell: matrix.Cell, tally: matrix.Tally, seed: int, commit: str) -> None:
+    known = len(tally.failed)
+    matrix.run(cell, seed, tally)
+    if len(tally.failed) > known:
+        again = f"--fault '{cell.fault.name}' --backend {cell.backend} --component {cell.component} --first {seed} --each 1"
+        print(f"FAILED (seed {seed}, commit {commit}): {cell.name}: {tally.failed[seed]}", file=sys.stderr)
+        print(f"  again: python -m tests.sim.chaos {again}", file=sys.stderr, flush=True)
+
+
+def _told(tallies: list[tuple[matrix.Cell, matrix.Tally]]) -> str:
+    seeds, struck, kills = (sum(getattr(one, what) for _, one in tallies) for what in ("seeds", "struck", "kills"))
+    failed = sum(len(one.failed) for _, one in tallies)
+    return f"{seeds:,} seeds, {struck:,} writes struck, {kills:,} kills; {failed} failed"
+
+
+def _is_over(minutes: float, started: float) -> bool:
+    return time.monotonic() - started > minutes * 60
 
 
 def _commit() -> str:

@@ -17,8 +17,8 @@ from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 from thriftgate.providers.transport import header
 
 LETTERS = 8
-LIMIT_PICO = 22 * 10**9
-"""A call is held at 5.2 thousandths of a dollar, and costs one or two."""
+LIMITS_PICO = (6 * 10**9, 9 * 10**9, 13 * 10**9)
+"""A call is held at 5.1 thousandths of a dollar, and costs up to 1.7."""
 LIVES_MAX = 12
 STOP = b"event: message_stop\ndata: "
 
@@ -43,7 +43,7 @@ class Office:
 
     def __init__(self, world: World, *, budget: bool) -> None:
         self.world = world
-        self.budget = budget
+        self.limit_pico = world.draw.choice(LIMITS_PICO) if budget else 0
         self.seen: dict[int, Seen] = {}
         self._letters = list(range(LETTERS))
 
@@ -62,7 +62,7 @@ class Office:
             await self._send(engine, number)
 
     async def _send(self, engine: Engine, number: int) -> None:
-        draw = self.world.draw
+        world, draw = self.world, self.world.draw
         stream, leaves = draw.random() < 0.5, draw.random() < 0.15
         text = f"Letter {number}: what now? [[sim: out={draw.randint(3, 60)}]]"
         body = message(text, max_tokens=200, **({"stream": True} if stream else {}))
@@ -81,6 +81,8 @@ class Office:
                     break
             await reply.leave()
         except ThriftgateError as error:
+            if engine in world.dead:
+                return  # nobody is there to say so
             seen.call_id = seen.call_id or error.call_id
             seen.error = f"{type(error).__name__}: {error}"
 
@@ -89,7 +91,7 @@ async def run(world: World, *, budget: bool) -> Office:
     """All letters, in as many lives as it takes."""
     office = Office(world, budget=budget)
     if budget:
-        await _limited(world)
+        await _limited(world, office.limit_pico)
     for _ in range(LIVES_MAX):
         engine = await _started(world)
         other = await _started(world, beside=True) if world.fault.replica else None
@@ -118,10 +120,10 @@ async def _survived(world: World, office: Office, other: Engine) -> None:
     await _closed(other)
 
 
-async def _limited(world: World) -> None:
+async def _limited(world: World, limit_pico: int) -> None:
     way, world.strikes.way = world.strikes.way, ""
     engine = await world.start()
-    await SqlBudgetBook(engine.ledger).put(Budget("b1", "small", LIMIT_PICO, window="total"))  # type: ignore[arg-type]
+    await SqlBudgetBook(engine.ledger).put(Budget("b1", "small", limit_pico, window="total"))
     await engine.close()
     world.strikes.way, world.strikes.count, world.strikes.struck = way, 0, 0
 

@@ -97,7 +97,3 @@ def _place(column: tuple[str, str]) -> Any:
 def _cell(tally: Tally) -> str:
     return f"{tally.seeds} ok" if not tally.failed else f"{len(tally.failed)} of {tally.seeds} FAILED"
 
-
-def told(tally: Tally) -> str:
-    """One cell in words."""
-    return f"{_cell(tally)}, {tally.struck} writes struck, {tally.kills} kills"

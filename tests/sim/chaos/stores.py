@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any, Literal, TypeVar
 
-from thriftgate.ledger.connection import Connection, Presence, Store
+from thriftgate.ledger.connection import Presence, Store
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sqlite import SqliteStore
 
@@ -142,10 +142,3 @@ class UnthreadedLedger(SqlLedger):
         if self._journal is not None:
             self._journal._monotonic_s = monotonic_s
 
-
-def rollups_differ(connection: Connection) -> str:
-    """What is wrong with the roll-ups; "" where they are what the entries add up to."""
-    from thriftgate.ledger.sql_rollups_made import check
-
-    checked = check(connection)
-    return str(checked.shown[:2]) if checked.differing else ""

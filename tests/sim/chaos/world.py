@@ -65,11 +65,10 @@ class World:
     """Everything there is for one seed."""
 
     def __init__(self, fault: Fault, backend: str, seed: int, name: str, folder: Path) -> None:
-        self.fault, self.seed, self.folder = fault, seed, folder
+        self.fault, self.backend, self.seed, self.folder = fault, backend, seed, folder
         self.draw = random.Random(f"{name} {seed}")
         self.time = SimClock.frozen()
         self.clock = TestClock(self.time)
-        self.steady_s = 0.0
         self.ground = ground(backend, folder)
         self.strikes = Strikes(fault.way, self.draw)
         self.simulator = Simulator(
@@ -86,6 +85,7 @@ class World:
         )
         self.wire = Wire(self.simulator, self.draw, self.clock, hangs=fault.brown_out)
         self.kills = 0
+        self.dead: list[Engine] = []
 
     def ledger(self, _settings: Settings) -> UnthreadedLedger:
         """The books, opened for another life."""
@@ -106,6 +106,7 @@ class World:
     async def kill(self, engine: Engine) -> None:
         """As SIGKILL does: nothing more is written."""
         self.kills += 1
+        self.dead.append(engine)
         await abandon(engine)
         if engine._liveness is not None:
             self.ground.died(engine._liveness)
