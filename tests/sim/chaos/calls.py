@@ -129,12 +129,13 @@ async def _limited(world: World, limit_pico: int) -> None:
 
 
 async def _started(world: World, **members: Any) -> Engine:
+    said = ""
     for _ in range(100):
         try:
             return await world.start(**members)
-        except LedgerError:  # whoever keeps processes running starts it again
-            continue
-    raise AssertionError("does not start")
+        except LedgerError as error:  # whoever keeps processes running starts it again
+            said = str(error)
+    raise AssertionError(f"does not start: {said}")
 
 
 async def _closed(engine: Engine) -> None:
