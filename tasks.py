@@ -6,11 +6,18 @@
     python3 tasks.py check            lint, then test
     python3 tasks.py deep [ARGS]      the property tests with many more examples
     python3 tasks.py kill [ARGS]      kill -9 in the middle of calls, fifty times, and count the books
+    python3 tasks.py fleet [ARGS]     three reloads under load, then kill -9 of a worker amid 200 streams: count the books
     python3 tasks.py kill-batch       kill -9 of the batch runner, thirty times over 100,000 jobs, and count the books
+    python3 tasks.py fuzz [ARGS]      random input to parsers, importers and splicer, guided by coverage (--seconds N each)
+    python3 tasks.py soak             a minute of mixed traffic: memory, descriptors, the books against the bill
     python3 tasks.py bench NAME       one benchmark, such as: gateway
     python3 tasks.py recipes [ARGS]   docs/guides/recipes.md with the real clients, installed into .cache (1.3 GB)
+    python3 tasks.py engines [ARGS]   audits on Ray, installed into .cache (0.4 GB)
     python3 tasks.py deploy [ARGS]    deploy/ with hadolint, helm and the schemas, installed into .cache (120 MB), and built
-    python3 tasks.py lock [recipes]   resolve the dependencies anew into requirements.lock and the image's, or those clients
+    python3 tasks.py lock [recipes]   resolve dependencies anew into requirements.lock and the image's, or those clients
+    python3 tasks.py build [ARGS]     wheel and sdist into dist/, built twice and compared (--install: and installed by hash)
+    python3 tasks.py sbom [FILE]      the bill of materials of the locked packages, as CycloneDX
+    python3 tasks.py audit-deps       whether holes are known in a locked package; asks the advisory service
     python3 tasks.py install          only make .venv
 
 Every task first makes .venv from requirements.lock, with hashes, where it is missing or the lock has changed. With --here
@@ -23,7 +30,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,6 +47,7 @@ STAMP = VENV / ".requirements-digest"
 RECIPES = ROOT / ".cache" / "recipes"
 RECIPE_LOCKS = ROOT / "tests" / "recipes" / "locks"
 RECIPE_PATIENCE_S = 600
+ENGINE_TESTS = "tests/audit/replay/test_on_ray.py"
 
 DEPLOY_TOOLS = ROOT / ".cache" / "deploy"
 DEPLOY_TOOLS_LOCK = ROOT / "tests" / "deploy" / "tools.lock"
@@ -52,12 +62,18 @@ STEPS: dict[str, tuple[Command, ...]] = {
     ),
     "demo": (("-m", "thriftgate", "demo"),),
     "format": (("-m", "ruff", "format", "--check", "."), ("-m", "ruff", "check", ".")),
-    "types": (("-m", "mypy", "src", "tests", "benchmarks", "tasks.py", "noxfile.py"),),
+    "types": (("-m", "mypy", "src", "tests", "benchmarks", "fuzz", "supply", "tasks.py", "noxfile.py"),),
     "imports": (("-c", "from importlinter.cli import lint_imports_command as run; run(['--no-cache', '--no-logo'])"),),
     "test": (PYTEST,),
     "deep": ((*PYTEST, "--hypothesis-profile=deep"),),
     "kill": (("-m", "tests.sim.kill", "--kills", "50"),),
+    "fleet": (("-m", "tests.sim.fleet"),),
     "kill-batch": (("-m", "benchmarks.batch", "kill"),),
+    "fuzz": (("-m", "fuzz"),),
+    "build": (("-m", "supply", "build"),),
+    "sbom": (("-m", "supply", "sbom"),),
+    "audit-deps": (("-m", "supply", "audit-deps"),),
+    "soak": (("-m", "benchmarks.soak", "--short"),),
 }
 """What each task runs, as arguments of Python. The last step takes what else stood on the command line."""
 
@@ -66,15 +82,22 @@ GROUPS = {"lint": ("format", "types", "imports"), "check": ("format", "types", "
 COMPILE = (
     "pip compile --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -p 3.11"
 )
-COMPILED = ("pyproject.toml", "--all-extras", "--group", "dev", "-o", "requirements.lock")
+ENGINES = ("ray",)  # extras too large to be installed by everybody who works here
+EXTRAS = tuple(
+    f"--extra={name}"
+    for name in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    if name not in ENGINES
+)
+COMPILED = ("pyproject.toml", *EXTRAS, "--group", "dev", "-o", "requirements.lock")
 IMAGE_EXTRAS = ("postgres", "redis", "otel", "aws", "google", "oidc", "alerts", "context")
 IMAGE_COMPILED = (
     ("pyproject.toml", *(f"--extra={extra}" for extra in IMAGE_EXTRAS), "-o", "deploy/container/run.lock"),
     ("deploy/container/build.in", "-o", "deploy/container/build.lock"),
 )
 """What the image holds: of the same versions as the checkout."""
-RECIPES_COMPILED = tuple(
-    (str(RECIPE_LOCKS / f"{name}.in"), "-o", str(RECIPE_LOCKS / f"{name}.lock")) for name in ("python", "aider")
+RECIPES_COMPILED = (
+    *((str(RECIPE_LOCKS / f"{name}.in"), "-o", str(RECIPE_LOCKS / f"{name}.lock")) for name in ("python", "aider")),
+    *(("pyproject.toml", f"--extra={name}", "-o", str(RECIPE_LOCKS / f"{name}.lock")) for name in ENGINES),
 )
 PIP_INSTALL = ("-m", "pip", "install", "--quiet", "--no-compile", "--no-deps", "--require-hashes", "-r")
 NODE_INSTALL = (
@@ -88,16 +111,14 @@ def main(arguments: list[str]) -> int:
     """Run one task; its exit code, or 2 for a task that does not exist."""
     here = arguments[:1] == ["--here"]
     name, *rest = arguments[1:] if here else arguments or ["help"]
-    if name not in {*STEPS, *GROUPS, "bench", "lock", "recipes", "deploy"} or (name == "bench" and not rest):
+    if name not in {*STEPS, *GROUPS, *OTHERS} or (name == "bench" and not rest):
         print(__doc__)
         return 0 if name in {"help", "--help", "-h"} else 2
     python = sys.executable if here else str(ensure_venv())
     if name == "install":
         return run(python, name) if here else 0
-    if name in {"lock", "recipes", "deploy"}:
-        return lock(*rest) if name == "lock" else (recipes if name == "recipes" else deploy)(python, rest)
-    if name == "bench":
-        return call([python, "-m", f"benchmarks.{rest[0]}", *rest[1:]])
+    if name in OTHERS:
+        return OTHERS[name](python, rest)
     if name in GROUPS:
         return max(run(python, task) for task in GROUPS[name])  # all of them: one failure does not hide the next
     return run(python, name, rest)
@@ -156,11 +177,13 @@ def lock(what: str = "") -> int:
     return max(*(call([uv, "--quiet", *COMPILE.split(), *one]) for one in RECIPES_COMPILED), call([*RECIPES_NPM]))
 
 
-def recipes(python: str, rest: list[str]) -> int:
+def recipes(
+    python: str, rest: list[str], names: tuple[str, ...] = ("python", "aider", "node"), tests: str = "tests/recipes"
+) -> int:
     """Run the recipes of the guide. A client that cannot be installed is named, and its test is skipped with the reason."""
     RECIPES.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
-        for name, refused in pool.map(install_clients, ("python", "aider", "node")):
+        for name, refused in pool.map(install_clients, names):
             reason = RECIPES / f"{name}.refused"
             if refused:
                 reason.write_text(refused, encoding="utf-8")
@@ -168,7 +191,7 @@ def recipes(python: str, rest: list[str]) -> int:
             else:
                 reason.unlink(missing_ok=True)
     os.environ["THRIFTGATE_RECIPES"] = str(RECIPES)
-    return call([python, *PYTEST, "tests/recipes", *rest])
+    return call([python, *PYTEST, tests, *rest])
 
 
 def deploy(python: str, rest: list[str]) -> int:
@@ -218,6 +241,16 @@ def install_clients(name: str) -> tuple[str, str]:
         return name, str(error)
     stamp.write_text(digest, encoding="utf-8")
     return name, ""
+
+
+OTHERS: dict[str, Callable[[str, list[str]], int]] = {
+    "bench": lambda python, rest: call([python, "-m", f"benchmarks.{rest[0]}", *rest[1:]]),
+    "lock": lambda _python, rest: lock(*rest),
+    "recipes": recipes,
+    "deploy": deploy,
+    "engines": lambda python, rest: recipes(python, rest, ENGINES, ENGINE_TESTS),
+}
+"""Tasks that are more than steps."""
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclopts import App
+from docs.admin_page import admin_page
 from docs.markdown import anchor, fenced, joined, prose, table
 from docs.meanings import KEYS, REPLY_HEADERS, REQUEST_HEADERS, UNFORESEEN
 from docs.openai_page import openai_page
@@ -356,6 +357,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "headers": headers_page,
     "simulator": simulator_page,
     "openai": openai_page,
+    "admin": admin_page,
 }
 
 

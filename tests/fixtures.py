@@ -241,7 +241,8 @@ class Running:
 
     def _listen(self) -> None:
         assert self.process.stderr is not None
-        self.said += list(self.process.stderr)
+        for line in self.process.stderr:
+            self.said.append(line)
 
     def stop(self, how: int = signal.SIGTERM) -> int:
         """Signal it, wait for its end; the exit code."""

@@ -52,7 +52,7 @@ def test_an_unknown_task_is_bad_usage(arguments: tuple[str, ...]) -> None:
 
 def test_every_task_is_explained() -> None:
     assert tasks.__doc__ is not None
-    for name in {*tasks.STEPS, *tasks.GROUPS, "bench", "lock", "recipes", "deploy"} - {"format", "types", "imports"}:
+    for name in {*tasks.STEPS, *tasks.GROUPS, *tasks.OTHERS} - {"format", "types", "imports"}:
         assert f"tasks.py {name}" in tasks.__doc__
 
 
@@ -114,7 +114,7 @@ class Machine:
         self.calls = Calls()
         locks = folder / "locks"
         locks.mkdir()
-        for name in ("python.lock", "aider.lock", "package.json", "package-lock.json"):
+        for name in ("python.lock", "aider.lock", "ray.lock", "package.json", "package-lock.json"):
             (locks / name).write_text(name, encoding="utf-8")
         monkeypatch.setattr(tasks, "RECIPES", folder / "recipes")
         monkeypatch.setattr(tasks, "RECIPE_LOCKS", locks)
@@ -147,6 +147,14 @@ def test_clients_are_installed_once_and_again_when_their_lock_changes(
     assert len(machine.commands) == 5
 
 
+def test_engines_have_an_environment_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    machine = Machine(monkeypatch, tmp_path)
+    assert tasks.main(["--here", "engines", "-x"]) == 0
+    assert machine.calls.commands == [[sys.executable, *tasks.PYTEST, tasks.ENGINE_TESTS, "-x"]]
+    assert (tasks.ROOT / tasks.ENGINE_TESTS).is_file()
+    assert ["ray.lock" in " ".join(command) for command in machine.commands] == [True]
+
+
 def test_a_client_that_cannot_be_installed_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,14 +174,15 @@ def test_both_kinds_of_locks_are_made_by_uv(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(tasks, "call", calls)
     monkeypatch.setattr("shutil.which", lambda *_, **__: "uv")
     assert tasks.main(["--here", "lock"]) == tasks.main(["--here", "lock", "recipes"]) == 0
-    main, image, build, python, aider, node = (" ".join(command) for command in calls.commands)
-    locks = (main, image, build, python, aider)
+    main, image, build, python, aider, ray, node = (" ".join(command) for command in calls.commands)
+    locks = (main, image, build, python, aider, ray)
     assert all("--generate-hashes" in command for command in locks)
-    names = ("requirements.lock", "container/run.lock", "container/build.lock", "python.lock", "aider.lock")
+    names = ("requirements.lock", "container/run.lock", "container/build.lock", "python.lock", "aider.lock", "ray.lock")
     assert all(command.endswith(name) for command, name in zip(locks, names, strict=True))
     assert all("-c requirements.lock" in command for command in (image, build)), "of the same versions"
     assert "--extra=postgres" in image
     assert "--group" not in image, "nothing of development"
+    assert ("--extra=ray" in main, "--extra=sdk" in main, "--extra=ray" in ray) == (False, True, True)
     assert "--omit-lockfile-registry-resolved" in node
 
 

@@ -77,6 +77,7 @@ USED_ELSEWHERE = {
     **dict.fromkeys(("handle", "handle_async"), "the official SDK calls them: its middleware"),
     **dict.fromkeys(("handle_request", "handle_async_request"), "the SDK's HTTP client calls them: its transport"),
     **dict.fromkeys(("Arranger", "arrange"), "programs that retrieve"),
+    "handle_exit": "uvicorn, on a signal",
     "bytes_held": "tests, which hold the memo to its bound",
     "severity": "the room that turns findings into alerts",
     "cannot_carry": "the dialect contract: what a translating dialect declares as lost",

@@ -42,24 +42,24 @@ def main() -> int:
     """Seed, serve, measure, judge."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboard", description=__doc__)
     parser.add_argument("--calls", type=positive, default=1_000_000, help="calls in the ledger")
-    parser.add_argument("--ledger", type=Path, help="ledger to look at instead of one that is made up")
+    parser.add_argument("--ledger", help="ledger, a file or a URL, to look at instead of one that is made up")
     parser.add_argument("--chromium", type=Path, default=Path("/usr/bin/chromium"))
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with TemporaryDirectory(prefix="dashboard-bench-") as folder:
-        ledger = arguments.ledger or Path(folder) / "ledger.db"
+        ledger = arguments.ledger or str(Path(folder) / "ledger.db")
         seeded_s = 0.0
         if arguments.ledger is None:
             began = time.perf_counter()
-            seed(ledger, arguments.calls, int(time.time() * 1e6))
+            seed(Path(ledger), arguments.calls, int(time.time() * 1e6))
             seeded_s = time.perf_counter() - began
         return _measured(ledger, arguments, seeded_s)
 
 
-def _measured(ledger: Path, arguments: argparse.Namespace, seeded_s: float) -> int:
+def _measured(ledger: str, arguments: argparse.Namespace, seeded_s: float) -> int:
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "thriftgate", "dashboard", "--ledger", str(ledger), "--port", "0"],
+        [sys.executable, "-m", "thriftgate", "dashboard", "--ledger", ledger, "--port", "0"],
         stderr=subprocess.PIPE,
         text=True,
     )

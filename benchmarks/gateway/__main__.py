@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import signal
+import statistics
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ from benchmarks.gateway import goals, report
 from benchmarks.gateway.bodies import CASES
 from benchmarks.gateway.runner import QUICK, Effort, Outcome, Session
 from benchmarks.gateway.sampler import Sampler
-from benchmarks.gateway.targets import TARGETS, Target
+from benchmarks.gateway.targets import TARGETS, Target, Thriftgate
 
 
 def main() -> int:
@@ -26,12 +27,15 @@ def main() -> int:
         return 2
     with TemporaryDirectory(prefix="gateway-bench-") as temporary:
         installs = Path(arguments.work).resolve() if arguments.work else Path(temporary) / "installs"
-        names = ["thriftgate"] if arguments.profile else arguments.targets
+        names = ["thriftgate"] if arguments.profile or arguments.against else arguments.targets
         targets = [TARGETS[name](Path(temporary), installs) for name in names]
+        if arguments.against:
+            targets.append(Thriftgate(Path(temporary), installs, Path(arguments.against).resolve()))
+        work = _against if arguments.against else _profile if arguments.profile else _compare
         signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # stop the children then too
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run((_profile if arguments.profile else _compare)(targets, Path(temporary), arguments))
+                return runner.run(work(targets, Path(temporary), arguments))
         except KeyboardInterrupt:
             print("interrupted: all that was started has been stopped", file=sys.stderr)
             return 130
@@ -68,6 +72,26 @@ async def _profile(targets: list[Target], work: Path, arguments: argparse.Namesp
         document = {case: {"cpu_us": run.us_per_call, "calls": run.calls} for case, run in runs.items()}
         print(msgspec.json.encode({"benchmark": "gateway-profile", "seed": arguments.seed, "cases": document}).decode())
     return 1 if figures.errors or outcome.books is None or outcome.books.wrong(figures.calls) else 0
+
+
+async def _against(targets: list[Target], work: Path, arguments: argparse.Namespace) -> int:
+    """This version and another checkout in turn: the ratio of each round, since absolute figures drift with foreign load."""
+    effort = Effort(starts=1, rounds=arguments.rounds, warm_s=arguments.seconds / 4)
+    async with Session(targets, work, arguments.seed, effort) as session:
+        ratios = await session.compare(arguments.seconds)
+    for name, why in session.outcome.skipped.items():
+        print(f"{name}: {why}", file=sys.stderr)
+    cpu = {name: figures.cpu for name, figures in session.outcome.figures.items()}
+    document: dict[str, object] = {}
+    for case, rounds in ratios.items():
+        us = {name: statistics.median(run.us_per_call for run in runs[case]) for name, runs in cpu.items()}
+        shown = f"{us['thriftgate']:8,.0f} us, other {us['other']:8,.0f} us CPU per call"
+        print(f"{case:12} {shown}; ratio {statistics.median(rounds):.3f} ({min(rounds):.3f} to {max(rounds):.3f})")
+        document[case] = {"cpu_us": us["thriftgate"], "other_cpu_us": us["other"], "ratios": rounds}
+    if arguments.json:
+        print(msgspec.json.encode({"benchmark": "gateway-against", "seed": arguments.seed, "cases": document}).decode())
+    failed = any(figures.errors for figures in session.outcome.figures.values())
+    return 1 if failed or not ratios else 0
 
 
 def _goal_line(goal: goals.Goal) -> str:
@@ -108,8 +132,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (medians are shown)")
     parser.add_argument("--seed", type=int, default=1, help="the request bodies are built from it")
     parser.add_argument("--profile", action="store_true", help="thriftgate alone: CPU per call of the four cases")
+    parser.add_argument(
+        "--against", metavar="DIR", help="this version and another checkout in turn: CPU per call, the ratio"
+    )
     parser.add_argument("--where", action="store_true", help="with --profile: sample the stacks and show what costs most")
-    parser.add_argument("--seconds", type=float, default=4.0, help="with --profile: seconds per case")
+    parser.add_argument("--seconds", type=float, default=4.0, help="with --profile and --against: seconds per case")
     return parser.parse_args()
 
 

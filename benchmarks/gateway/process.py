@@ -36,7 +36,7 @@ class Child:
         command: Sequence[str],
         log: Path,
         *,
-        core: int,
+        core: int | None = None,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         pipe: bool = False,
@@ -53,7 +53,8 @@ class Child:
                 cwd=cwd,
                 start_new_session=True,  # Ctrl-C reaches us alone; we then stop the children in order
             )
-        measure.pin(self._process.pid, core)
+        if core is not None:
+            measure.pin(self._process.pid, core)
 
     @property
     def pid(self) -> int:

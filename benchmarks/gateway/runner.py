@@ -144,6 +144,28 @@ class Session:
         self._check_ledger()
         return self.outcome
 
+    async def compare(self, seconds: float) -> dict[str, list[float]]:
+        """CPU per call of the first target over that of the second, by case: each round measures the two right after each
+        other, so that foreign load meets both alike."""
+        for target in self._targets:
+            await self._open(target)
+        if len(self._running) < 2:
+            return {}
+        await self._warm_up()
+        first, second = (target.name for target in self._targets)
+        for number in range(self._effort.rounds):
+            for case in CASES:
+                for name in (first, second) if number % 2 else (second, first):
+                    await self._cpu_one(name, case, seconds)
+        runs = {name: self.outcome.figures[name].cpu for name in (first, second)}
+        return {
+            case.name: [
+                one.us_per_call / other.us_per_call
+                for one, other in zip(runs[first][case.name], runs[second][case.name], strict=True)
+            ]
+            for case in CASES
+        }
+
     async def profile(self, seconds: float, sampler: Sampler | None) -> dict[str, Cpu]:
         """CPU per call of the first target alone, for the four cases; then, if asked, where the time goes."""
         name = self._targets[0].name

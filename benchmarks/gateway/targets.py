@@ -85,9 +85,13 @@ class Thriftgate(Target):
 
     name = "thriftgate"
 
-    def __init__(self, work: Path, installs: Path) -> None:
+    def __init__(self, work: Path, installs: Path, source: Path | None = None) -> None:
         super().__init__(work, installs)
         self.ledger = Path()
+        self._env: dict[str, str] = {}
+        if source is not None:  # another checkout, run by this environment's Python
+            self.name = "other"
+            self._env = {"PYTHONPATH": str(source / "src")}
 
     def prepare(self) -> None:
         done = subprocess.run(
@@ -109,7 +113,7 @@ class Thriftgate(Target):
         port = free_port()
         command = [sys.executable, "-m", "thriftgate", "serve", "--host", "127.0.0.1", "--port", str(port)]
         command += ["--upstream", f"http://127.0.0.1:{upstream}", "--ledger", str(self.ledger)]
-        child = Child(command, folder / "log", core=core, cwd=folder)
+        child = Child(command, folder / "log", core=core, cwd=folder, env=self._env)
         return Started(child, Endpoint(port, headers=(_API_KEY,)))
 
     def books(self) -> Books:

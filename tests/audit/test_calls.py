@@ -182,14 +182,6 @@ def test_sums_are_set_aside_where_there_are_calls(records: list[Record], kept: l
         assert calls.count("controls") == sum(aside.values())
 
 
-def test_another_reader_sees_the_same() -> None:
-    with table([call(1, input=5)]) as calls:
-        calls.close()
-        again = Calls(calls.path, read_only=True)
-        assert rows(again, "input") == [5]
-        again.close()
-
-
 records = st.builds(
     lambda ids, request, session, where, second, counts, output, side: call(
         where[1], source=where[0], at_us=NOON_US + second, call_id=ids, request_id=request, session=session, input=counts[0],

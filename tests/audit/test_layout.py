@@ -248,3 +248,10 @@ def test_a_value_over_the_limit_is_told_and_passed_over(monkeypatch: pytest.Monk
         assert [msgspec.json.decode(pieces[at].data) for at in (0, 2)] == [{"b": 1}, {"b": 2}]
     pieces = [*lines(chunked(b"a\n" + b"x" * 5000 + b"\nb", [100]))]
     assert [(piece.position, piece.whole) for piece in pieces] == [(1, True), (2, False), (3, True)]
+
+
+@pytest.mark.parametrize("data", [b'[{"a":1},{', b'[{"a":1}, {"b":2},\n{', b'[{"a\\":3},{', b"[{", b"[[", b'{"a":[{'])
+def test_a_file_that_ends_with_an_opening_bracket(data: bytes) -> None:
+    whole = list(split([data]))
+    assert whole
+    assert not whole[-1].whole or not is_value(whole[-1].data)

@@ -123,7 +123,7 @@ async def test_looks_at_a_batch_less_and_less_often(tmp_path: Path) -> None:
 async def test_the_loop_does_it_by_itself(tmp_path: Path) -> None:
     """On a clock whose sleep passes time."""
     async with room(tmp_path) as here:
-        await here.clients.start()
+        here.clients.start()
         await here.create("a", "b")
         async with asyncio.timeout(10):
             while await here.engine.ledger.open_holds():

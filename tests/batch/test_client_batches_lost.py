@@ -127,7 +127,7 @@ async def test_taken_up_after_a_restart(own_key: bool, tmp_path: Path) -> None:
     async with room(tmp_path, provider, own_key=own_key) as here:
         remote = await here.create("a", "b")
     async with room(tmp_path, provider, own_key=own_key) as here:
-        await here.clients.start()
+        await here.clients.take_up()
         here.clients.stop()
         await here.step_after()
         await here.step_after(GRACE_S)
@@ -161,7 +161,7 @@ async def test_killed_in_the_middle_of_a_post(tmp_path: Path) -> None:
             await here.post("a", "b")
         assert await here.states() == ["posting"]
     async with room(tmp_path, provider, own_key=True) as here:
-        await here.clients.start()
+        await here.clients.take_up()
         here.clients.stop()
         assert await here.states() == ["doubtful"]
         for _ in range(3):
@@ -186,7 +186,7 @@ async def test_killed_while_it_was_written_ahead(tmp_path: Path) -> None:
             await here.post(*(f"row-{at}" for at in range(1200)))
         assert not here.provider.batches.known()
     async with room(tmp_path, here.provider) as here:
-        await here.clients.start()
+        await here.clients.take_up()
         here.clients.stop()
         await assert_sound(here.engine.ledger)
         assert await here.states() == ["dropped"]

@@ -4,6 +4,7 @@ whatever is killed."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from thriftgate.batch.work import Options
 from thriftgate.core.deadline import Window
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger.entries import BASELINE, UPSTREAM
-from thriftgate.ledger.jobs import QUEUE
+from thriftgate.ledger.jobs import QUEUE, Job
 from thriftgate.simulator.config import BatchRules
 from thriftgate.simulator.faults import Faults
 
@@ -100,6 +101,26 @@ async def test_calls_that_share_a_long_prefix_are_primed(tmp_path: Path) -> None
         entries = await stage.entries()
         assert sum(one.usage.total.read > 5_000 for one in entries) == 19
         assert sum(one.posted("saved:cache.breakpoints") < 0 for one in entries) == 19
+
+
+async def test_calls_that_come_while_a_batch_is_packed_wait_for_a_look_of_their_own(tmp_path: Path) -> None:
+    """They share a prefix, which nobody has looked at yet: sent as they are, each would pay for all of it."""
+    house = " ".join(f"Rule {at} of the house: answer politely, briefly and to the point." for at in range(600))
+    async with queueing(tmp_path, flows=False) as stage:
+        jobs = [await stage.take(ask(number, prefix=house)) for number in range(4)]
+        waiting, late = stage.queue._book.waiting, list[Job]()
+
+        async def waiting_by_now(run_id: str, group: int | None, *, after: int, limit: int) -> Sequence[Job]:
+            while group == 0 and len(late) < 4:
+                late.append(await stage.take(ask(len(late) + 8, prefix=house)))
+            return await waiting(run_id, group, after=after, limit=limit)
+
+        stage.queue._book.waiting = waiting_by_now  # type: ignore[method-assign]
+        stage.clock.flow()
+        assert await stage.answers(jobs) == [200] * 4
+        assert await stage.answers(late) == [200] * 4
+        assert "plain" not in {batch.role for batch in await stage.batches()}
+        assert sum(one.usage.total.read > 5_000 for one in await stage.entries()) >= 6
 
 
 # --- what is made at once ----------------------------------------------------------------------------------------------

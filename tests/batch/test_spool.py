@@ -56,6 +56,8 @@ def test_what_a_killed_process_left(tmp_path: Path) -> None:
     left.add(b"12345")
     left.close()
     (tmp_path / "tgb_1.json").touch()
-    clear(tmp_path)
+    clear(tmp_path, lambda _name: True)
+    assert len(list(tmp_path.iterdir())) == 2
+    clear(tmp_path, lambda _name: False)
     assert [path.name for path in tmp_path.iterdir()] == ["tgb_1.json"]
-    clear(tmp_path / "nowhere")
+    clear(tmp_path / "nowhere", lambda _name: False)

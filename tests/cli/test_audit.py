@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
 import tomllib
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
+from benchmarks.audit.large import generate
 
 from tests.audit.tables import OPUS, claude_code_log
 from tests.cli.conftest import Done, Run
@@ -221,3 +228,60 @@ def test_a_cache_that_is_a_file(run: Run, log: Path, tmp_path: Path) -> None:
 
 def test_settings_that_cannot_be_read(run: Run, log: Path, tmp_path: Path) -> None:
     failed(run("audit", str(log), "--policy", str(tmp_path / "none.toml")), "cannot read the settings file")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_is_ended_early_leaves_nothing_behind(tmp_path: Path, cache: Path, number: signal.Signals, code: int) -> None:
+    generate(tmp_path, 6_000)
+    command = [sys.executable, "-m", "thriftgate", "audit", str(tmp_path / "logs"), "--processes", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        until = time.monotonic() + 60
+        while not list(cache.glob(".audit-*/replay/run-*/partition.duckdb")) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert process.poll() is None
+        os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == code
+    assert "Traceback" not in said
+    assert [path.name for path in cache.iterdir() if path.suffix not in (".json", ".parquet")] == []
+    until = time.monotonic() + 20
+    while group_lives(process.pid) and time.monotonic() < until:  # what cleans up behind processes ends last
+        time.sleep(0.05)
+    assert not group_lives(process.pid)
+
+
+def group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_no_room_for_what_does_not_fit_into_memory(tmp_path: Path, cache: Path) -> None:
+    generate(tmp_path, 2_000)
+    command = [sys.executable, "-m", "thriftgate", "audit", str(tmp_path / "logs"), "--json"]
+    assert subprocess.run([*command, "--no-replay"], check=True, capture_output=True).stdout
+    kept = sorted(cache.iterdir())
+    most = 300_000  # bytes of a file, as if there were no more left on the disk
+    full = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+    )
+    assert (full.returncode, full.stdout) == (2, "")
+    assert "make room, or name another folder" in full.stderr
+    assert len(full.stderr.splitlines()) == 1
+    assert sorted(cache.iterdir()) == kept
+
+
+@pytest.mark.parametrize(
+    ("option", "words"), [(("--engine", "spark"), "--engine spark: there are local, ray"), (("--processes", "-2"), "-2")]
+)
+def test_where_it_is_replayed(run: Run, log: Path, option: tuple[str, ...], words: str) -> None:
+    failed(run("audit", str(log), *option), words)

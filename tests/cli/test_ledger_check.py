@@ -11,6 +11,8 @@ from shutil import copy
 import pytest
 
 from tests.cli.conftest import Books
+from tests.cli.entries import entry_of
+from tests.postgres_books import fresh_books, server
 from thriftgate.cli.ledger_check import checked, print_checked
 from thriftgate.core.errors import ConfigError, LedgerError
 from thriftgate.ledger.sql import SqlLedger
@@ -40,7 +42,7 @@ def test_not_while_a_gateway_serves(books: Books, tmp_path: Path) -> None:
 
     async def serve() -> None:
         ledger = SqlLedger.open(path)
-        ledger.claim()
+        assert ledger.try_lead()
         try:
             assert (await asyncio.to_thread(checked, path, rebuild=False))["differing"] > 0
             with pytest.raises(LedgerError, match="in use by another thriftgate"):
@@ -54,3 +56,21 @@ def test_not_while_a_gateway_serves(books: Books, tmp_path: Path) -> None:
 def test_no_ledger() -> None:
     with pytest.raises(ConfigError, match="there is no ledger at"):
         checked("/nowhere/books.db", rebuild=False)
+
+
+def test_books_on_a_server() -> None:
+    url = fresh_books()
+
+    async def spoil() -> None:
+        ledger = SqlLedger.open(url)
+        await ledger.settle(entry_of())
+        await ledger.transact(lambda connection: connection.execute("update rollup_ways set calls = 7"))
+        await ledger.close()
+
+    asyncio.run(spoil())
+    found = checked(url, rebuild=True)
+    assert (found["ok"], found["differing"], found["rebuilt"]) == (True, 2, True)
+    assert {one["table"] for one in found["differences"]} == {"rollup_ways"}
+    assert checked(url, rebuild=False)["differing"] == 0
+    with pytest.raises(ConfigError, match="there is no ledger in that database yet"):
+        checked(server().url, rebuild=False)

@@ -206,7 +206,7 @@ async def life(stage: QueueStage, port: int = 0) -> AsyncIterator[str]:
     """One life of a gateway on these books."""
     gateway = Gateway(stage.settings, await stage.build())
     async with serving_here(gateway, port) as url:
-        stage._queue = gateway._queue
+        stage._queue = gateway.rooms.queue
         await stage.begun()
         try:
             yield url

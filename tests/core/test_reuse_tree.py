@@ -21,7 +21,7 @@ def node(at: int, *, shared: bool = False) -> Node:
 
 
 def take(tree: Tree, sent: Prompt) -> Path:
-    return tree.extend(tree.way(sent.prefix), sent.prefix.chain)
+    return tree.extend(tree.way(sent.prefix.chain), sent.prefix.chain)
 
 
 def take_all(tree: Tree, texts: Sequence[str]) -> None:
@@ -33,17 +33,17 @@ def take_all(tree: Tree, texts: Sequence[str]) -> None:
 
 
 def test_of_an_empty_tree_nothing_is_known() -> None:
-    way = Tree(10).way(prompt("a", "b").prefix)
+    way = Tree(10).way(prompt("a", "b").prefix.chain)
     assert (way.path, way.known, way.nodes) == (None, -1, [])
 
 
 def test_a_request_that_continues_stays_on_its_path() -> None:
     tree = Tree(10)
     first = take(tree, prompt("a", "b"))
-    assert tree.way(prompt("a", "b", "c").prefix).known == 1
+    assert tree.way(prompt("a", "b", "c").prefix.chain).known == 1
     assert take(tree, prompt("a", "b", "c")) is first
     assert first.last == 2
-    assert tree.way(prompt("a", "b", "c", "d").prefix).path is first
+    assert tree.way(prompt("a", "b", "c", "d").prefix.chain).path is first
 
 
 def test_a_request_that_leaves_before_the_end_gets_a_path_of_its_own() -> None:
@@ -52,16 +52,16 @@ def test_a_request_that_leaves_before_the_end_gets_a_path_of_its_own() -> None:
     second = take(tree, prompt("a", "b", "d"))
     assert second is not first
     assert second.last == 2
-    assert tree.way(prompt("a", "b", "c").prefix).path is first
-    assert tree.way(prompt("a", "b", "d").prefix).path is second
-    assert tree.way(prompt("a", "x").prefix).known == 0
+    assert tree.way(prompt("a", "b", "c").prefix.chain).path is first
+    assert tree.way(prompt("a", "b", "d").prefix.chain).path is second
+    assert tree.way(prompt("a", "x").prefix.chain).known == 0
 
 
 def test_the_same_words_behind_others_are_another_prefix() -> None:
     tree = Tree(10)
     take_all(tree, ["ab"])
-    assert tree.way(prompt("b").prefix).known == -1
-    assert tree.way(prompt(system("a"), "b").prefix).known == -1
+    assert tree.way(prompt("b").prefix.chain).known == -1
+    assert tree.way(prompt(system("a"), "b").prefix.chain).known == -1
 
 
 def test_the_way_collects_the_nodes_up_to_where_it_leaves() -> None:
@@ -70,9 +70,9 @@ def test_the_way_collects_the_nodes_up_to_where_it_leaves() -> None:
     nodes = [node(at, shared=at < 2) for at in (3, 0, 1)]
     for one in nodes:
         first.add(one)
-    assert tree.way(prompt(*"abcd").prefix).nodes == [nodes[1], nodes[2], nodes[0]]
-    assert tree.way(prompt(*"abX").prefix).nodes == nodes[1:]
-    assert tree.way(prompt(*"aX").prefix).nodes == nodes[1:2]
+    assert tree.way(prompt(*"abcd").prefix.chain).nodes == [nodes[1], nodes[2], nodes[0]]
+    assert tree.way(prompt(*"abX").prefix.chain).nodes == nodes[1:]
+    assert tree.way(prompt(*"aX").prefix.chain).nodes == nodes[1:2]
 
 
 def test_a_new_path_has_the_shared_nodes_before_it() -> None:
@@ -85,8 +85,8 @@ def test_a_new_path_has_the_shared_nodes_before_it() -> None:
     assert second.nodes == [shared]
     mine = node(3)
     second.add(mine)
-    assert tree.way(prompt(*"abXYZ").prefix).nodes == [shared, mine]
-    assert tree.way(prompt(*"abcd").prefix).nodes == [shared, end]
+    assert tree.way(prompt(*"abXYZ").prefix.chain).nodes == [shared, mine]
+    assert tree.way(prompt(*"abcd").prefix.chain).nodes == [shared, end]
 
 
 def test_old_ends_are_forgotten_and_shared_nodes_are_not() -> None:
@@ -117,7 +117,7 @@ def test_the_longest_common_prefix_is_found(texts: list[str], text: str) -> None
     tree = Tree(1_000)
     take_all(tree, texts)
     common = max(_common(text, other) for other in texts)
-    way = tree.way(prompt(*text).prefix)
+    way = tree.way(prompt(*text).prefix.chain)
     assert way.known == common - 1
     assert (way.path is None) is (common == 0)
 
@@ -134,9 +134,9 @@ def test_it_holds_no_more_boundaries_than_it_may_and_the_newest_among_them() -> 
     for number in range(1_000):
         take(tree, prompt(f"{number}", "b", "c"))
         assert len(tree) <= 100
-    assert tree.way(prompt("999", "b", "c").prefix).known == 2
-    assert tree.way(prompt("990", "b", "c").prefix).known == 2
-    assert tree.way(prompt("950", "b", "c").prefix).known == -1
+    assert tree.way(prompt("999", "b", "c").prefix.chain).known == 2
+    assert tree.way(prompt("990", "b", "c").prefix.chain).known == 2
+    assert tree.way(prompt("950", "b", "c").prefix.chain).known == -1
 
 
 def test_a_path_weighs_more_than_its_boundaries() -> None:
@@ -153,7 +153,7 @@ def test_what_is_used_stays() -> None:
     for number in range(100):
         take(tree, prompt(f"{number}"))
         tree.used(asked.prefix.chain[0])
-    assert tree.way(asked.prefix).nodes == [mine]
+    assert tree.way(asked.prefix.chain).nodes == [mine]
 
 
 # --- kept -----------------------------------------------------------------------------------------------------------------
@@ -166,13 +166,13 @@ def test_a_restored_tree_knows_the_same_ways(texts: list[str]) -> None:
         sent = prompt(*text)
         path = take(tree, sent)
         at = len(text) - 1
-        if all(one.at != at for one in tree.way(sent.prefix).nodes):
+        if all(one.at != at for one in tree.way(sent.prefix.chain).nodes):
             path.add(node(at, shared=at == 0))
     again.restore(tree.kept(1_000))
     assert len(again) == len(tree)
     for text in texts:
         for asked in (prompt(*text, "more"), prompt(*text[:2], "other")):
-            before, after = tree.way(asked.prefix), again.way(asked.prefix)
+            before, after = tree.way(asked.prefix.chain), again.way(asked.prefix.chain)
             assert after.known == before.known
             assert [(one.at, one.base, one.shared) for one in after.nodes] == [
                 (one.at, one.base, one.shared) for one in before.nodes
@@ -186,7 +186,7 @@ def test_a_restored_node_has_its_history() -> None:
     mine.gaps = Gaps.restored(KeptGaps(T, (2.0,) * BINS, (1.0,) * BINS))
     take(tree, prompt("a")).add(mine)
     again.restore(tree.kept(10))
-    (found,) = again.way(prompt("a", "b").prefix).nodes
+    (found,) = again.way(prompt("a", "b").prefix.chain).nodes
     assert (found.base, found.touches, found.parted, found.last_s) == (-1, 5, 3, T)
     assert found.gaps is not None
     assert found.gaps.kept() == mine.gaps.kept()
@@ -197,7 +197,7 @@ def test_a_restored_conversation_goes_on_where_it_was() -> None:
     take_all(tree, ["abc", "abd"])
     again.restore(tree.kept(20))
     for text in ("abc", "abd"):
-        before = again.way(prompt(*text).prefix).path
+        before = again.way(prompt(*text).prefix.chain).path
         assert take(again, prompt(*text, "more")) is before
 
 
@@ -206,8 +206,8 @@ def test_of_a_large_tree_the_most_recent_part_is_kept() -> None:
     take_all(tree, [f"{number:03}" for number in range(200)])
     again.restore(tree.kept(30))
     assert len(again) == 30
-    assert again.way(prompt(*"199").prefix).known == 2
-    assert again.way(prompt(*"000").prefix).known < 1
+    assert again.way(prompt(*"199").prefix.chain).known == 2
+    assert again.way(prompt(*"000").prefix.chain).known < 1
 
 
 def test_a_conversation_that_parted_at_every_turn_can_be_kept() -> None:
@@ -217,7 +217,7 @@ def test_a_conversation_that_parted_at_every_turn_can_be_kept() -> None:
     for number in range(1, len(said)):
         take(tree, prompt(*said[:number], f"it is {number} o'clock"))
     again.restore(tree.kept(10_000))
-    assert again.way(prompt(*said[:1_000]).prefix).known == 999
+    assert again.way(prompt(*said[:1_000]).prefix.chain).known == 999
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from tests.deploy.dockerfile import read
-from tests.deploy.pending import known, known_variables
 from tests.deploy.tools import DEPLOY, ROOT, run_code
 from thriftgate.cli import app
 from thriftgate.settings import Settings, load
@@ -92,7 +91,7 @@ def test_gateways_are_hardened_and_may_end_in_order(compose: dict[str, Any]) -> 
     assert gateway["read_only"] is True
     assert gateway["cap_drop"] == ["ALL"]
     assert "no-new-privileges:true" in gateway["security_opt"]
-    settings = Settings.model_validate(known(SETTINGS))
+    settings = Settings.model_validate(SETTINGS)
     assert int(gateway["stop_grace_period"].removesuffix("s")) > settings.server.shutdown_s + 5
     assert int(gateway["deploy"]["replicas"]) > 1
 
@@ -108,12 +107,12 @@ def test_only_loopback_and_only_what_has_a_face(compose: dict[str, Any]) -> None
 
 def test_the_settings_and_variables_are_ours(compose: dict[str, Any]) -> None:
     image = read((DEPLOY / "container" / "Dockerfile").read_text(encoding="utf-8"))[-1].environ()
-    environ = known_variables(image | compose["services"]["gateway"]["environment"])
+    environ = image | compose["services"]["gateway"]["environment"]
     places = {f"/run/secrets/{name}": FOLDER / "demo-secrets" / name for name in compose["secrets"]}
     environ = {name: str(places.get(value, value)) for name, value in environ.items()}
     assert environ.pop("THRIFTGATE_CONFIG") in {one["target"] for one in compose["services"]["gateway"]["configs"]}
     del environ["THRIFTGATE_LEDGER__PATH"]  # the image's; Compose's names a file
-    flags = {f"{table}.{key}": value for table, keys in known(SETTINGS).items() for key, value in keys.items()}
+    flags = {f"{table}.{key}": value for table, keys in SETTINGS.items() for key, value in keys.items()}
     settings = load(environ=environ, flags=flags)
     assert settings.ledger.path.startswith("postgresql://")
     assert len(settings.access.master_key.get_secret_value()) == 64

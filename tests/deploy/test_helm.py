@@ -15,7 +15,6 @@ import pytest
 import yaml
 
 from tests.deploy.dockerfile import read
-from tests.deploy.pending import known, known_variables
 from tests.deploy.tools import DEPLOY, ROOT, run_code, run_tool
 from thriftgate.settings import Settings, load
 
@@ -81,7 +80,7 @@ def test_wrong_values_do_not(wrong: dict[str, Any]) -> None:
 
 
 def test_the_settings_in_the_values_are_settings() -> None:
-    settings = Settings.model_validate(known(tomllib.loads(VALUES["settings"])))
+    settings = Settings.model_validate(tomllib.loads(VALUES["settings"]))
     assert VALUES["terminationGracePeriodSeconds"] > VALUES["preStopSeconds"] + settings.server.shutdown_s + 5
 
 
@@ -143,10 +142,10 @@ def test_its_variables_and_file_are_settings(values: tuple[str, ...]) -> None:
         for one in container(documents)["env"]
     }
     text = next(doc["data"]["thriftgate.toml"] for doc in documents.values() if "thriftgate.toml" in doc.get("data", {}))
-    Settings.model_validate(known(tomllib.loads(text)))
+    Settings.model_validate(tomllib.loads(text))
     config = environ.pop("THRIFTGATE_CONFIG")
     assert config in {mount["mountPath"] for mount in container(documents)["volumeMounts"]}
-    settings = load(environ=known_variables(environ))
+    settings = load(environ=environ)
     assert settings.ledger.path == "postgresql://t@h/d"
     assert settings.server.port == container(documents)["ports"][0]["containerPort"] == 8484
     assert settings.access.mode == "required"

@@ -31,17 +31,22 @@ class Counted:
     def __init__(self) -> None:
         self.shelf = Shelf()
         self.shelf.lay(LIMITS)
+        self.gone: list[str] = []
 
     def buckets(self, model: str = "cheap") -> tuple[Bucket, ...]:
         return self.shelf.buckets(Caller("k", NOBODY, model, "p", ""), 0)
 
-    def put(self, buckets: Sequence[Bucket], used: Needs, taken: Needs) -> None:
+    def put(self, call_id: str, buckets: Sequence[Bucket], used: Needs, taken: Needs) -> None:
+        assert call_id == "a"  # whichever attempt it was
         self.shelf.put(buckets, used, taken, 0)
+
+    def left(self, call_id: str) -> None:
+        self.gone.append(call_id)
 
     def told(self, buckets: Sequence[Bucket]) -> Headers:
         return tuple((b"one", one.whose.encode()) for one in buckets)
 
-    def left(self) -> dict[str, int]:
+    def rest(self) -> dict[str, int]:
         return {one.limit.id: one.left(0) for one in self.buckets("strong")}
 
 
@@ -61,14 +66,15 @@ def ended(entry_id: str, output: int, paid: int, outcome: str = "answered") -> E
 def test_one_attempt() -> None:
     counted = Counted()
     admission = let_in(counted)
-    assert counted.left() == {"r": 9, "o": 60, "u": 600, "c": 2, "s": 3}
+    assert counted.rest() == {"r": 9, "o": 60, "u": 600, "c": 2, "s": 3}
     admission.settled(ended("a", 150, 10))
     admission.settled(ended("a", 150, 10))
     admission.settled(ended("other", 150, 10))
-    assert counted.left() == {"r": 9, "o": -50, "u": 990, "c": 2, "s": 3}  # overdrawn by what it used in the end
+    assert counted.rest() == {"r": 9, "o": -50, "u": 990, "c": 2, "s": 3}  # overdrawn by what it used in the end
     for _ in range(2):
         admission.leave()
-        assert counted.left() == {"r": 9, "o": -50, "u": 990, "c": 3, "s": 3}
+        assert counted.gone == ["a"]
+        assert counted.rest() == {"r": 9, "o": -50, "u": 990, "c": 3, "s": 3}
     assert [value for _, value in admission.told()] == [b"r", b"o", b"u", b"c"]
 
 
@@ -77,20 +83,20 @@ def test_another_attempt_is_the_same_request() -> None:
     admission = let_in(counted)
     admission.settled(ended("a", 10, 100))
     admission.goes_on("b", counted.buckets("strong"), NEEDS)
-    assert counted.left() == {"r": 9, "o": 50, "u": 500, "c": 2, "s": 2}
+    assert counted.rest() == {"r": 9, "o": 50, "u": 500, "c": 2, "s": 2}
     admission.settled(ended("b", 20, 200))
-    assert counted.left() == {"r": 9, "o": 70, "u": 700, "c": 2, "s": 2}
+    assert counted.rest() == {"r": 9, "o": 70, "u": 700, "c": 2, "s": 2}
     admission.leave()
-    assert counted.left() == {"r": 9, "o": 70, "u": 700, "c": 3, "s": 3}
+    assert counted.rest() == {"r": 9, "o": 70, "u": 700, "c": 3, "s": 3}
 
 
 def test_what_was_never_sent_uses_nothing() -> None:
     counted = Counted()
     let_in(counted).leave()
-    assert counted.left() == {"r": 10, "o": 100, "u": 1000, "c": 3, "s": 3}
+    assert counted.rest() == {"r": 10, "o": 100, "u": 1000, "c": 3, "s": 3}
     admission = let_in(counted)
     admission.settled(ended("a", 0, 0, "unreachable"))
     admission.leave()
-    assert counted.left() == {"r": 10, "o": 100, "u": 1000, "c": 3, "s": 3}
+    assert counted.rest() == {"r": 10, "o": 100, "u": 1000, "c": 3, "s": 3}
     Admission(counted).leave()
-    assert counted.left() == {"r": 10, "o": 100, "u": 1000, "c": 3, "s": 3}
+    assert counted.rest() == {"r": 10, "o": 100, "u": 1000, "c": 3, "s": 3}

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.fixtures import KEY, call_of, client, engine_on, message, only_entry, read_all, serving, simulator, until
 from tests.scripted import Provider, Say, say_stream, sse, sse_events
@@ -101,7 +102,7 @@ async def gathered(engine: Engine, body: dict[str, Any], condition: str) -> tupl
     """What a client that asked for a whole message gets, and the books."""
     prepared, incoming, ending = await sent(engine, body)
     found = await gather(incoming, prepared.dialect.meter(), EarlyEnd(parse_until(condition), FAMILY))
-    ending = ending._replace(outcome=found.outcome, reading=found.reading, note=found.note)
+    ending = replace(ending, outcome=found.outcome, reading=found.reading, note=found.note)
     return found, await booked(engine, prepared, ending)
 
 

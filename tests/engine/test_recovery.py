@@ -16,6 +16,7 @@ from tests.fixtures import MODEL, TestClock, assert_sound, call_of, engine_on, m
 from tests.scripted import MESSAGE, Provider, Say
 from thriftgate.core.control.budgets import Budget
 from thriftgate.core.errors import BudgetExceeded, LedgerError
+from thriftgate.engine import leading
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.keeping import KEEP_EVERY_S
 from thriftgate.ledger.entries import Hold
@@ -42,7 +43,11 @@ def hold_of(hold_id: str, batch: str = "") -> Hold:
     return Hold(hold_id, 1000, "key_a", MODEL, worst_pico=900, forecast_pico=70, batch=batch)
 
 
-async def test_money_that_a_killed_process_holds_is_freed_while_others_run(tmp_path: Path) -> None:
+async def test_money_that_a_killed_process_holds_is_freed_while_others_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once where a call needs it, sooner than the one that leads looks by itself."""
+    monkeypatch.setattr(leading, "EVERY_S", 3600.0)
     path = str(tmp_path / "books.db")
     async with engine_on(simulator(), ledger={"path": path}) as engine:
         ledger = engine.ledger
@@ -170,3 +175,14 @@ async def test_books_in_memory_are_one_process_own() -> None:
         assert len(engine.worker_name) == 8
         assert process_of(engine.new_id()) == engine.worker_name
         assert not engine.is_alive("bbbbbbbb")
+
+
+async def test_who_leads_frees_what_a_killed_process_holds_by_itself(tmp_path: Path) -> None:
+    async with engine_on(simulator(), ledger={"path": str(tmp_path / "books.db")}) as engine:
+        await engine.ledger.hold(hold_of(id_of("bbbbbbbb", 1)))
+
+        async def freed() -> bool:
+            return not await engine.ledger.open_holds()
+
+        await until(freed)
+        assert [entry.outcome for entry in await engine.ledger.entries()] == ["lost"]

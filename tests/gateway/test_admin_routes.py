@@ -16,6 +16,14 @@ def test_routes_are_each_there_once() -> None:
     assert not is_admin_call({"path": "/thriftgate/admin/v10/keys"})
 
 
+@pytest.mark.parametrize("body", [b'{"name":"\xff"}', b"[" * 30_000, b'{"name":' * 6_000, b"", b"null", b'{"name":1e400}'])
+async def test_a_body_that_is_no_json_of_ours_is_a_400(body: bytes, tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        _, boss = await stage.issue("boss", role="owner")
+        status, kind, _ = (await stage.admin("POST", "/orgs", boss, body)).error
+        assert (status, kind) == (400, "invalid_request_error")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "words"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -110,3 +111,11 @@ async def test_it_is_ready_for_the_call_that_finds_out() -> None:
         engine.clock.advance(left.until_s - engine.clock.now_s())
         assert engine.upstreams.left_alone(), "a probe has yet to get through"
         assert (await Health().readiness(engine)).status == "ready"
+
+
+async def test_where_calls_are_journaled_the_gateway_is_ready_without_books(tmp_path: Path) -> None:
+    async with engine_on(simulator(), ledger={"on_loss": "journal", "journal": str(tmp_path / "journal.db")}) as engine:
+        await engine.ledger.close()
+        found = await Health().readiness(engine)
+        assert (found.status, found.reasons) == ("ready", ())
+        assert found.ledger == "the ledger is closed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from tests.fixtures import HEADERS, call_of, engine_on, message, read_all, settings_of, simulator
 from tests.telemetry.pages import samples, value
@@ -16,6 +16,7 @@ from thriftgate.quality.watch import Tally
 from thriftgate.telemetry.page import page_text
 from thriftgate.telemetry.standings import BudgetStanding, QueueStanding, Verdicts
 
+IDLE = SimpleNamespace(queue=None, proof=None)
 HERE = Place(0xABC, 0xDEF, True)
 
 
@@ -25,7 +26,7 @@ async def test_a_call_that_nobody_waits_for_has_a_trace_of_its_own() -> None:
         async with engine_on(simulator()) as engine:
             table = {"on": True, "endpoint": receiver.url, "interval_s": 60}
             before = list(engine.ledger.heard)
-            observer = Observer(engine, settings_of(telemetry=table), standings_of(engine, None, None))
+            observer = Observer(engine, settings_of(telemetry=table), standings_of(engine, IDLE))
             trace = Trace(HERE, lambda bits: 2**bits - 1)
             TRACE.set(trace)
             reply = await engine.messages(call_of(message(stream=True)))
@@ -48,7 +49,7 @@ async def test_a_call_that_nobody_waits_for_has_a_trace_of_its_own() -> None:
 
 async def test_off_it_only_adds_up() -> None:
     async with engine_on(simulator()) as engine:
-        observer = Observer(engine, settings_of(), standings_of(engine, None, None))
+        observer = Observer(engine, settings_of(), standings_of(engine, IDLE))
         assert observer.tracing is None
         await read_all(await engine.messages(call_of(message(), headers=HEADERS | {"thriftgate-task": "tickets"})))
         page = page_text(observer.page.families(), "")[1].decode()
@@ -68,8 +69,8 @@ def test_what_the_gateway_knows() -> None:
     window = {"since_us": 0, "until_us": 1, "spent_pico": 3, "held_pico": 2, "doubt_pico": 1}
     shop = Standing(Budget("b1", "agents", 10, ("team=shop", "task=*")), member="task=tickets", **window)
     engine: Any = SimpleNamespace(budgeting=SimpleNamespace(standings=lambda: [shop]))
-    asked = standings_of(engine, cast("Any", queue), proof)
+    asked = standings_of(engine, SimpleNamespace(queue=queue, proof=proof))
     assert asked.budgets() == [BudgetStanding("agents (task=tickets)", ("team", "task"), 4, 2, 10)]
     assert asked.queue() == QueueStanding(7, 2)
     assert asked.quality() == {"tickets": Verdicts(7, 1, 3, 4)}
-    assert standings_of(engine, None, None).queue() is None
+    assert standings_of(engine, IDLE).queue() is None

@@ -52,7 +52,7 @@ async def proving(
     stage = QueueStage(folder, flows=flows, flags=told | (flags or {}))
     gateway = Gateway(stage.settings, await stage.build())
     async with serving_here(gateway) as url, client() as session:
-        stage._queue = gateway._queue
+        stage._queue = gateway.rooms.queue
         if stage._queue is not None:
             await stage.begun()
         witness = stage.engine.witness

@@ -11,6 +11,7 @@ import pytest
 
 from tests.contracts.check_ledger import entry_of, hold_of
 from tests.ledger.scans import START_US
+from tests.postgres_books import fresh_books
 from thriftgate.core.control.whose import Whose
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger import sql_rollups
@@ -145,3 +146,33 @@ async def test_one_transaction_counts_as_many_of_their_own(ledger: SqlLedger) ->
         await ledger.settle(entry)
     one_by_one, together = await ledger.transact(count)
     assert one_by_one == together
+
+
+async def test_names_of_a_transaction_that_was_undone_are_not_remembered(ledger: SqlLedger) -> None:
+    def count_and_fail(connection: Connection) -> None:
+        add(connection, [call("a", task="first")])
+        add(connection, [call("b", task="first")])  # finds the names that are not committed
+        raise LedgerError("undone")
+
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="undone"):
+            await ledger.transact(count_and_fail)
+        await ledger.settle(call(f"c{_}", task="second"))
+    await ledger.settle(call("d", task="first"))
+    assert {cell.name: cell.calls for cell in await told(ledger, "task")} == {"first": 1, "second": 2}
+    assert (await ledger.transact(check)).differing == 0
+
+
+async def test_several_writers_add_to_the_same_cells() -> None:
+    place = fresh_books()
+    writers = [SqlLedger.open(place) for _ in range(3)]
+
+    async def settle(at: int, writer: SqlLedger) -> None:
+        order = range(40) if at % 2 else reversed(range(40))  # each makes the same names, in another order
+        await asyncio.gather(*(writer.settle(call(f"e{at}-{of}", task=f"t{of % 20}", key=f"k{of % 3}")) for of in order))
+
+    await asyncio.gather(*(settle(at, writer) for at, writer in enumerate(writers)))
+    assert sum(cell.calls for cell in await told(writers[0], "task")) == 120
+    assert (await writers[0].transact(check)).differing == 0
+    for writer in writers:
+        await writer.close()

@@ -129,3 +129,12 @@ def test_a_part_of_an_input_that_is_no_text_is_given_up() -> None:
     ):
         assembler.feed(b"event: %b\ndata: %b\n\n" % (str(payload["type"]).encode(), msgspec.json.encode(payload)))
     assert assembler.answer() is None
+
+
+@pytest.mark.parametrize("block", ["look", None, 7, ["x"]])
+def test_tool_input_for_what_is_no_block_gives_up(block: object) -> None:
+    assembler = Assembler(10_000)
+    assembler.feed(sse("content_block_start", index=0, content_block=block))
+    assembler.feed(sse("content_block_delta", index=0, delta={"type": "input_json_delta", "partial_json": "{}"}))
+    assembler.feed(sse("message_stop"))
+    assert assembler.answer() is None

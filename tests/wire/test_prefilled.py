@@ -159,3 +159,16 @@ def test_our_event_is_one_that_decoders_read() -> None:
     deltas = [msgspec.json.decode(event.data) for event in found]
     assert [delta["delta"]["text"] for delta in deltas] == ['a "quote"\nand a line', "x"]
     assert all(delta["type"] == "content_block_delta" and delta["index"] == 0 for delta in deltas)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b'{"content":[{"type":"text","text":"a","text":"b"}]}',
+        b'{"\xb6":1,"content":[{"type":"text","text":"a"}]}',
+        b'{"content":[{"type":"text","text":"\xb6"}]}',
+    ],
+)
+def test_a_message_that_cannot_be_edited_stays_as_it_came(message: bytes) -> None:
+    """It has been billed: an error now would be the client's loss."""
+    assert with_beginning(message, BEGUN) is message

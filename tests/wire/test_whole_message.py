@@ -110,3 +110,30 @@ def test_tool_inputs_keep_their_digits() -> None:
 def test_what_is_no_whole_message(said: bytes, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         message_of(said)
+
+
+@pytest.mark.parametrize("block", ["look", None, 7, ["x"]])
+def test_tool_input_for_what_is_no_block(block: object) -> None:
+    delta = {"type": "input_json_delta", "partial_json": "{}"}
+    told = (
+        START,
+        ("content_block_start", {"index": 0, "content_block": block}),
+        ("content_block_delta", {"index": 0, "delta": delta}),
+        END,
+        STOP,
+    )
+    with pytest.raises(ValueError, match="belongs to no block"):
+        message_of(stream(*told))
+
+
+def test_content_that_a_delta_has_replaced() -> None:
+    delta = {"type": "input_json_delta", "partial_json": "{}"}
+    told = (
+        START,
+        begin(0, "tool_use", id="t", name="n", input={}),
+        ("content_block_delta", {"index": 0, "delta": delta}),
+        ("message_delta", {"delta": {"content": 5}}),
+        STOP,
+    )
+    with pytest.raises(ValueError, match="belongs to no block"):
+        message_of(stream(*told))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from thriftgate.alerts.anomalies import MEMORY, Anomalies
 from thriftgate.alerts.budget_stages import BudgetStages
 from thriftgate.alerts.courier import Courier, Manners
 from thriftgate.alerts.desk import Desk
+from thriftgate.alerts.following import Following
 from thriftgate.alerts.recall import recall
 from thriftgate.alerts.sinks import sink_of
 from thriftgate.alerts.sinks.sink import Roads, Sink
@@ -38,9 +39,11 @@ class Alerting(NamedTuple):
     watch: Watch
     desk: Desk
     transport: Http1Transport
+    forget: Callable[[], None]
 
     async def close(self) -> None:
         """Put down what was heard, and end."""
+        self.forget()
         await self.watch.close()
         await self.transport.close()
 
@@ -95,10 +98,20 @@ async def open_alerts(engine: Engine, settings: Settings) -> Alerting | None:
     def crossed(standing: Standing, stage: Stage) -> None:
         watch.sight(stage_sighting(standing, stage, int(engine.clock.now_s() * 1e6)))
 
+    following = Following(ledger, engine.clock, engine.worker_name, watch.hear)
     engine.budgeting.crossed.append(crossed)
     ledger.heard.append(watch.hear)
+    if settings.is_fleet:
+        engine.leading.duties.append(following.look)
+
+    def forget() -> None:
+        engine.budgeting.crossed.remove(crossed)
+        ledger.heard.remove(watch.hear)
+        if following.look in engine.leading.duties:
+            engine.leading.duties.remove(following.look)
+
     watch.start()
-    return Alerting(watch, Desk(book, rules, engine.clock), transport)
+    return Alerting(watch, Desk(book, rules, engine.clock), transport, forget)
 
 
 def desk_of(book: AlertBook, settings: Settings, clock: Clock) -> Desk:

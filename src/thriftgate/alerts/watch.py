@@ -31,6 +31,7 @@ from thriftgate.logs import log, where_raised
 
 QUEUE_MAX = 20_000  # entries and sightings that wait; what comes above is counted, and lost to the alerts alone
 AT_ONCE = 500  # of them in one transaction
+GATHER_S = 0.05  # waking for each call would cost a busy gateway more than what is done for it
 SHARE = 20  # calls taken in, or series judged, before others have their turn
 JUMP_S = 60.0  # wall time and running time differ by more: the clock was set
 SWEEP_S = 3600.0
@@ -110,7 +111,7 @@ class Watch:
     def start(self) -> None:
         """Begin to watch and to tell."""
         self._running = [
-            self._tasks.spawn(self._repeat(self.drain, self._news)),
+            self._tasks.spawn(self._repeat(self.drain, self._news, GATHER_S)),
             self._tasks.spawn(self._repeat(self.tick, self._due)),
             *(
                 self._tasks.spawn(self._repeat(courier.send_due, wake))
@@ -202,7 +203,7 @@ class Watch:
             self._news.set()
 
     def _see(self, entry: Entry, found: list[Sighting]) -> None:
-        if entry.settled_us >= self._since_us:
+        if self._board.rules and entry.settled_us >= self._since_us:
             self._board.take(seen_of(entry))
         for detector in self._detectors:
             try:
@@ -240,8 +241,9 @@ class Watch:
         self._board, self._since_us = board, now_us
         self._recalled = self._tasks.spawn(self._recall(board, now_us)) if rules else None
 
-    async def _repeat(self, turn: Callable[[], Awaitable[float | None]], wake: asyncio.Event) -> None:
-        """Take turns until closed: each tells in how many seconds the next is due, None for when it is woken."""
+    async def _repeat(self, turn: Callable[[], Awaitable[float | None]], wake: asyncio.Event, gather_s: float = 0.0) -> None:
+        """Take turns until closed: each tells in how many seconds the next is due, None for when it is woken, and what
+        comes within `gather_s` of that is taken with it."""
         while not self._closed:
             wake.clear()  # what comes from here on is news for the next turn
             try:
@@ -251,6 +253,8 @@ class Watch:
                 log.error("alerts in trouble", error=type(error).__name__, words=words, at=where_raised(error))
                 wait_s = _TROUBLE_S
             await _rest(wait_s, wake)
+            if gather_s and not self._closed:
+                await asyncio.sleep(gather_s)
 
 
 async def _rest(seconds: float | None, wake: asyncio.Event) -> None:

@@ -12,20 +12,17 @@ there are sums of tokens, charges are.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import duckdb
 import msgspec
 
 from thriftgate.audit.records import Record
 from thriftgate.audit.shards import COLUMNS, Shard
+from thriftgate.audit.table import Table
 
 MEMORY_LIMIT = "192MB"
-READER_MEMORY_LIMIT = "96MB"  # several read at once
-FETCH_ROWS = 5_000
 
 Kind = Literal["call", "sum", "charge"]
 
@@ -58,28 +55,14 @@ _FIRST = ("side", "project = ''", "session = ''", "at_us", "at_is_end", "source"
 """Of several copies the one that says whose the call is and when it was."""
 
 
-class Calls:
-    """Owns a database file. `read_only`: another process has merged and closed it. Raises duckdb.Error where it cannot be
-    written or read."""
+class Calls(Table):
+    """Owns a database file. Raises duckdb.Error where it cannot be written or read."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self.path = path
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, memory=MEMORY_LIMIT, threads=2)
         self.records = 0
         self.set_aside: dict[Kind, int] = {}
-        self.connection = duckdb.connect(
-            str(path),
-            read_only=read_only,
-            config={
-                "memory_limit": READER_MEMORY_LIMIT if read_only else MEMORY_LIMIT,
-                "threads": 1 if read_only else 2,
-                "temp_directory": str(path.parent / f"spill-{os.getpid()}"),
-            },
-        )
         self.connection.execute("set preserve_insertion_order = false")
-
-    def close(self) -> None:
-        """The database file stays: other processes may read it now."""
-        self.connection.close()
 
     def take(self, shards: Sequence[Shard], folder: Path) -> None:
         """Merge the records of these shards into the table `calls`."""
@@ -100,7 +83,7 @@ class Calls:
             " where records.call_id <> '' or request_id <> ''"
         )
         run(
-            "create temp table repeated as select ident, min(prompt_counts) = max(prompt_counts)"
+            "create temp table repeated as select ident, count(*) as copies, min(prompt_counts) = max(prompt_counts)"
             f" and {_one('model')} and {_one('mode')} and {_one('write_1h', 'write_unsplit = 0')} as alike from named"
             " group by ident having count(*) > 1"
         )
@@ -129,23 +112,26 @@ class Calls:
         )
 
     def _merge(self, columns: str) -> None:
-        """One row of all copies of a call. Some at a time: a grouping holds whole rows in memory."""
+        """One row of all copies of a call. Some at a time: a grouping holds whole rows in memory. Those stand side by side,
+        so that the table is read once in all, however many there are."""
+        row = self.connection.execute("select sum(copies)::bigint from repeated").fetchone()
+        parts = -(-(row[0] if row else 0) // MERGED_ROWS)
         self.connection.execute(
-            "create temp table copies as select named.*, case when alike then '' else case when request_id <> ''"
-            " then request_id else session end || chr(0) || model || chr(0) || mode || chr(0) || (prompt_counts - input)"
-            " || chr(0) || write_1h end as part from named join repeated using (ident)"
+            f"create temp table copies as select named.*, hash(ident) % {parts} as slice, case when alike then '' else case"
+            " when request_id <> '' then request_id else session || chr(0) || model || chr(0) || mode || chr(0)"
+            " || (prompt_counts - input) || chr(0) || write_1h end end as part from named join repeated using (ident)"
+            f"{' order by slice' if parts > 1 else ''}"
         )
         terms = [f"max({name}) as most_{name}" for name in _LARGEST]
         for name, (by, told) in _PICKS.items():
             terms.append(f"max({_row(*by, *told)}) as {name}")
         fields = ", ".join(f"{_merged(name)} as {name}" for name in COLUMNS)
-        parts = -(-self.count("copies") // MERGED_ROWS)
         for part in range(parts):
             self.connection.execute(
                 f"insert into calls select {columns}, kind from (select {fields}, kind from copies join (select"
                 f" {', '.join(terms)}, bool_and(output_is_floor) as only_floors, arg_min(rowid, {_row(*_FIRST)}) as chosen"
-                f" from copies where hash(ident) % {parts} = {part} group by ident, kind, part) as merged"
-                " on copies.rowid = merged.chosen)"
+                f" from copies where slice = {part} group by ident, kind, part) as merged"
+                f" on copies.rowid = merged.chosen where slice = {part})"
             )
         self.connection.execute("drop table copies")
 
@@ -160,17 +146,6 @@ class Calls:
             run("delete from calls where kind <> ?", [kept])
             rows = run("select kind, count(*) from controls group by kind").fetchall()
             self.set_aside = dict(rows)
-
-    def count(self, table: str) -> int:
-        """Rows of a table."""
-        row = self.connection.execute(f"select count(*) from {table}").fetchone()
-        return int(row[0]) if row else 0
-
-    def rows(self, query: str, *parameters: object) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query, fetched as they are read."""
-        cursor = self.connection.cursor().execute(query, list(parameters))
-        while chunk := cursor.fetchmany(FETCH_ROWS):
-            yield from chunk
 
 
 def _default(name: str) -> str:

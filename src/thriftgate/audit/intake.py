@@ -30,7 +30,8 @@ from thriftgate.audit.shards import (
     known_shard,
     prepare,
 )
-from thriftgate.core.errors import ConfigError, ThriftgateError
+from thriftgate.audit.table import no_room
+from thriftgate.core.errors import ThriftgateError
 
 PARALLEL_BYTES = 24 * 2**20  # less is read before a second process has started
 PROCESSES_MAX = 8
@@ -51,11 +52,18 @@ class Intake(Struct, frozen=True):
 
 
 def take_in(
-    paths: Sequence[str], calls: Calls, folder: Path, *, format_name: str = "", progress: Progress = lambda _done, _all: None
+    paths: Sequence[str],
+    calls: Calls,
+    folder: Path,
+    *,
+    format_name: str = "",
+    processes: int = 0,
+    progress: Progress = lambda _done, _all: None,
 ) -> Intake:
     """Import what the paths name, into shards in `folder`, and fill `calls`.
 
-    What was imported into that folder before is not read again, so an import that was broken off goes on where it was.
+    `processes` read side by side at most, 0 for one a core. What was imported into that folder before is not read again,
+    so an import that was broken off goes on where it was.
     Raises InputError for a path or format that does not exist, ConfigError where the folder cannot be written, and
     ThriftgateError where a process that imports was killed.
     """
@@ -65,14 +73,14 @@ def take_in(
     done = 0
     made: dict[int, Shard] = {}
     try:
-        for index, shard in _shards(wanted, folder):
+        for index, shard in _shards(wanted, folder, processes or min(PROCESSES_MAX, os.cpu_count() or 1)):
             made[index] = shard
             done += wanted[index].bytes
             progress(done, total)
         shards = [made[index] for index in range(len(wanted))]
         calls.take(shards, as_pattern(folder))
     except duckdb.Error as error:
-        raise ConfigError(f"what was imported cannot be put together: {str(error).splitlines()[0]}") from None
+        raise no_room(calls.path.parent, error) from None
     finally:
         for index, shard in made.items():
             if not wanted[index].name and shard.parquet:  # standard input will not come again
@@ -80,7 +88,7 @@ def take_in(
     return _sums(shards, calls)
 
 
-def _shards(wanted: Sequence[Batch], folder: Path) -> Iterator[tuple[int, Shard]]:
+def _shards(wanted: Sequence[Batch], folder: Path, most: int) -> Iterator[tuple[int, Shard]]:
     """The shard of each batch with its number, in no order."""
     fresh: list[int] = []
     for index, batch in enumerate(wanted):
@@ -91,7 +99,7 @@ def _shards(wanted: Sequence[Batch], folder: Path) -> Iterator[tuple[int, Shard]
             yield index, known
     here = [index for index in fresh if not wanted[index].name]  # standard input is this process's alone
     others = [index for index in fresh if wanted[index].name]
-    processes = min(PROCESSES_MAX, os.cpu_count() or 1, len(others))
+    processes = min(most, len(others))
     if processes < 2 or sum(wanted[index].bytes for index in others) < PARALLEL_BYTES:
         here = fresh
     else:

@@ -380,9 +380,10 @@ class _Nested:
 
     def _begins_element(self) -> bool:
         """Whether the bracket that broke an element is where the next one begins: after a comma no object holds one."""
-        at, data = self._at, self._data
-        opens = self._level == 1 and at < len(data) and data[at] in _BEFORE and self._stack[-1] == _OPEN
-        return opens and self._solid_before(at) == _COMMA
+        at, data, stack = self._at, self._data, self._stack
+        if self._level != 1 or at >= len(data) or not stack:  # no bracket was read of a value that the file breaks off in
+            return False
+        return data[at] in _BEFORE and stack[-1] == _OPEN and self._solid_before(at) == _COMMA
 
     def _find(self) -> None:
         """Go on to where a value may begin again: a line that begins as the broken one did; in an array on one line, behind

@@ -46,8 +46,9 @@ BATCH_FILES_MAX = 2_000
 LEFT_OVER_S = 86_400  # no import of a batch takes as long: a scratch folder older than that was left behind
 UNUSED_S = 90 * 86_400  # a shard that no audit has asked for in that time is deleted
 OBJECT_BYTES = 2**24  # one record as JSON, as a rule
+MEMORY_LIMIT = "1GB"  # while a shard is written: it needs less, but for lines of many megabytes
 
-_SCRATCH = ".import-"
+_SCRATCH, _WORKING = ".import-", ".audit-"
 _PIPED = "stdin-"
 _SHARD = re.compile(r"[0-9a-f]{32}\.json")
 _GLOB = re.compile(r"[*?\[]")
@@ -181,7 +182,7 @@ def _tidy(folder: Path, now_s: float) -> None:
     for path in folder.iterdir():
         with suppress(OSError):
             age_s = now_s - path.stat().st_mtime
-            if path.name.startswith((_SCRATCH, _PIPED)) and age_s > LEFT_OVER_S:
+            if path.name.startswith((_SCRATCH, _WORKING, _PIPED)) and age_s > LEFT_OVER_S:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             elif _SHARD.fullmatch(path.name) and age_s > UNUSED_S:
                 path.unlink()
@@ -236,9 +237,23 @@ def _imported(batch: Batch, folder: Path, scratch: Path) -> Shard:
 
 
 @contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
+def working(folder: Path | None) -> Iterator[Path]:
+    """A folder for the tables of one audit, deleted with all that is in it. It is inside the one that shards are kept in,
+    where there is room for much: the system's folder for temporary files, where it is for None, may be a part of the memory.
+    Raises ConfigError where it cannot be made."""
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="thriftgate-audit-") as temporary:
+            yield Path(temporary)
+        return
+    prepare(folder)
+    with _scratch(folder, _WORKING) as made:
+        yield made
+
+
+@contextmanager
+def _scratch(folder: Path, prefix: str = _SCRATCH) -> Iterator[Path]:
     """A folder of one's own, inside so that what is made there can be moved into place at once."""
-    path = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=folder))
+    path = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
     try:
         yield path
     finally:
@@ -381,7 +396,9 @@ def _to_parquet(lines: Path, target: Path, longest: int = 0) -> str:
         f"read_json('{_quoted(as_pattern(lines))}', format='newline_delimited', columns={{{columns}}},"
         f" maximum_object_size={max(OBJECT_BYTES, longest + 1)})"
     )
-    with duckdb.connect(config={"threads": 1, "temp_directory": str(lines.parent)}) as connection:
+    with duckdb.connect(
+        config={"threads": 1, "temp_directory": str(lines.parent), "memory_limit": MEMORY_LIMIT}
+    ) as connection:
         connection.execute(f"copy (select * from {rows}) to '{_quoted(target)}' (format parquet, compression zstd)")
     return target.name
 

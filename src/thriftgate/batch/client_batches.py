@@ -56,17 +56,25 @@ class ClientBatches:
         self._loop: asyncio.Task[None] | None = None
         self._watches = False
 
-    async def start(self) -> None:
-        """Take up what an earlier process left, and watch it from now on. Raises LedgerError."""
+    def start(self) -> None:
+        """Watch what is open from now on."""
+        self._watches = True
+        self._watch()
+
+    async def take_up(self) -> None:
+        """Take up what processes left that are gone. Raises LedgerError."""
         for run in await self._book.runs():
-            if run.kind == "client" and run.state != "done":
+            if run.kind == "client" and run.state != "done" and not self._is_looked_after(run):
                 for batch in await self._book.batches(run.id, OPEN_BATCHES):
                     one = await ClientRun.open(self._engine, self._book, run, batch)
                     await one.take_up()
                     self._runs[batch.id] = one
         self._sweep()
-        self._watches = True
         self._watch()
+
+    def _is_looked_after(self, run: Run) -> bool:
+        """By this process, or by another one that lives."""
+        return run.worker == self._engine.worker_name or self._engine.is_alive(run.worker)
 
     def stop(self) -> None:
         """Watch no longer. What is open is taken up at the next start."""

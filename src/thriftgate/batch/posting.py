@@ -208,7 +208,8 @@ class Poster:
         few = max(FEW, PAGE // len(open_groups))
         while open_groups:
             pages = [await book.waiting(run, group, after=after, limit=min(few, left)) for group, after, left in open_groups]
-            in_turn = [job for turn in zip_longest(*pages) for job in turn if job is not None]
+            young = self._work.young
+            in_turn = [job for turn in zip_longest(*pages) for job in turn if job is not None and job.name not in young]
             for at in range(0, len(in_turn), PAGE):
                 yield in_turn[at : at + PAGE]
             open_groups = [

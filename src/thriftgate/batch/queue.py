@@ -31,7 +31,7 @@ from thriftgate.core.splice import Edit, apply
 from thriftgate.engine import purse
 from thriftgate.engine.call import Call
 from thriftgate.engine.engine import Engine
-from thriftgate.ledger.jobs import QUEUE, Answer, Body, Bound, Fenced, Job, Run
+from thriftgate.ledger.jobs import QUEUE, Answer, Body, Bound, Fenced, Job, JobBook, Run
 from thriftgate.logs import log, where_raised
 from thriftgate.providers.transport import header
 from thriftgate.wire import DIALECTS
@@ -103,6 +103,7 @@ class Queue:
         self._webhooks: Webhooks | None = None
         self._window_opened_s = 0.0
         self._urgent_s = 0.0
+        self._entered: set[str] = set()  # young jobs that are in the book: the next look is at them, too
         self._in_trouble = False
         self._forget_at_s = 0.0
         self._let_go = ""  # why no connection is held any longer
@@ -161,13 +162,17 @@ class Queue:
         )  # nobody waits for ours: at the full price it can be done without
         job = Job(QUEUE, 0, name, "waiting", model=worth.model, deadline_us=due_us)
         bounds = self._bounds(work, body.body, now_s)
-        self._gather(work, now_s, choice.rescue_at_s)  # first: once it is in the book it might leave alone
+        self._gather(work, now_s, choice.rescue_at_s)
         purse.take(call.purses, name, worth.worst_pico)
+        work.young.add(name)  # first: once it is in the book it might leave alone
         try:
             job = await self._book.enqueue(work.lease, work.now_us(), job, body, bounds)
         except ThriftgateError:
             purse.drop(call.purses, name)
             raise
+        finally:  # broken off, it may be in the book as well
+            self._entered.add(name)
+            self._window_opened_s = self._window_opened_s or now_s  # closed while this one was written: look once more
         work.progress.jobs += 1
         self._wake.set()
         return Ticket(job, choice.reason, worth.forecast_pico, worth.saved_pico)
@@ -178,7 +183,7 @@ class Queue:
             self._claims.pop(job.seq, None)
             while True:
                 told.clear()
-                found = await self._look(job)
+                found = await _look(self._book, job.name)
                 if found is None:
                     raise LetGo(f"the answer of {job.name} is not kept any more")
                 if found.answer is not None:
@@ -190,18 +195,10 @@ class Queue:
     async def find(self, name: str, key: str) -> Told | None:
         """A job by its name, for the key that it belongs to. Who asks is a reason to look whether anything is due."""
         self._wake.set()
-        job = await self._book.named(QUEUE, name)
-        body = await self._book.body(QUEUE, job.seq) if job is not None else None
-        if job is None or body is None or body.key != key:
-            return None
-        found = await self._look(job)
-        if found is None or found.answer is None:
-            return found
-        if found.answer.at_us < (self._engine.clock.now_s() - self._kept_s) * 1e6:
-            self._wake.set()
-            return None
-        self.handed(job)
-        return found._replace(dialect=dialect_in(body.headers))
+        found = await find_job(self._book, name, key, int((self._engine.clock.now_s() - self._kept_s) * 1e6))
+        if found is not None and found.answer is not None:
+            self.handed(found.job)
+        return found
 
     def handed(self, job: Job) -> None:
         """The answer of a job was handed over: a call sent again is for another one, if there is one."""
@@ -301,16 +298,6 @@ class Queue:
         closes = self._options.window.closes_at_s(self._window_opened_s, self._urgent_s, list(self._arrivals))
         work.open_at_s = closes
 
-    async def _look(self, job: Job) -> Told | None:
-        """What stands in the book now. The job first: it and its answer are written as one."""
-        row = await self._book.named(QUEUE, job.name)
-        if row is None:
-            return None
-        if row.state not in FINAL:
-            return Told(row, None)
-        answer = await self._book.answer(QUEUE, row.seq)
-        return Told(row, answer) if answer is not None else None  # forgotten just now
-
     def _answered(self, jobs: Sequence[Job]) -> None:
         self._waiters.tell(job.seq for job in jobs)
         self._wake_teller.set()
@@ -323,15 +310,23 @@ class Queue:
         if self._in_trouble:  # what was broken off in the middle is taken up as after a death
             await runner.start()
             self._in_trouble = False
+            self._window_opened_s = self._window_opened_s or (work.clock.now_s() if self._entered else 0.0)
         if self._window_opened_s and work.clock.now_s() >= work.open_at_s:
-            self._window_opened_s = 0.0
-            await runner.gathered()
+            await self._look_at_arrivals(work, runner)
         wait_s = await runner.step()
         await self._forget(work)
         if self._window_opened_s:
             closes_in_s = max(0.0, work.open_at_s - work.clock.now_s())
             wait_s = closes_in_s if wait_s is None else min(wait_s, closes_in_s)
         return wait_s
+
+    async def _look_at_arrivals(self, work: Work, runner: Runner) -> None:
+        """The window closes: look what those that came share. Who comes meanwhile waits for the next one."""
+        looked_at = frozenset(self._entered)
+        self._window_opened_s = 0.0
+        await runner.gathered()
+        work.young -= looked_at
+        self._entered -= looked_at
 
     async def _forget(self, work: Work) -> None:
         """Drop answers that were kept for long enough. With nothing open that waits for the next call: nobody is told an
@@ -384,6 +379,29 @@ class Queue:
         finally:
             sleeping.cancel()
             waking.cancel()
+
+
+async def find_job(book: JobBook, name: str, key: str, since_us: int) -> Told | None:
+    """A job of the queue by its name, for the key that it belongs to; None also where its answer was given before that."""
+    job = await book.named(QUEUE, name)
+    body = await book.body(QUEUE, job.seq) if job is not None else None
+    if body is None or body.key != key:
+        return None
+    found = await _look(book, name)
+    if found is None or found.answer is None:
+        return found
+    return found._replace(dialect=dialect_in(body.headers)) if found.answer.at_us >= since_us else None
+
+
+async def _look(book: JobBook, name: str) -> Told | None:
+    """What stands in the book now. The job first: it and its answer are written as one."""
+    row = await book.named(QUEUE, name)
+    if row is None:
+        return None
+    if row.state not in FINAL:
+        return Told(row, None)
+    answer = await book.answer(QUEUE, row.seq)
+    return Told(row, answer) if answer is not None else None  # forgotten just now
 
 
 def _unstreamed(call: Call) -> bytes:

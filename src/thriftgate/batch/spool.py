@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,7 +58,8 @@ class Spool:
             self._path.unlink(missing_ok=True)
 
 
-def clear(folder: Path) -> None:
-    """Remove bodies that a process left behind: none of them will be sent."""
+def clear(folder: Path, is_alive: Callable[[str], bool]) -> None:
+    """Remove bodies that dead processes left behind: none of them will be sent. `is_alive` tells by a body's name."""
     for path in folder.glob(f"{_PREFIX}*.json"):
-        path.unlink(missing_ok=True)
+        if not is_alive(path.stem.removeprefix(_PREFIX)):
+            path.unlink(missing_ok=True)

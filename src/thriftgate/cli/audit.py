@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +49,15 @@ def audit(
     cache: Annotated[
         Path | None, Parameter(help="Folder for what was imported, so that the next audit reads only what is new.")
     ] = None,
+    engine: Annotated[
+        str,
+        Parameter(
+            help="Where the log is replayed: local, ray (on this machine), ray:ADDRESS or ray://HOST:PORT (a cluster)."
+        ),
+    ] = "local",
+    processes: Annotated[
+        int, Parameter(help="Processes side by side on this machine, 0 for one a core; each needs memory of its own.")
+    ] = 0,
     json: Json = False,
 ) -> int:
     """Read any usage logs, reproduce the bill, and say what each lever would have saved.
@@ -56,19 +66,10 @@ def audit(
     Anthropic requests, batches, usage and cost reports, LiteLLM, Langfuse, Helicone, LangSmith, Portkey, OpenTelemetry,
     Bedrock, AWS cost reports, opencode. Exits 1 where nothing was read: neither a call nor a sum of days.
     """
-    if wrong := [path for path in paths if path.startswith("-") and path != STDIO]:
-        raise InputError(f"unknown option: {wrong[0]}")
-    if not paths:
-        raise InputError("name what to audit: log files, folders, patterns, or - for standard input")
-    if STDIO in (str(html), str(write)) or (json and str(csv) == STDIO):
-        raise InputError("only one thing can go to standard output: name a file for the other")
-    for target in (html, csv, write):
-        if target is not None and not target.absolute().parent.is_dir():
-            raise InputError(f"{target} cannot be written: there is no folder {target.parent}")
-    if write is not None and write.exists():
-        raise InputError(f"--write {write}: the file exists; name a new one, and compare the two")
+    _check(paths, json=json, csv=csv, html=html, write=write)
     from thriftgate.audit.audit import Wanted  # noqa: PLC0415  --help shall be quick
     from thriftgate.audit.audit import audit as run_audit  # noqa: PLC0415  --help shall be quick
+    from thriftgate.audit.replay.engines import Where  # noqa: PLC0415  --help shall be quick
     from thriftgate.engine.build import policy_of  # noqa: PLC0415  --help shall be quick
     from thriftgate.pricing.load import load_book, load_models  # noqa: PLC0415  --help shall be quick
 
@@ -81,12 +82,28 @@ def audit(
         config=policy_of(settings) if policy is not None else None,
         optimise=optimise,
         model=model,
+        where=Where(engine, processes),
     )
-    with _progress() as progress:
+    with _ended_in_order(), _progress() as progress:
         findings = run_audit(wanted, load_book(settings.prices), load_models(), progress=progress)
     _show(findings, json=json, csv=csv)
     _write(findings, html=html, csv=csv, write=write)
     return _judged(findings, silent=json or str(csv) == STDIO)
+
+
+def _check(paths: tuple[str, ...], *, json: bool, csv: Path | None, html: Path | None, write: Path | None) -> None:
+    """Before anything is read. Raises InputError."""
+    if wrong := [path for path in paths if path.startswith("-") and path != STDIO]:
+        raise InputError(f"unknown option: {wrong[0]}")
+    if not paths:
+        raise InputError("name what to audit: log files, folders, patterns, or - for standard input")
+    if STDIO in (str(html), str(write)) or (json and str(csv) == STDIO):
+        raise InputError("only one thing can go to standard output: name a file for the other")
+    for target in (html, csv, write):
+        if target is not None and not target.absolute().parent.is_dir():
+            raise InputError(f"{target} cannot be written: there is no folder {target.parent}")
+    if write is not None and write.exists():
+        raise InputError(f"--write {write}: the file exists; name a new one, and compare the two")
 
 
 def _judged(findings: Findings, *, silent: bool) -> int:
@@ -122,6 +139,20 @@ def _cache_folder() -> Path:
     """Where imported logs are kept unless --cache names a folder, by the XDG rules."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(home) if home else Path.home() / ".cache") / "thriftgate" / "audit"
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end the audit as Ctrl-C does: with its processes, and with what they wrote on the way."""
+
+    def end(_number: int, _frame: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Bar:

@@ -6,6 +6,7 @@ from typing import Any
 
 from thriftgate.cli.books import ask_books, check_is_ledger
 from thriftgate.cli.output import note, print_table, say
+from thriftgate.core.errors import LedgerError
 from thriftgate.core.moments import text_from_micros
 from thriftgate.ledger.rollup_columns import HOUR_US
 from thriftgate.ledger.sql import SqlLedger
@@ -25,7 +26,8 @@ async def _told(books: SqlLedger, found: Checked, *, rebuild: bool) -> dict[str,
     unbalanced = list(await books.unbalanced())
     rebuilt = rebuild and found.differing > 0
     if rebuilt:
-        books.claim()
+        if not books.try_lead():
+            raise LedgerError(f"the ledger {books.path} is in use by another thriftgate: stop it first")
         await books.transact(make)
     since_us = await books.ask(kept_from)
     return {

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-from typing import Annotated
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from thriftgate.cli.options import Config, LedgerPath, settings_for
+from thriftgate.cli.options import Config, LedgerPath
 from thriftgate.cli.output import note
-from thriftgate.core.errors import ConfigError
-from thriftgate.ledger.urls import without_password
+
+if TYPE_CHECKING:
+    from thriftgate.settings import Settings
 
 
 def serve(
@@ -19,7 +21,7 @@ def serve(
     port: int | None = None,
     upstream: Annotated[str | None, Parameter(help="Origin of the provider's API.")] = None,
     ledger: LedgerPath = None,
-    workers: Annotated[int, Parameter(help="Processes; more than one needs PostgreSQL, which is not there yet.")] = 1,
+    workers: Annotated[int | None, Parameter(help="Processes that serve this port.")] = None,
     config: Config = None,
 ) -> int:
     """Run the gateway: point ANTHROPIC_BASE_URL at it.
@@ -31,52 +33,54 @@ def serve(
     port
         Port to listen on; 0 picks a free one.
     """
-    from thriftgate.cli.serving import bind, serve_app  # noqa: PLC0415  --help shall be quick
-    from thriftgate.dashboard.app import HOME, Dashboard  # noqa: PLC0415  --help shall be quick
-    from thriftgate.dashboard.beside import Within, together  # noqa: PLC0415  --help shall be quick
-    from thriftgate.dashboard.gates import AtTheGateway  # noqa: PLC0415  --help shall be quick
-    from thriftgate.gateway.app import Gateway  # noqa: PLC0415  --help shall be quick
+    from thriftgate.settings import read_document, settings_of  # noqa: PLC0415  --help shall be quick
+
+    flags = {
+        "server.host": host,
+        "server.port": port,
+        "server.workers": workers,
+        "upstream.url": upstream,
+        "ledger.path": ledger,
+    }
+
+    def read() -> dict[str, Any]:
+        return read_document(config, flags=flags)
+
+    document = read()
+    settings = settings_of(document)
+    if settings.server.workers > 1 or settings.server.supervise:
+        return _supervised(settings, document, read)
+    return _alone(settings, lambda: settings_of(read()))
+
+
+def _alone(settings: Settings, read: Callable[[], Settings]) -> int:
+    from thriftgate.cli.serve_one import notify, serve_one, told_to_reload  # noqa: PLC0415  --help shall be quick
+    from thriftgate.cli.serving import bind  # noqa: PLC0415  --help shall be quick
     from thriftgate.gateway.entrance import Entrance  # noqa: PLC0415  --help shall be quick
 
-    if workers != 1:
-        raise ConfigError("--workers: one process on SQLite is all there is yet; several need PostgreSQL")
-    settings = settings_for(config, server__host=host, server__port=port, upstream__url=upstream, ledger__path=ledger)
-    entrance = Entrance(settings.server)
+    def ready(_url: str, notes: tuple[str, ...]) -> None:
+        _told(notes)
+        notify("READY=1")
+
     bound = bind(settings.server.host, settings.server.port)
+    entrance = Entrance(settings.server)
+    told_to_reload(read, entrance)
+    return serve_one(settings, bound, ready, entrance=entrance)
 
-    gateway = Gateway(settings)
 
-    def ready(url: str) -> None:
-        note(f"thriftgate is listening on {url} -> {settings.upstream.url}; ledger {without_password(settings.ledger.path)}")
-        note(f"  point a client at it: export ANTHROPIC_BASE_URL={url}")
-        note(f"  look at it: {url}{HOME}")
-        if not gateway.needs_key:
-            note(
-                "  it takes calls without a key of its own"
-                + (", as access.mode says" if settings.access.mode == "open" else " from this machine, until there is one")
-                + f"; make the first: thriftgate keys create NAME --ledger {without_password(settings.ledger.path)}"
-            )
+def _supervised(settings: Settings, document: dict[str, Any], read: Callable[[], dict[str, Any]]) -> int:
+    from thriftgate.cli.sockets import Sockets  # noqa: PLC0415  --help shall be quick
+    from thriftgate.cli.supervisor import Supervisor  # noqa: PLC0415  --help shall be quick
 
-    def renew(_signal: int, _frame: object) -> None:
-        try:
-            entrance.reload()
-        except ConfigError as error:
-            note(f"thriftgate goes on with the certificates it has: {error}")
-        else:
-            note("thriftgate has read its certificates again")
+    server = settings.server
+    sockets = Sockets(server.host, server.port, server.workers)
 
-    if entrance.scheme == "https" and hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, renew)
+    async def run() -> int:
+        return await Supervisor(settings, document, sockets, read).run(_told)
 
-    within = Within(settings, lambda: gateway.rooms)
-    dashboard = Dashboard(within.sources, AtTheGateway(lambda: gateway.rooms))
+    return asyncio.run(run())
 
-    def stopping() -> None:
-        gateway.stopping()
-        dashboard.stopping()
 
-    app = together(gateway, dashboard, within)
-    code = serve_app(app, bound, shutdown_s=settings.server.shutdown_s, ready=ready, stopping=stopping, entrance=entrance)
-    if gateway.failure is not None:
-        raise gateway.failure
-    return code
+def _told(notes: tuple[str, ...]) -> None:
+    for one in notes:
+        note(one)

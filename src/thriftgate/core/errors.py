@@ -19,6 +19,7 @@
     │   ├── ClientLeft       nothing was sent: the client went meanwhile    499
     │   └── SpendCapped      nothing was sent: the money of the key is spent 429
     ├── LedgerError          the books cannot be written: money fails closed 503
+    ├── SharedLost           limits that replicas share cannot be checked   503
     ├── UnknownPrice         no price for this model, date and context      400
     └── ConfigError          settings, price book or model table are wrong  500
 
@@ -207,6 +208,15 @@ class LedgerError(ThriftgateError):
     status_hint = 503
     error_type = "api_error"
     label = "ledger"
+
+
+class SharedLost(ThriftgateError):
+    """What the replicas share cannot be reached, and a limit of callers with it; nothing was sent."""
+
+    status_hint = 503
+    error_type = "api_error"
+    label = "shared_lost"
+    retry_after_s = 1.0
 
 
 class UnknownPrice(ThriftgateError):

@@ -10,10 +10,12 @@ What was learned can be kept and merged with what another process learned: all o
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Iterable, Sequence
+from operator import add
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 # The two lives of a cache entry are edges, so that P(next use within a TTL) needs no interpolation. Below and between them
 # the bins about double; a few above an hour tell when pings are worth their price.
@@ -61,16 +63,18 @@ class KeptGaps(Struct, array_like=True, frozen=True):
     hits: tuple[float, ...]
 
 
-class Gaps:
-    """Exposures and hits per bin of one class, decayed to `at_s`; `uses` counts those that await their outcome as well."""
+def _nothing() -> array[float]:
+    return array("d", bytes(8 * BINS))
 
-    __slots__ = ("at_s", "exposures", "hits", "uses")
 
-    def __init__(self, at_s: float) -> None:
-        self.at_s = at_s
-        self.uses = 0
-        self.exposures = [0.0] * BINS
-        self.hits = [0.0] * BINS
+class Gaps(Struct, gc=False, eq=False):
+    """Exposures and hits per bin of one class, decayed to `at_s`; `uses` counts those that await their outcome as well.
+    There are tens of thousands: as arrays they take half the memory of lists, and nothing for the collector to walk."""
+
+    at_s: float
+    uses: int = 0
+    exposures: array[float] = field(default_factory=_nothing)
+    hits: array[float] = field(default_factory=_nothing)
 
     def kept(self) -> KeptGaps:
         return KeptGaps(self.at_s, tuple(self.exposures), tuple(self.hits))
@@ -80,20 +84,15 @@ class Gaps:
         """Raises ValueError where the bins are others."""
         if len(kept.exposures) != BINS or len(kept.hits) != BINS:
             raise ValueError(f"kept gaps have {len(kept.exposures)} and {len(kept.hits)} bins, not {BINS}")
-        gaps = cls(kept.at_s)
-        gaps.exposures, gaps.hits = list(kept.exposures), list(kept.hits)
-        return gaps
+        return cls(kept.at_s, exposures=array("d", kept.exposures), hits=array("d", kept.hits))
 
 
-class Event:
+class Event(Struct, gc=False, eq=False):
     """A use of a prefix whose next use is awaited. `levels` are the classes it counts for."""
 
-    __slots__ = ("levels", "next_s", "opened_s")
-
-    def __init__(self, opened_s: float, levels: tuple[Gaps, ...]) -> None:
-        self.opened_s = opened_s
-        self.next_s = 0.0
-        self.levels = levels
+    opened_s: float
+    levels: tuple[Gaps, ...]
+    next_s: float = 0.0
 
 
 class Hazards:
@@ -173,7 +172,8 @@ class Hazards:
         1.62 times the optimum.
         """
         weight = self.learning.own_weight
-        exposures, hits = (own.exposures, own.hits) if own is not None else (_NONE, _NONE)
+        exposures: Sequence[float] = own.exposures if own is not None else _NONE
+        hits: Sequence[float] = own.hits if own is not None else _NONE
         silent, before_s = 1.0, 0.0
         curve: list[float] = []
         for above, exposure, hit, edge_s in zip(shared, exposures, hits, EDGES_S):  # noqa: B905  all have BINS
@@ -191,13 +191,13 @@ class Hazards:
         later_s = max(gaps.at_s, other.at_s)
         self._decay(gaps, later_s)
         self._decay(other, later_s)
-        gaps.exposures = [mine + theirs for mine, theirs in zip(gaps.exposures, other.exposures, strict=True)]
-        gaps.hits = [mine + theirs for mine, theirs in zip(gaps.hits, other.hits, strict=True)]
+        gaps.exposures = array("d", map(add, gaps.exposures, other.exposures))
+        gaps.hits = array("d", map(add, gaps.hits, other.hits))
 
     def _decay(self, gaps: Gaps, now_s: float) -> None:
         factor = 0.5 ** ((now_s - gaps.at_s) / self.learning.half_life_s)
-        gaps.exposures = [value * factor for value in gaps.exposures]
-        gaps.hits = [value * factor for value in gaps.hits]
+        gaps.exposures = array("d", [value * factor for value in gaps.exposures])
+        gaps.hits = array("d", [value * factor for value in gaps.hits])
         gaps.at_s = now_s
 
 

@@ -42,8 +42,9 @@ def make_plan(request: Request, state: State, policy: Policy, levers: Sequence[L
     refusal: str | None = None
     choice = state.route.choice if state.route is not None else None
     chosen = choice.lever if choice is not None else ""  # it cannot stand aside here: the request is that model's already
+    on = frozenset(policy.levers)
     for lever in levers:
-        if lever.id not in policy.levers:
+        if lever.id not in on:
             decisions.append(_OFF.get(lever.id) or Decision(lever.id, "skipped", OFF))
             continue
         outcome, after = _ask(lever, request, draft, state, policy)

@@ -60,6 +60,10 @@ class Prefix(Struct, frozen=True):
         """Index of the last block that may carry a breakpoint: where automatic caching puts its own."""
         return next((at for at in reversed(range(len(self.blocks))) if self.blocks[at].part.markable), None)
 
+    def markable_at(self, at: int) -> int | None:
+        """Index of the deepest block up to `at` that may carry a breakpoint."""
+        return next((place for place in range(at, -1, -1) if self.blocks[place].part.markable), None)
+
     def head_end(self) -> int | None:
         """Index of the last block of tools and system together: the part every conversation of an application shares."""
         head = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -76,17 +76,51 @@ class _Classes(Struct):
     alone: bool
 
 
+class _Chain(Protocol):
+    """What is to be known of a prompt's blocks."""
+
+    @property
+    def chain(self) -> Sequence[bytes]: ...
+
+    def markable_at(self, at: int) -> int | None: ...
+
+
 class _Sight(NamedTuple):
     """One request as the tree stands: the last block that may carry a breakpoint, the end of tools and system, how far it is
     known, and its classes."""
 
     scope: bytes
-    prefix: Prefix
+    prefix: _Chain
     now_s: float
     tail: int
     head: int | None
     way: Way
     classes: _Classes
+
+
+class Sighting(Struct, frozen=True, array_like=True, gc=False):
+    """One request as another process saw it; digests and numbers, no text. `digests` are of the blocks from `first` on, of
+    which those at `unmarkable` may carry no breakpoint; the rest as in `_Sight`. `codes` are its classes: kind, detail, and
+    the kind of the turn that would follow."""
+
+    scope: bytes
+    now_s: float
+    first: int
+    digests: tuple[bytes, ...]
+    unmarkable: tuple[int, ...]
+    tail: int
+    head: int | None
+    app: bytes
+    codes: tuple[int, int, int]
+    alone: bool
+
+    @property
+    def chain(self) -> Sequence[bytes]:
+        return (b"",) * self.first + self.digests
+
+    def markable_at(self, at: int) -> int | None:
+        """The deepest block up to `at`, of those that are told, that may carry a breakpoint."""
+        return next((place for place in range(at, self.first - 1, -1) if place not in self.unmarkable), None)
 
 
 class _Kept(Struct, array_like=True):
@@ -103,6 +137,7 @@ class Reuse:
         self._tree = Tree(boundaries_max)
         self._classes: Generations[_Class, Gaps] = Generations(classes_max)
         self._sight: _Sight | None = None  # of the last look: a request is looked at, then observed
+        self.outbox: list[Sighting] | None = None  # what other processes are to be told; None: there are none
 
     def pass_time(self, now_s: float) -> None:
         """Book what has become of earlier requests by now."""
@@ -133,7 +168,7 @@ class Reuse:
                 prospects[node.at] = Prospect(node.at, alone, parts, node.last_s)
             elif node.at < tail:
                 prospects[node.at] = Prospect(node.at, end, 0.0, node.last_s)
-        for at in _fresh(sight):
+        for at in _fresh(prefix, sight):
             if at < tail and at not in prospects:
                 last_s = way.nodes[-1].last_s if way.nodes and way.nodes[-1].at >= at else 0.0
                 prospects[at] = Prospect(at, cumulated(shared), 0.5, last_s)
@@ -163,6 +198,27 @@ class Reuse:
             sight = self._seen(scope, prefix, cumulative, now_s)
         if sight is None:
             return
+        if self.outbox is not None:
+            self.outbox.append(_told(sight))
+        self._take_in(sight)
+
+    def hear(self, told: Sighting) -> None:
+        """Take in what another process has observed. Its classes are as that process saw them."""
+        self._sight = None
+        here, app = told.scope, told.app
+        kind, detail, following = told.codes
+        every: _Class = (b"", 0)
+        classes = _Classes(
+            app,
+            (every, (here, 0), (here, kind), (here, detail), (app, kind), (app, detail)),
+            (every, (here, 0), (here, following), (app, following)),
+            alone=told.alone,
+        )
+        way = self._tree.way(told.chain)
+        self._take_in(_Sight(here, told, told.now_s, told.tail, told.head, way, classes))
+
+    def _take_in(self, sight: _Sight) -> None:
+        prefix, now_s = sight.prefix, sight.now_s
         tail, head, way, classes = sight.tail, sight.head, sight.way, sight.classes
         continues = way.path is not None and way.known == way.path.last < len(prefix.chain) - 1
         for node in way.nodes:
@@ -204,7 +260,7 @@ class Reuse:
         tail = prefix.last_markable()
         if tail is None:
             return None
-        head, way = prefix.head_end(), self._tree.way(prefix)
+        head, way = prefix.head_end(), self._tree.way(prefix.chain)
         return _Sight(scope, prefix, now_s, tail, head, way, _classify(scope, way, prefix, cumulative, now_s, head=head))
 
     def _touch(self, node: Node, classes: _Classes, now_s: float, *, parts: bool) -> None:
@@ -216,7 +272,7 @@ class Reuse:
             node.touches += 1
             node.parted += parts
             self._await(node, classes, now_s)
-        node.last_s = now_s
+        node.last_s = max(node.last_s, now_s)  # what another process tells is a moment old
 
     def _part(self, sight: _Sight) -> None:
         """The request leaves a path before its end: where it does is a node from now on."""
@@ -230,7 +286,7 @@ class Reuse:
             # An edited last turn continues a conversation as well, if it repeats most of the blocks that were new in it.
             most = way.known - left.base > (left.at - left.base) / 2
             awaited.next_s = now_s if most else 0.0
-        at = _markable_at(prefix, way.known)
+        at = prefix.markable_at(way.known)
         if at is not None and not any(node.at == at for node in way.nodes):
             node = Node(at, base=at, shared=True, now_s=now_s)
             node.touches, node.parted = 2, 1
@@ -252,16 +308,34 @@ class Reuse:
         return gaps
 
 
-def _fresh(sight: _Sight) -> list[int]:
+def _told(sight: _Sight) -> Sighting:
+    """A request as other processes are told of it: from the last block on that is known, which they know as well."""
+    chain, first = sight.prefix.chain, max(0, sight.way.known)
+    end, following = sight.classes.end, sight.classes.following
+    return Sighting(
+        scope=sight.scope,
+        now_s=sight.now_s,
+        first=first,
+        digests=tuple(chain[first:]),
+        unmarkable=tuple([at for at in range(first, len(chain)) if sight.prefix.markable_at(at) != at]),
+        tail=sight.tail,
+        head=sight.head,
+        app=sight.classes.app,
+        codes=(end[2][1], end[3][1], following[2][1]),
+        alone=sight.classes.alone,
+    )
+
+
+def _fresh(prefix: Prefix, sight: _Sight) -> list[int]:
     """Boundaries that matter but are no nodes yet: the end of tools and system, documents before a first question, and where
     this request leaves a known path."""
-    prefix, way = sight.prefix, sight.way
+    way = sight.way
     found = [sight.head]
     question = prefix.blocks[-1]
     if question.section == "messages" and question.index == 0 and question.item > 0:
-        found.append(_markable_at(prefix, len(prefix.blocks) - 2))
+        found.append(prefix.markable_at(len(prefix.blocks) - 2))
     if way.path is not None and way.known != way.path.last:
-        found.append(_markable_at(prefix, way.known))
+        found.append(prefix.markable_at(way.known))
     return [at for at in found if at is not None]
 
 
@@ -307,8 +381,3 @@ def _turn_bucket(turn: int) -> int:
 def _either(one: Sequence[float], other: Sequence[float]) -> tuple[float, ...]:
     """At least as likely as the likelier: whoever repeats the longer prefix repeats the shorter one."""
     return tuple(map(max, one, other))
-
-
-def _markable_at(prefix: Prefix, at: int) -> int | None:
-    """The deepest block up to `at` that may carry a breakpoint."""
-    return next((place for place in range(at, -1, -1) if prefix.blocks[place].part.markable), None)

@@ -13,7 +13,6 @@ from msgspec import Struct
 
 from thriftgate.core.generations import Generations
 from thriftgate.core.hazards import Event, Gaps, KeptGaps
-from thriftgate.core.prefix import Prefix
 
 BRANCHES_MAX = 16  # a request takes four breakpoints; more places than these tell nothing about where they should go
 PATH_WEIGHT = 2  # a path and its nodes take as much memory as so many boundaries
@@ -105,10 +104,9 @@ class Tree:
     def __len__(self) -> int:
         return len(self._paths)
 
-    def way(self, prefix: Prefix) -> Way:
-        """Along what is known."""
+    def way(self, chain: Sequence[bytes]) -> Way:
+        """Along what is known. Of a prompt of which not all is told, digests are b""."""
         get = self._paths.get
-        chain = prefix.chain
         for at in range(len(chain) - 1, -1, -1):
             path = get(chain[at])
             if path is not None:
@@ -122,7 +120,8 @@ class Tree:
             path = Path([node for node in way.nodes if node.shared])
             self._paths.charge(PATH_WEIGHT)
         for digest in chain[way.known + 1 :]:
-            self._paths[digest] = path
+            if digest:
+                self._paths[digest] = path
         path.last = max(path.last, len(chain) - 1)
         return path
 

@@ -68,6 +68,9 @@ def object_members(data: bytes, start: int, end: int, values: Mapping[str, Raw] 
         if not data.startswith(raw, value_start):
             raise _ambiguous(start)
         found[key] = Member(key_start, value_start, value_end)
+        if data.startswith(b',"', value_end):  # as most clients write
+            closed, position = value_end, value_end + 1
+            continue
         separator = _SEPARATOR.match(data, value_end)
         if separator is None:
             raise _ambiguous(start)

@@ -15,8 +15,11 @@ ONE_CALL = Needs(concurrency=1)
 class Counter(Protocol):
     """Where it is counted."""
 
-    def put(self, buckets: Sequence[Bucket], used: Needs, taken: Needs) -> None:
-        """What was taken is used otherwise: more, whether there is room or not, or less."""
+    def put(self, call_id: str, buckets: Sequence[Bucket], used: Needs, taken: Needs) -> None:
+        """What was taken by that call is used otherwise: more, whether there is room or not, or less."""
+
+    def left(self, call_id: str) -> None:
+        """That call is over."""
 
     def told(self, buckets: Sequence[Bucket]) -> Headers:
         """What a client is told of these limits."""
@@ -27,17 +30,18 @@ class Admission:
     often we try. Every attempt but the first takes what it needs, whether there is room or not: a call that was let in is
     not refused half way."""
 
-    __slots__ = ("_attempts", "_buckets", "_counter", "is_in")
+    __slots__ = ("_attempts", "_buckets", "_counter", "_first", "is_in")
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
         self._attempts: dict[str, tuple[Sequence[Bucket], Needs]] = {}
         self._buckets: tuple[Bucket, ...] = ()
+        self._first = ""  # attempt, by whose name it is counted
         self.is_in = False
 
     def comes_in(self, call_id: str, buckets: tuple[Bucket, ...], needs: Needs) -> None:
         """It was taken."""
-        self.is_in = True
+        self.is_in, self._first = True, call_id
         self._attempts[call_id] = (buckets, needs)
         self._buckets = buckets
 
@@ -46,8 +50,8 @@ class Admission:
         again = [one for one in buckets if one in self._buckets]
         anew = [one for one in buckets if one not in self._buckets]
         rest = needs._replace(requests=0, concurrency=0)
-        self._counter.put(again, rest, NOTHING)
-        self._counter.put(anew, needs, NOTHING)
+        self._counter.put(self._first, again, rest, NOTHING)
+        self._counter.put(self._first, anew, needs, NOTHING)
         self._attempts[call_id] = (buckets, rest)
         self._buckets += tuple(anew)
 
@@ -59,15 +63,16 @@ class Admission:
         buckets, taken = found
         requests = 0 if entry.outcome in ("unreachable", "refused") else taken.requests
         used = needs_of(entry.usage.total, -entry.posted(UPSTREAM), requests=requests, concurrency=taken.concurrency)
-        self._counter.put(buckets, used, taken)
+        self._counter.put(self._first, buckets, used, taken)
 
     def leave(self) -> None:
         """It is over: it is no call under way any more, and attempts that were never settled were never sent. Harmless when
         it has left before."""
         for buckets, taken in self._attempts.values():
-            self._counter.put(buckets, NOTHING._replace(concurrency=taken.concurrency), taken)
+            self._counter.put(self._first, buckets, NOTHING._replace(concurrency=taken.concurrency), taken)
         if self.is_in:
-            self._counter.put(self._buckets, NOTHING, ONE_CALL)
+            self._counter.put(self._first, self._buckets, NOTHING, ONE_CALL)
+            self._counter.left(self._first)
         self._attempts, self.is_in = {}, False
 
     def told(self) -> Headers:

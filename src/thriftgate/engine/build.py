@@ -19,12 +19,14 @@ from thriftgate.engine.failover import FailoverRules
 from thriftgate.engine.forgetting import Forgetting
 from thriftgate.engine.governing import Bounds as Waits
 from thriftgate.engine.hedging import HedgeRules
+from thriftgate.engine.leading import Leading
 from thriftgate.engine.limiting import LimitsTable
 from thriftgate.engine.limits import Limits
 from thriftgate.engine.reply import Drain
 from thriftgate.engine.retry import RetryPolicy
 from thriftgate.engine.reuse_table import add_reuse
 from thriftgate.engine.routing_table import routing_table
+from thriftgate.engine.shared_table import add_shared
 from thriftgate.engine.shorter_tables import check_summarisers, guard_limits, history_policy, output_table, recipe_of
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.targets import Pool, Target, keyed
@@ -64,10 +66,11 @@ async def build_engine(
 ) -> Engine:
     """Open the ledger, close what a killed process left open in it, and wire everything together.
 
-    One gateway at a time serves from a ledger; a worker may make calls `beside` it, and leaves it what was learned. Must run
-    inside the event loop the engine will live in. `keys` are the provider's beside those of the settings, wherever they are
-    kept; `draw` gives numbers between 0 and 1, by chance where none is handed in; `opening` opens the ledger, as `[ledger]`
-    says where none is handed in. Raises ConfigError and LedgerError.
+    Of several gateways on one ledger one leads; where the settings know of no others, a second one is turned away. A worker
+    may make calls `beside` them, and never leads. Must run inside the event loop the engine will live in. `keys` are the
+    provider's beside those of the settings, wherever they are kept; `draw` gives numbers between 0 and 1, by chance where
+    none is handed in; `opening` opens the ledger, as `[ledger]` says where none is handed in. Raises ConfigError and
+    LedgerError.
     """
     clock, draw = clock or SystemClock(), draw or secrets.SystemRandom().random
     upstream = settings.upstream
@@ -82,8 +85,7 @@ async def build_engine(
     token = secrets.token_hex(4)
     liveness: Presence | None = None
     try:
-        if not beside:
-            ledger.claim()
+        leading = await leading_of(ledger, beside=beside, others=settings.is_fleet)
         liveness = ledger.store.presence(token)
         own = (*(keys_of(settings) or await kept_keys(settings, ledger)), *keys)
         pool = pool_of(settings, own)
@@ -109,7 +111,7 @@ async def build_engine(
         new_id=call_ids(clock, token),
         key_salt=key_salt,
         liveness=liveness,
-        keeps=not beside,
+        leading=leading,
         routing=routing,
         guard=GuardTable(guard_limits(settings), settings.guard.days_kept * 86_400.0),
         output=output,
@@ -120,16 +122,34 @@ async def build_engine(
         callers=LimitsTable(caller_limits(settings.limits), settings.limits.wait_s, SqlLimitBook(ledger)),
     )
     if settings.ledger.keep_days and not beside:
-        ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks).heard)
+        ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks, leading).heard)
     await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
     await engine.recover()
-    return engine
+    leading.start()
+    return await add_shared(engine, settings)
 
 
 def open_books(settings: Settings) -> SqlLedger:
     """As `[ledger]` says. Raises LedgerError."""
     table = settings.ledger
     return SqlLedger.open(table.path, sync=table.sync, journal=table.journal if table.on_loss == "journal" else "")
+
+
+async def leading_of(ledger: SqlLedger, *, beside: bool, others: bool) -> Leading:
+    """Whether this process leads, now and later. Raises LedgerError where another one does and no `others` are known of."""
+    if beside:
+        return Leading(leads=False)
+
+    async def try_lead() -> bool:
+        return ledger.try_lead()
+
+    leading = Leading(try_lead)
+    if not await leading.look() and not others:
+        raise LedgerError(
+            f"the ledger {ledger.path} is in use by another thriftgate; name another one, or set [redis], or "
+            "server.unshared = true where several may serve it"
+        )
+    return leading
 
 
 def _book_at(pool: Pool, book: PriceBook, settings: Settings) -> PriceBook:

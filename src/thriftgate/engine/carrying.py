@@ -127,7 +127,8 @@ class Carrier:
             await self.settle(prepared, self._failed(error, started, tries))
             raise
         self._budgeting.held(standings)
-        prepared = replace(prepared, standings=standings)
+        if standings:
+            prepared = replace(prepared, standings=standings)
         incoming = sent.incoming
         self._failover.answered(prepared, incoming.status, incoming.headers, sent.other_body)
         if self._keepalive is not None:
@@ -140,7 +141,7 @@ class Carrier:
             ttfb_ms=milliseconds(sent.began_monotonic_s - started),
         )
         if sent.other_body is not None:
-            ending = ending._replace(outcome="failed", latency_ms=self._since(started))
+            ending = replace(ending, outcome="failed", latency_ms=self._since(started))
             entry = await self.settle(prepared, ending)
             return WholeReply(incoming.status, reply_headers(incoming.headers, prepared, entry), sent.other_body)
         learn_residency(prepared, self._clock.now_s(), self._knowledge)
@@ -153,7 +154,7 @@ class Carrier:
             watched = Watched(incoming) if keeps or wanted else None
 
             async def settle(end: Ending) -> Entry:
-                entry = await self._settle_stream(prepared, end._replace(latency_ms=self._since(started)))
+                entry = await self._settle_stream(prepared, replace(end, latency_ms=self._since(started)))
                 if self._keepalive is not None and keeps and watched is not None:
                     self._keepalive.ended(call, prepared, entry, watched)
                 if wanted and self.witness is not None and watched is not None:
@@ -189,8 +190,8 @@ class Carrier:
     ) -> WholeReply:
         """A whole answer, put together from a stream that is ended where it is complete."""
         found = await gather(incoming, prepared.dialect.meter(), early)
-        ending = ending._replace(
-            outcome=found.outcome, reading=found.reading, note=found.note, latency_ms=self._since(started)
+        ending = replace(
+            ending, outcome=found.outcome, reading=found.reading, note=found.note, latency_ms=self._since(started)
         )
         entry = await self.settle(prepared, ending)
         if found.raised is not None:
@@ -206,13 +207,13 @@ class Carrier:
             body = await incoming.read()
         except BaseException as error:
             failed = self._failed(error, started, tries, began=True)
-            await self.settle(prepared, failed._replace(status=ending.status, ttfb_ms=ending.ttfb_ms))
+            await self.settle(prepared, replace(failed, status=ending.status, ttfb_ms=ending.ttfb_ms))
             raise
         finally:
             incoming.close()
         reading = prepared.dialect.read(body)
         outcome: Outcome = "answered" if reading.complete else "garbage"
-        ending = ending._replace(outcome=outcome, reading=reading, latency_ms=self._since(started))
+        ending = replace(ending, outcome=outcome, reading=reading, latency_ms=self._since(started))
         entry = await self.settle(prepared, ending)
         if outcome == "garbage" and is_no_message(body, incoming.headers):
             raise BrokenReply(

@@ -33,6 +33,7 @@ from thriftgate.engine.hedging import Attempt
 from thriftgate.engine.history import Historian
 from thriftgate.engine.keepalive import KeepAlive
 from thriftgate.engine.keeping import Keepable, Keeper
+from thriftgate.engine.leading import Leading
 from thriftgate.engine.limiting import NO_LIMITS, Limiting, LimitsTable
 from thriftgate.engine.limits import Limits
 from thriftgate.engine.manners import Manners
@@ -48,6 +49,7 @@ from thriftgate.engine.runs import KEPT_S, Runs
 from thriftgate.engine.runs import MEMORY as RUNS
 from thriftgate.engine.sending import Sender, Tries
 from thriftgate.engine.shaping import NOTHING_ASKED, OutputTable, Shaper
+from thriftgate.engine.sharing import Sharing
 from thriftgate.engine.snapshot import Knowledge
 from thriftgate.engine.sweeping import Sweeper
 from thriftgate.engine.talks import Talks
@@ -79,7 +81,7 @@ NO_CEILINGS = GuardTable()
 
 class Engine:
     """One per process. Built by `build.build_engine`; everything it touches is handed in. `liveness` tells which processes
-    that write these books are alive; one that `keeps` nothing leaves what was learned to another. `own_key` is the key that
+    that write these books are alive, `leading` whether this one leads them. `own_key` is the key that
     `provider` puts in the place of the clients'; "" where it passes theirs through."""
 
     def __init__(
@@ -95,7 +97,7 @@ class Engine:
         new_id: Callable[[], str],
         key_salt: bytes,
         liveness: Presence | None = None,
-        keeps: bool = True,
+        leading: Leading | None = None,
         routing: RoutingTable = NO_ROUTING,
         guard: GuardTable = NO_CEILINGS,
         output: OutputTable = NOTHING_ASKED,
@@ -109,6 +111,8 @@ class Engine:
         self.ledger, self.knowledge = ledger, knowledge
         self.policy, self.limits, self.clock = policy, limits, clock
         self.tasks, self.reusing = Tasks(), Reusing()
+        self.sharing: Sharing | None = None
+        self.leading = leading or Leading()
         self.sweeper = Sweeper(ledger, liveness, self._books, clock=clock, tasks=self.tasks)
         self.budgeting = Budgeting(budgets, clock, self.tasks)
         self.limiting = Limiting(callers, clock, self.tasks)
@@ -123,7 +127,7 @@ class Engine:
         self.toucher = self._made_toucher(new_id)
         self._sender = Sender(transport, clock, limits.timeouts, limits.retry, draw)
         self._keepalive = self._made_keepalive(limits.keepalive)
-        self._liveness, self._keeps = liveness, keeps
+        self._liveness = liveness
         self.new_id = new_id
         self._key_salt = key_salt
         self._keys: Generations[str, str] = Generations(10_000)
@@ -187,7 +191,16 @@ class Engine:
     def _made_keepalive(self, bounds: Bounds | None) -> KeepAlive | None:
         if bounds is None:
             return None
-        return KeepAlive(bounds=bounds, clock=self.clock, tasks=self.tasks, knowledge=self.knowledge, toucher=self.toucher)
+        keepalive = KeepAlive(
+            bounds=bounds,
+            clock=self.clock,
+            tasks=self.tasks,
+            knowledge=self.knowledge,
+            toucher=self.toucher,
+            leads=lambda: self.leading.leads,
+        )
+        self.leading.changed.append(lambda leads: keepalive.led(self.ledger, leads=leads))
+        return keepalive
 
     def _made_carrier(self, cap_rate: float) -> Carrier:
         return Carrier(
@@ -297,8 +310,8 @@ class Engine:
         """Take up what was learned, and close what killed processes left open. Returns how many holds that were."""
         await self._keeper.restore()
         found = await self.sweeper.sweep()
-        if self._keepalive is not None:
-            await self._keepalive.load(self.ledger)
+        self.leading.duties.append(self.sweeper.sweep)
+        await self.leading.told()
         await self.budgeting.refresh()
         await self.limiting.refresh()
         return found
@@ -322,11 +335,14 @@ class Engine:
         self.stopping()
         if self._keepalive is not None:
             self._keepalive.stop()
+        await self.leading.close()
         await self.tasks.finish(self.limits.shutdown_s)
-        if self._keeps:
+        if self.leading.leads:
             await self._keeper.keep()
         await self.transport.close()
         await self.reusing.close()
+        if self.sharing is not None:
+            await self.sharing.close()
         await self.ledger.close()
         if self._liveness is not None:
             self._liveness.close()
@@ -368,7 +384,7 @@ class Engine:
 
     def _booked(self, entry: Entry) -> None:
         self.router.spending.add(entry.key, -entry.posted(UPSTREAM), self.clock.now_s())
-        if self._keeps:
+        if self.leading.leads:
             self._keeper.keep_if_due()
 
     def _books(self) -> Books:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thriftgate.core.errors import LedgerError
+from thriftgate.engine.leading import Leading
 from thriftgate.engine.tasks import Tasks
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.rollup_spans import DAY_US
@@ -14,16 +15,17 @@ EVERY_US = 3_600_000_000
 
 
 class Forgetting:
-    """Hears of settled calls, and forgets old ones once an hour in the background."""
+    """Hears of settled calls, and forgets old ones once an hour in the background, where this process leads."""
 
-    def __init__(self, ledger: SqlLedger, keep_days: int, tasks: Tasks) -> None:
+    def __init__(self, ledger: SqlLedger, keep_days: int, tasks: Tasks, leading: Leading) -> None:
         self._ledger = ledger
         self._keep_us = keep_days * DAY_US
         self._tasks = tasks
+        self._leading = leading
         self._last_us = 0
 
     def heard(self, entry: Entry) -> None:
-        if entry.settled_us - self._last_us >= EVERY_US:
+        if self._leading.leads and entry.settled_us - self._last_us >= EVERY_US:
             self._last_us = entry.settled_us
             self._tasks.spawn(self._forget(entry.settled_us - self._keep_us))
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from thriftgate.clock import Clock
 from thriftgate.core.health.breaker import Breaker, Patience
-from thriftgate.core.health.faults import Fault
+from thriftgate.core.health.faults import Fault, Kind
 from thriftgate.logs import log
 
 ALL = ""  # in the place of a model: what holds for every one of them
@@ -24,6 +24,17 @@ class Left(Struct, frozen=True):
     until_s: float
 
 
+class Verdict(Struct, frozen=True, array_like=True):
+    """What another replica is told of a target, or of one of its models: why it is left alone since then, and until when;
+    kind None where it serves again."""
+
+    target: str
+    model: str
+    kind: Kind | None
+    at_s: float
+    until_s: float = 0.0
+
+
 class Health:
     """One per engine. `limits` names, by target, whose limits it is under."""
 
@@ -32,6 +43,7 @@ class Health:
         self._limits = limits
         self._clock = clock
         self._breakers: dict[tuple[str, str], Breaker] = {}  # only of what has failed
+        self.outbox: list[Verdict] | None = None  # what other replicas are to be told; None: there are none
 
     def may(self, target: str, model: str) -> bool:
         """Whether a call of that model may go to that target."""
@@ -54,7 +66,10 @@ class Health:
         for name in same:
             place = (name, model if fault.of_model else ALL)
             breaker = self._breakers.setdefault(place, Breaker(self._patience))
-            if breaker.failed(fault, since_s, now_s):
+            before_s, opened = breaker.until_s, breaker.failed(fault, since_s, now_s)
+            if self.outbox is not None and breaker.until_s > before_s:
+                self.outbox.append(Verdict(*place, breaker.kind, now_s, breaker.until_s))
+            if opened:
                 log.warning(
                     "target left alone", target=name, model=place[1] or "all", why=fault.kind, until_s=round(breaker.until_s)
                 )
@@ -69,12 +84,30 @@ class Health:
                 continue
             breaker.served(since_s)
             if not breaker.until_s and not breaker.kind:
-                del self._breakers[place]
+                self._forget(place)
 
     def clear(self, target: str) -> None:
         """An operator says that all is well there."""
         for place in [place for place in self._breakers if place[0] == target]:
-            del self._breakers[place]
+            self._forget(place)
+
+    def hear(self, told: Verdict) -> None:
+        """Take in what another replica has found. Targets that this one does not have are no matter."""
+        if told.target not in self._limits:
+            return
+        place = (told.target, told.model)
+        if told.kind is None:
+            if place in self._breakers and self._breakers[place].opened_s <= told.at_s:
+                del self._breakers[place]
+        elif self._breakers.setdefault(place, Breaker(self._patience)).told(told.kind, told.at_s, told.until_s):
+            log.warning(
+                "target left alone, as another replica tells", target=told.target, model=told.model or "all", why=told.kind
+            )
+
+    def _forget(self, place: tuple[str, str]) -> None:
+        del self._breakers[place]
+        if self.outbox is not None:
+            self.outbox.append(Verdict(*place, None, self._clock.now_s()))
 
     def left_alone(self) -> Sequence[Left]:
         """What is not used now, but for probes."""

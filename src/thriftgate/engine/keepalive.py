@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -61,7 +61,8 @@ class Kept:
 
     def __init__(self, call: Call, prepared: Prepared, entry: Entry, ttl: Ttl, answer: Answer | None) -> None:
         tokens = entry.usage.total
-        self.call = replace(call, body=prepared.plan.body, parent=entry.id)
+        # Nothing of the connection that it came by: that is over, and its buffers would be held as long as this.
+        self.call = replace(call, body=prepared.plan.body, parent=entry.id, left=None, admission=None)
         self.key = prepared.key
         self.terms: Terms = prepared.plan.terms
         self.curve = prepared.snapshot.state.outlook.prospects[-1].curve
@@ -115,14 +116,25 @@ class Watched:
 
 
 class KeepAlive:
-    """One per engine. The engine tells it of each call (`moved_on`, `heard`, `ended`); it pings by itself."""
+    """One per engine. The engine tells it of each call (`moved_on`, `heard`, `ended`); it pings by itself, as long as this
+    process leads."""
 
-    def __init__(self, *, bounds: Bounds, clock: Clock, tasks: Tasks, knowledge: Knowledge, toucher: Toucher) -> None:
+    def __init__(
+        self,
+        *,
+        bounds: Bounds,
+        clock: Clock,
+        tasks: Tasks,
+        knowledge: Knowledge,
+        toucher: Toucher,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._bounds = bounds
         self._clock = clock
         self._tasks = tasks
         self._knowledge = knowledge
         self._toucher = toucher
+        self._leads = leads
         self._kept: dict[bytes, Kept] = {}
         self._bytes = 0
         self._due: list[tuple[float, int, bytes]] = []
@@ -133,8 +145,17 @@ class KeepAlive:
         self._stopped = False
         self._runner: asyncio.Task[None] | None = None
 
+    async def led(self, ledger: Ledger, *, leads: bool) -> None:
+        """This process leads from now on, or no longer: one keeps to the caps for all. Raises LedgerError."""
+        if leads:
+            await self.load(ledger)
+        else:
+            self._kept.clear()
+            self._bytes = 0
+
     async def load(self, ledger: Ledger) -> None:
         """What was spent today before this process: the caps hold over restarts. Raises LedgerError."""
+        self._spent.clear()
         day = day_of(self._clock.now_s())
         after = ""
         while entries := await ledger.entries(since_us=day * SECONDS_PER_DAY * 10**6, after=after):
@@ -171,7 +192,7 @@ class KeepAlive:
             return
         digest = state.prefix.chain[plan.breakpoints[-1].at]
         resident = self._knowledge.memory.residency_of([digest]).get(digest)
-        if resident is None or self._stopped:
+        if resident is None or self._stopped or not self._leads():
             return
         content = read_answer(answer) if isinstance(answer, bytes) else answer.answer()
         kept = Kept(call, prepared, entry, resident.ttl, content)

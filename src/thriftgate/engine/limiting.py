@@ -1,20 +1,22 @@
 """Limits at work: calls are let in, made to wait a little, or refused, and what they took is put right when they are over.
 
 One per engine, in the memory of its process: after a restart nothing is used. What is kept, and how it is counted, is the
-shelf's (`core/control/limit_shelf.py`); here is who waits, in which order, and when a call gives back what it has.
+shelf's (`core/control/limit_shelf.py`), or, where replicas count together, that of `SharedCounts`; here is who waits, in
+which order, and when a call gives back what it has.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from thriftgate.clock import Clock
-from thriftgate.core.control.limit_shelf import Caller, Shelf
+from thriftgate.core.control.limit_shelf import Caller, Shelf, shared_among
 from thriftgate.core.control.limit_words import bucket_text
 from thriftgate.core.control.limits import Bucket, Lack, Limit, Needs, Place, lacking
 from thriftgate.core.errors import ClientLeft, LimitExceeded
@@ -35,7 +37,28 @@ class LimitsTable(Struct, frozen=True):
     book: LimitBook | None = None
 
 
+class SharedCounts(Protocol):
+    """Limits that several replicas count together. `changed` is called when they begin to, or cannot any more.
+    `alone_among` is how many there are while each goes on with its part of the limits; else 0."""
+
+    changed: Callable[[], None]
+    alone_among: int
+
+    async def take(self, call_id: str, buckets: Sequence[Bucket], needs: Needs) -> Lack | None:
+        """See `Shelf.take`; the buckets are then as they stand there. Raises SharedLost."""
+
+    def put(self, call_id: str, buckets: Sequence[Bucket], used: Needs, taken: Needs) -> None:
+        """See `Shelf.put`."""
+
+    def left(self, call_id: str) -> None:
+        """The call is over."""
+
+    def under_way(self) -> Mapping[Place, int]:
+        """This replica's own calls, by the limit and member that counts them."""
+
+
 NO_LIMITS = LimitsTable()
+LOOK_AGAIN_S = 0.1  # for room that calls of other replicas make: nobody here is told of it
 Left = Callable[[], Awaitable[None]]
 HEADER = b"thriftgate-limit"
 
@@ -50,7 +73,9 @@ class Limiting:
         self._tasks = tasks
         self._fresh = Freshness(self._read, "limits", clock, tasks)
         self._shelf = Shelf()
-        self._shelf.lay(table.rules)
+        self._limits = table.rules
+        self._shared: SharedCounts | None = None
+        self._lay()
         self._waiting: dict[Place, dict[int, asyncio.Event]] = {}
         self._numbers = itertools.count()
 
@@ -58,6 +83,11 @@ class Limiting:
     def on(self) -> bool:
         """Whether there are any."""
         return bool(self._shelf.limits)
+
+    def share(self, counts: SharedCounts) -> None:
+        """Count together with other replicas from now on."""
+        self._shared = counts
+        counts.changed = self._changed
 
     def settled(self, _entry: Entry) -> None:
         """A call was settled: what limits there are is to be read again soon."""
@@ -99,7 +129,7 @@ class Limiting:
             admission.goes_on(call_id, buckets, needs)
             return False
         if not self._waiting or not any(one.place in self._waiting for one in buckets):
-            lack = self._shelf.take(buckets, needs, now_us)
+            lack = await self._taken(call_id, buckets, needs, now_us)
             if lack is None:
                 admission.comes_in(call_id, buckets, needs)
                 return False
@@ -130,7 +160,7 @@ class Limiting:
                 left_us = until_us - now_us
                 buckets = self._shelf.buckets(caller, now_us)
                 behind = {one.place for one in buckets if self._others(one.place, before=number)}
-                lack = lacking(buckets, needs, now_us) if behind else self._shelf.take(buckets, needs, now_us)
+                lack = lacking(buckets, needs, now_us) if behind else await self._taken(call_id, buckets, needs, now_us)
                 if lack is None and not behind:
                     admission.comes_in(call_id, buckets, needs)
                     return
@@ -138,9 +168,11 @@ class Limiting:
                     raise self._refusal(lack)
                 if left_us <= 0:
                     raise self._refusal(lack) if lack is not None else LimitExceeded("other calls wait before this one")
+                now_us = self._now_us()
                 waits = {one.place: one.wait_us(one.needed(needs), now_us) for one in buckets}
                 stands = self._stand(mine, number, stands, behind | {place for place, us in waits.items() if us != 0})
-                await self._called(mine, min([left_us, *[us for us in waits.values() if us]]) / 1e6)
+                wait_s = min([left_us, *[us for us in waits.values() if us]]) / 1e6
+                await self._called(mine, wait_s if self._shared is None else min(wait_s, LOOK_AGAIN_S))
         finally:
             self._stand(mine, number, stands, set())
 
@@ -177,11 +209,24 @@ class Limiting:
             if line:
                 line[min(line)].set()
 
-    def put(self, buckets: Sequence[Bucket], used: Needs, taken: Needs) -> None:
+    async def _taken(self, call_id: str, buckets: Sequence[Bucket], needs: Needs, now_us: int) -> Lack | None:
+        """Take what a call needs from all, or from none: then why. Raises SharedLost."""
+        if self._shared is None:
+            return self._shelf.take(buckets, needs, now_us)
+        return await self._shared.take(call_id, buckets, needs)
+
+    def put(self, call_id: str, buckets: Sequence[Bucket], used: Needs, taken: Needs) -> None:
         """What was taken is used otherwise. Whoever waits for it is called."""
         self._shelf.put(buckets, used, taken, self._now_us())
+        if self._shared is not None:
+            self._shared.put(call_id, buckets, used, taken)
         if self._waiting:
             self._call_next([one.place for one in buckets])
+
+    def left(self, call_id: str) -> None:
+        """That call is over."""
+        if self._shared is not None:
+            self._shared.left(call_id)
 
     def told(self, buckets: Sequence[Bucket]) -> Headers:
         """What a client is told of its limits: how the one stands of which the most is used."""
@@ -199,7 +244,17 @@ class Limiting:
     async def _read(self) -> None:
         assert self._book is not None
         kept = [one for one in await self._book.all() if not one.ended_us]
-        self._shelf.lay((*self._table.rules, *kept))
+        self._limits = (*self._table.rules, *kept)
+        self._lay()
+
+    def _lay(self) -> None:
+        self._shelf.lay(shared_among(self._limits, self._shared.alone_among if self._shared is not None else 0))
+
+    def _changed(self) -> None:
+        """The replicas count together again, or each goes on by itself."""
+        self._lay()
+        if self._shared is not None and self._shared.alone_among:
+            self._shelf.recount(self._shared.under_way(), self._now_us())
 
     def _now_us(self) -> int:
         return int(self._clock.monotonic_s() * 1e6)

@@ -23,6 +23,7 @@ class Memory:
     def __init__(self, boundaries_max: int = 100_000) -> None:
         self._residency: Generations[bytes, Resident] = Generations(boundaries_max)
         self._output: Generations[tuple[str, str], float] = Generations(10_000)
+        self.outbox: dict[bytes, Resident | None] | None = None  # what other replicas are to be told; None: there are none
 
     def residency_of(self, chain: Sequence[bytes]) -> dict[bytes, Resident]:
         return self._residency.among(chain)
@@ -30,6 +31,8 @@ class Memory:
     def cached(self, entries: Mapping[bytes, Resident]) -> None:
         for digest, entry in entries.items():
             self._residency[digest] = entry
+        if self.outbox is not None:
+            self.outbox.update(entries)
 
     def news(self, entries: Mapping[bytes, Resident]) -> dict[bytes, Resident]:
         """Those of the entries that say more than what is held: other calls may have renewed one meanwhile."""
@@ -43,6 +46,17 @@ class Memory:
     def evicted(self, digests: Iterable[bytes]) -> None:
         for digest in digests:
             self._residency.discard(digest)
+            if self.outbox is not None:
+                self.outbox[digest] = None
+
+    def hear(self, told: Mapping[bytes, Resident | None]) -> None:
+        """Take in what another replica has found: what is cached and lives longer than is known here, and what is not there
+        any more (None)."""
+        for digest, entry in told.items():
+            if entry is None:
+                self._residency.discard(digest)
+        for digest, entry in self.news({digest: entry for digest, entry in told.items() if entry is not None}).items():
+            self._residency[digest] = entry
 
     def kept(self) -> bytes:
         """The live entries, to be restored at the next start."""

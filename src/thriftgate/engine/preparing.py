@@ -103,10 +103,17 @@ class Preparer:
     async def prepare(self, call: Call) -> tuple[Prepared, Flight]:
         """Plan a call. One that may not be made is booked as refused. Raises InputError, PolicyRefusal, UnknownPrice and
         LedgerError."""
-        rooms, now_s = self._rooms, self._rooms.clock.now_s()
+        now_s = self._rooms.clock.now_s()
         named = header(call.headers, TASK_HEADER)[:100]
         opened = Opened(self._new_id(), int(now_s * 1e6), self._payer_of(call), call.dialect.name, call.whose, named)
-        model = ""
+        try:
+            return await self._prepare(call, opened, now_s)
+        except BaseException:
+            self._rooms.fanout.give_up(opened.id)
+            raise
+
+    async def _prepare(self, call: Call, opened: Opened, now_s: float) -> tuple[Prepared, Flight]:
+        rooms, model = self._rooms, ""
         plan: Plan | None = None
         try:
             request = call.dialect.parse(call.body)
@@ -139,6 +146,7 @@ class Preparer:
                 snapshot, plan = await rooms.fanout.queue(
                     snapshot,
                     plan,
+                    call_id=opened.id,
                     wait_s=wait_s,
                     planned=lambda: self._planned(rewritten, call, opened.key, policy),
                     cost_pico=lambda state: rewritten.plan(state, policy).forecast.pico,
@@ -255,7 +263,7 @@ class Preparer:
             purses=call.purses,
             failed=call.failed,
         )
-        return prepared, rooms.fanout.depart(snapshot.state, plan)
+        return prepared, rooms.fanout.depart(snapshot.state, plan, opened.id)
 
     def _planned(self, rewritten: Rewritten, call: Call, key: str, policy: Policy) -> tuple[Snapshot, Plan]:
         now_s = self._rooms.clock.now_s()

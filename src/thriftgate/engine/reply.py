@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from thriftgate.core.errors import UpstreamError
 from thriftgate.core.money import usd_from_pico
@@ -111,7 +112,7 @@ class StreamReply:
             await self._end("cut", str(error))
             raise
         except asyncio.CancelledError:
-            await self._end("left", "cancelled")
+            await self._end("left", "cut off: thriftgate was stopped")
             raise
         except BaseException as error:
             await self._end("cut", type(error).__name__)
@@ -170,7 +171,7 @@ class StreamReply:
                 note = f"{note}; ended early: {self._early.until}".removeprefix("; ")
         if reading.error:
             note = f"{note}; the stream reported {reading.error}".removeprefix("; ")
-        await self._book(self._ending._replace(outcome=outcome, reading=reading, note=note))
+        await self._book(replace(self._ending, outcome=outcome, reading=reading, note=note))
 
 
 def reply_headers(headers: Headers, prepared: Prepared, entry: Entry | None) -> Headers:

@@ -85,7 +85,7 @@ class Prepared(Struct, frozen=True):
     failed: tuple[str, ...] = ()
 
 
-class Ending(NamedTuple):
+class Ending(Struct, frozen=True):
     """How the call went on the wire. `may_be_billed`: the provider may have been at work when it ended."""
 
     outcome: Outcome

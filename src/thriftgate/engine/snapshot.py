@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,7 +14,7 @@ from thriftgate.core.cache import Breakpoint
 from thriftgate.core.evidence import Evidence
 from thriftgate.core.looks import Looks
 from thriftgate.core.memo import PartMemo
-from thriftgate.core.models import Capabilities, ModelTable
+from thriftgate.core.models import Capabilities, ModelTable, TokenizerFamily
 from thriftgate.core.output.lengths import Lengths
 from thriftgate.core.placement import CacheMode, ratios_of
 from thriftgate.core.prefix import Prefix, read_prefix
@@ -75,7 +76,7 @@ class Knowledge:
         self.memory = Memory(min(boundaries_max, RESIDENTS_MAX))
         self.reuse = Reuse(boundaries_max=boundaries_max)
         self.brake = Brake(may_drop=cache_mode == "full")
-        self.tokens = TokenMemory(boundaries_max)
+        self.tokens = TokenMemory(min(boundaries_max, RESIDENTS_MAX))
         self.parts = PartMemo()
         self.looks = Looks()
         self.shadows = Shadows()
@@ -242,13 +243,16 @@ def framing(prefix: Prefix, request: Request, capability: Capabilities) -> list[
     choice = request.raw("tool_choice")
     forced = b'"any"' in choice or b'"tool"' in choice
     tool_prompt = capability.tool_prompt_forced_tokens if forced else capability.tool_prompt_tokens
-    fixed = framing_tokens(
-        capability.tokenizer, messages=0, tool_prompt_tokens=tool_prompt if "tools" in request.members else 0
-    ).tokens
-    message = (
-        framing_tokens(capability.tokenizer, messages=1).tokens - framing_tokens(capability.tokenizer, messages=0).tokens
-    )
+    request_alone, message = _frames(capability.tokenizer)
+    fixed = request_alone + (tool_prompt if "tools" in request.members else 0)
     framing = [message if block.section == "messages" and block.item == 0 else 0 for block in prefix.blocks]
     if framing:
         framing[0] += fixed
     return framing
+
+
+@cache
+def _frames(family: TokenizerFamily) -> tuple[int, int]:
+    """Tokens that a request holds besides its messages, and those of each message besides its blocks."""
+    request_alone = framing_tokens(family, messages=0).tokens
+    return request_alone, framing_tokens(family, messages=1).tokens - request_alone

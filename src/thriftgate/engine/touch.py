@@ -162,7 +162,8 @@ class Toucher:
             outgoing = provider.prepare(call.method, call.path, call.query, sent, prepared.plan.body)
             incoming = await self._transport.send(outgoing, self._timeouts)
             headers = incoming.headers
-            ending = ending._replace(
+            ending = replace(
+                ending,
                 status=incoming.status,
                 upstream_request_id=header(headers, b"request-id"),
                 ttfb_ms=milliseconds(self._clock.monotonic_s() - started),
@@ -176,21 +177,21 @@ class Toucher:
                 body = await incoming.read()
             finally:
                 incoming.close()
-            ending = ending._replace(outcome="failed")
+            ending = replace(ending, outcome="failed")
             self._failover.answered(prepared, incoming.status, headers, None if served else body)
             if not served and turn is not None:
                 turn.refused(incoming.status, headers, body)
             if served:
                 reading = prepared.dialect.read(body)
-                ending = ending._replace(outcome="answered" if reading.complete else "garbage", reading=reading)
+                ending = replace(ending, outcome="answered" if reading.complete else "garbage", reading=reading)
         except BaseException as error:  # noqa: BLE001  raised again once it is booked
             raised = error
             if not ending.status:
                 self._failover.unanswered(prepared, error)
-            ending = ending._replace(
-                outcome=outcome_of(error), note=type(error).__name__, may_be_billed=not isinstance(error, UNSENT)
+            ending = replace(
+                ending, outcome=outcome_of(error), note=type(error).__name__, may_be_billed=not isinstance(error, UNSENT)
             )
-        ending = ending._replace(latency_ms=milliseconds(self._clock.monotonic_s() - started))
+        ending = replace(ending, latency_ms=milliseconds(self._clock.monotonic_s() - started))
         return Exchange(ending, headers, body, raised, standings)
 
     async def book(self, prepared: Prepared, ending: Ending, purpose: Purpose | None) -> Entry:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from thriftgate import __version__
-from thriftgate.alerts.build import Alerting, open_alerts
 from thriftgate.batch.client_batches import ClientBatches
-from thriftgate.batch.queue import Queue
 from thriftgate.core.errors import LedgerError, ThriftgateError
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
@@ -15,8 +13,8 @@ from thriftgate.gateway.access import Access
 from thriftgate.gateway.admin.routes import admin, is_admin_call
 from thriftgate.gateway.asgi import ClientGone, Message, Receive, Scope, Send, send_error, send_json, send_whole
 from thriftgate.gateway.batches import batches, is_batch_call, open_clients
-from thriftgate.gateway.deferral import open_queue
-from thriftgate.gateway.draining import Draining
+from thriftgate.gateway.draining import Draining, closing, cut_off
+from thriftgate.gateway.duties import Duties
 from thriftgate.gateway.faces import face_of
 from thriftgate.gateway.health import Health
 from thriftgate.gateway.jobs import JOBS, job
@@ -30,12 +28,10 @@ from thriftgate.gateway.openai_chat import chat
 from thriftgate.gateway.openai_kept import open_kept
 from thriftgate.gateway.openai_models import MODELS, models
 from thriftgate.gateway.openai_responses import KEPT, kept_response, response_tokens, responses
-from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Handler, Rooms, Within
 from thriftgate.gateway.sessions import Sessions
 from thriftgate.gateway.stream_check import stream_check
 from thriftgate.logs import log, where_raised
-from thriftgate.quality.proof import Proof
 from thriftgate.settings import Settings
 
 
@@ -55,16 +51,16 @@ class Gateway:
         self.settings = settings
         self.failure: ThriftgateError | None = None
         self._engine, self._within = engine, within
-        self._queue: Queue | None = None
         self._clients: ClientBatches | None = None
-        self._alerts: Alerting | None = None
-        self._proof: Proof | None = None
+        self._duties: Duties | None = None
         self._observer: Observer | None = None
         self._access: Access | None = None
         self._sessions: Sessions | None = None
         self._oidc: Oidc | None = None
         self._kept = open_kept(settings)
         self._health = Health()
+        self.draining = Draining()
+        self._rooms: Rooms | None = None  # as they stay, once the gateway has started
         self.draining = Draining()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,6 +72,8 @@ class Gateway:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.draining.on:
+            send = closing(send)
         if self._observer is None or self._observer.tracing is None:
             await self._answer(scope, receive, send)
         else:
@@ -97,6 +95,8 @@ class Gateway:
         except asyncio.CancelledError:
             # Only the server cancels, when the time for stopping is over; raised on, it would end in a traceback.
             log.warning("request cut off: stopping", path=_served_path(scope))
+            if self.draining.cutting and not started:
+                await send_error(send, cut_off(), face_of(scope))
         except ThriftgateError as error:
             if started:
                 # The server closes the connection of an answer that is not ended: an orderly end would say it was whole.
@@ -114,8 +114,8 @@ class Gateway:
     def stopping(self) -> None:
         """The server is about to end: connections that are held for a batch, or for their turn, would keep it waiting."""
         self.draining.begin()
-        if self._queue is not None:
-            self._queue.let_go("the gateway is stopping")
+        if self._duties is not None:
+            self._duties.let_go()
         if self._engine is not None:
             self._engine.stopping()
 
@@ -134,11 +134,16 @@ class Gateway:
     @property
     def rooms(self) -> Rooms:
         """What handlers are handed, once the gateway has started. Raises LedgerError before."""
+        known = self._rooms
+        if known is not None and self._duties is not None and known.queue is self._duties.queue:
+            return known
         engine = self.engine
         if self._clients is None:
             self._clients = open_clients(engine, self.settings)
+        if self._duties is None:
+            self._duties = Duties(engine, self.settings, self._clients, self._within)
         if self._observer is None:
-            self._observer = Observer(engine, self.settings, standings_of(engine, self._queue, self._proof))
+            self._observer = Observer(engine, self.settings, standings_of(engine, self._duties))
         access = self._ready_access()
         if self._sessions is None:
             self._sessions = Sessions(engine, access, self.settings.access)
@@ -150,9 +155,9 @@ class Gateway:
             access,
             self._sessions,
             self.draining,
-            self._queue,
+            self._duties.queue,
             self._oidc,
-            self._alerts.desk if self._alerts is not None else None,
+            self._duties.alerts,
             self._within,
             self._kept,
             self._health,
@@ -172,10 +177,10 @@ class Gateway:
             if self.settings.access.oidc.issuer:
                 self._oidc = Oidc(self.settings.access.oidc, self._engine.transport, self._engine.clock)
             if self._within is None or not self._within.beside:
-                self._queue = await open_queue(self._engine, self.settings, self._within)
-                self._proof = await open_proof(self._engine, self.settings, self._queue)
-                await self.rooms.clients.start()
-                self._alerts = await open_alerts(self._engine, self.settings)
+                self.rooms  # noqa: B018  all there is to be led
+                assert self._duties is not None
+                await self._duties.start()
+            self._rooms = self.rooms
         except ThriftgateError as error:
             self.failure = error
             if self._engine is not None:
@@ -187,11 +192,9 @@ class Gateway:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         rooms = self.rooms
-        rooms.clients.stop()
-        if self._queue is not None:
-            await self._queue.close()
-        if self._alerts is not None:
-            await self._alerts.close()
+        assert self._duties is not None
+        await rooms.engine.leading.close()
+        await self._duties.close()
         await rooms.access.close()
         await rooms.engine.close()
         await rooms.observer.close()

@@ -21,6 +21,7 @@ from thriftgate.engine.engine import Engine
 from thriftgate.gateway.asgi import Receive, Scope, Send, body_pieces, client_gone, read_body, send_whole
 from thriftgate.gateway.messages import call_of
 from thriftgate.gateway.rooms import Rooms
+from thriftgate.ledger.liveness import process_of
 from thriftgate.ledger.urls import is_file
 from thriftgate.settings import Settings
 from thriftgate.wire.anthropic_batches import PATH, with_results_at
@@ -37,7 +38,7 @@ def is_batch_call(scope: Scope) -> bool:
 def open_clients(engine: Engine, settings: Settings) -> ClientBatches:
     """The batches of a gateway's clients. Raises LedgerError for a ledger that keeps no jobs."""
     if is_file(settings.ledger.path):
-        clear(_folder(settings))
+        clear(_folder(settings), lambda name: engine.is_alive(process_of(name)))
     return ClientBatches(engine, own_key=bool(engine.own_key))
 
 

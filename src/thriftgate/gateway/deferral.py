@@ -42,6 +42,7 @@ from thriftgate.settings import DeferRule, Settings
 from thriftgate.wire import DIALECTS
 from thriftgate.wire.whole_stream import PING
 
+_WAITING = frozenset({b"thriftgate-deadline", b"thriftgate-webhook"})
 HEARTBEAT_S = 15.0  # proxies and clients give up on connections that are silent for a minute or so
 _JSON: Headers = ((b"content-type", b"application/json"),)
 _STREAM: Headers = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
@@ -106,8 +107,7 @@ def wish_of(call: Call, key: str, settings: Settings, now_s: float) -> Wish | No
 
 def may_defer(call: Call, settings: Settings) -> bool:
     """Whether anything in this call, or any rule, speaks of waiting at all."""
-    asked = (name in (b"thriftgate-deadline", b"thriftgate-webhook") for name, _ in call.headers)
-    return bool(settings.batch.rules) or any(asked)
+    return bool(settings.batch.rules) or any([name in _WAITING for name, _ in call.headers])  # noqa: C419  no generator
 
 
 async def deferred(rooms: Rooms, call: Call, receive: Receive, send: Send, added: Headers = ()) -> Headers | None:
@@ -119,7 +119,8 @@ async def deferred(rooms: Rooms, call: Call, receive: Receive, send: Send, added
     if wish is None:
         return ()
     if queue is None:
-        return _at_once(_why_no_queue(rooms.settings, rooms.within))
+        led = rooms.engine.leading.leads
+        return _at_once(_why_no_queue(rooms.settings, rooms.within) if led else "another process has the queue")
     if not queue.serves(call):
         return _at_once("batches are sent with another key")
     try:

@@ -18,6 +18,7 @@ from thriftgate import __version__
 from thriftgate.core.errors import LedgerError
 from thriftgate.engine.engine import Engine
 from thriftgate.engine.health import ALL
+from thriftgate.ledger.sql import SqlLedger
 
 LEDGER_S = 3.0  # books that take longer to say anything cannot be reached, for whoever waits for an answer
 AGAIN_S = 1.0  # anybody may ask; the books are asked this often at most
@@ -51,7 +52,7 @@ class Health:
         names = {target.name for target in engine.upstreams.pool.targets}
         reasons = [
             *(["the gateway is stopping"] if draining else []),
-            *([f"the books cannot be read: {trouble}"] if trouble else []),
+            *([f"the books cannot be read: {trouble}"] if trouble and not _goes_on_without_books(engine) else []),
             *(["no target can be used now"] if upstream and names and names <= left.keys() else []),
         ]
         return Readiness(
@@ -84,6 +85,11 @@ async def _trouble(engine: Engine) -> str:
     except TimeoutError:
         return f"no answer within {LEDGER_S:g} s"
     return ""
+
+
+def _goes_on_without_books(engine: Engine) -> bool:
+    """As `[ledger] on_loss` says."""
+    return isinstance(engine.ledger, SqlLedger) and engine.ledger.journals
 
 
 def _left_alone(engine: Engine) -> dict[str, str]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from thriftgate.batch.queue import Told
+from thriftgate.batch.build import job_book
+from thriftgate.batch.queue import Told, find_job
 from thriftgate.core.errors import ThriftgateError
 from thriftgate.core.moments import text_from_micros
 from thriftgate.core.money import usd_from_pico
@@ -42,10 +43,19 @@ async def job(rooms: Rooms, scope: Scope, _receive: Receive, send: Send) -> None
     name = scope["path"].removeprefix(JOBS)
     caller = await rooms.access.caller(scope, "call")
     key = caller.key.id if caller.key is not None else rooms.engine.key_of(credential_of(scope["headers"]))
-    told = await rooms.queue.find(name, key) if rooms.queue is not None else None
+    told = await (rooms.queue.find(name, key) if rooms.queue is not None else _elsewhere(rooms, name, key))
     if told is None:
         raise NoSuchJob(f"there is no job {name[:80]!r} of this key; answers are kept for a while only")
     await send_json(send, 200, await job_document(rooms.engine, told))
+
+
+async def _elsewhere(rooms: Rooms, name: str, key: str) -> Told | None:
+    """Of the queue that another gateway works on; None where this one leads, and can have none."""
+    engine = rooms.engine
+    if engine.leading.leads:
+        return None
+    kept_s = rooms.settings.batch.answers_kept_h * 3600.0
+    return await find_job(job_book(engine), name, key, int((engine.clock.now_s() - kept_s) * 1e6))
 
 
 def job_head(row: Job) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 from urllib.parse import quote
 
 from msgspec.structs import replace
@@ -12,17 +13,22 @@ from msgspec.structs import replace
 from thriftgate.core.errors import InputError
 from thriftgate.core.money import pico_from_usd
 from thriftgate.engine.call import Call, Reply
-from thriftgate.engine.engine import Engine
 from thriftgate.engine.turns import wishes
 from thriftgate.gateway.asgi import Receive, Scope, Send, client_gone, read_body, send_whole
 from thriftgate.gateway.credentials import credential_of
 from thriftgate.gateway.deferral import deferred, may_defer
+from thriftgate.gateway.draining import cut_off
 from thriftgate.gateway.rooms import Rooms
-from thriftgate.gateway.telling import as_told
+from thriftgate.gateway.telling import ToldStream, as_told
 from thriftgate.ledger.tenants import Scope as KeyScope
+from thriftgate.logs import log
 from thriftgate.providers.transport import Headers, header
 from thriftgate.wire import DIALECTS
+from thriftgate.wire.dialect import Dialect
+from thriftgate.wire.whole_stream import error_event
 
+_EVENT_END = b"\n\n"
+_CUT_S = 1.0  # for a client that does not read: then it is cut off without a word
 PURSES = "thriftgate.purses"  # what a scope may hold besides, of a program that makes its calls within its own process
 
 
@@ -45,7 +51,7 @@ async def answer(rooms: Rooms, call: Call, receive: Receive, send: Send, added: 
     if reply.body is not None:
         await send_whole(send, reply.status, (*reply.headers, *added), reply.body)
     else:
-        await _stream(engine, reply, receive, send, added)
+        await _stream(rooms, _Streamed(reply, call.dialect), receive, send, added)
 
 
 async def count(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,24 +66,47 @@ async def forward(rooms: Rooms, scope: Scope, receive: Receive, send: Send) -> N
     await send_whole(send, reply.status, reply.headers, reply.body)
 
 
-async def _stream(engine: Engine, reply: Reply, receive: Receive, send: Send, added: Headers) -> None:
+class _Streamed(NamedTuple):
+    """An answer on its way, and the dialect that its client reads."""
+
+    reply: Reply
+    dialect: Dialect
+
+
+async def _stream(rooms: Rooms, streamed: _Streamed, receive: Receive, send: Send, added: Headers) -> None:
     """Relay what comes as it comes. When the client goes, or this task is cancelled, the rest is read for the books only."""
+    reply = streamed.reply
     watch: asyncio.Task[None] | None = None
+    sent = b""
     try:
         await send({"type": "http.response.start", "status": reply.status, "headers": [*reply.headers, *added]})
         while chunk := await reply.read():
             if reply.ended:
                 break
             if watch is None:  # not before the first piece: short answers are over by then
-                watch = engine.tasks.spawn(client_gone(receive))
+                watch = rooms.engine.tasks.spawn(client_gone(receive))
             elif watch.done():
                 return
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            sent = chunk
         await send({"type": "http.response.body", "body": chunk})
+    except asyncio.CancelledError:
+        if not rooms.draining.cutting or (sent and not sent.endswith(_EVENT_END)):
+            raise  # within an event nothing can be said; the server closes the connection of an answer that is not ended
+        log.warning("stream cut off: stopping", call=header(reply.headers, b"thriftgate-request-id"))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(send({"type": "http.response.body", "body": _broken(streamed)}), _CUT_S)
     finally:
         if watch is not None:
             watch.cancel()
         await reply.leave()
+
+
+def _broken(streamed: _Streamed) -> bytes:
+    """What a client reads at the end of a stream that was cut: an error, in its dialect."""
+    if isinstance(streamed.reply, ToldStream):
+        return streamed.reply.broken(cut_off())
+    return error_event(streamed.dialect.error(cut_off()))
 
 
 async def _call(rooms: Rooms, scope: Scope, receive: Receive, may: KeyScope) -> Call:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from msgspec.structs import astuple
 
@@ -16,6 +16,7 @@ from thriftgate.core.errors import ConfigError
 from thriftgate.core.health.faults import KINDS
 from thriftgate.engine.engine import Engine
 from thriftgate.engine.governing import GovernorView
+from thriftgate.engine.sharing import SharingView
 from thriftgate.engine.tracing import TRACE
 from thriftgate.gateway.tracing import Tracing
 from thriftgate.ledger.entries import Entry
@@ -83,14 +84,22 @@ class Observer:
         return {"calls": lost, "metrics": delivery.metrics_undelivered()}
 
 
-def standings_of(engine: Engine, queue: Queue | None, proof: Proof | None) -> Standings:
+class Doing(Protocol):
+    """What a gateway does besides answering, as long as it leads."""
+
+    queue: Queue | None
+    proof: Proof | None
+
+
+def standings_of(engine: Engine, doing: Doing) -> Standings:
     """What the gateway itself knows of how things stand."""
 
     def waiting() -> QueueStanding | None:
+        queue = doing.queue
         return QueueStanding(queue.open_jobs, queue.open_batches) if queue is not None else None
 
     def audited() -> Mapping[str, Verdicts]:
-        watches = proof.watches.values() if proof is not None else ()
+        watches = doing.proof.watches.values() if doing.proof is not None else ()
         return {task: Verdicts(*astuple(tally)) for task, tally in by_task(watch.tallies for watch in watches).items()}
 
     def budgets() -> Sequence[BudgetStanding]:
@@ -104,7 +113,10 @@ def standings_of(engine: Engine, queue: Queue | None, proof: Proof | None) -> St
     def targets() -> Mapping[str, int]:
         return dict.fromkeys(KINDS, 0) | Counter(one.kind for one in engine.upstreams.left_alone())
 
-    return Standings(queue=waiting, quality=audited, budgets=budgets, governor=governor, targets=targets)
+    def sharing() -> SharingView | None:
+        return engine.sharing.view() if engine.sharing is not None else None
+
+    return Standings(queue=waiting, quality=audited, budgets=budgets, governor=governor, targets=targets, sharing=sharing)
 
 
 def _budget(one: Standing) -> BudgetStanding:

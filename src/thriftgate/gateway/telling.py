@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from thriftgate.core.errors import UpstreamError
+from thriftgate.core.errors import ThriftgateError, UpstreamError
 from thriftgate.engine.call import Reply, WholeReply
 from thriftgate.ledger.jobs import Answer
 from thriftgate.logs import log
 from thriftgate.providers.transport import Headers, header
+from thriftgate.wire import DIALECTS
 from thriftgate.wire.dialect import Dialect, Teller
 from thriftgate.wire.whole_stream import error_event, stream_of
 
@@ -63,6 +64,10 @@ class ToldStream:
             told = self._teller.feed(chunk) if chunk else self._teller.end()
             if told or not chunk or self._reply.ended:
                 return told
+
+    def broken(self, error: ThriftgateError) -> bytes:
+        """The end of a stream that is cut here."""
+        return self._teller.feed(error_event(DIALECTS[0].error(error))) + self._teller.end()
 
     @property
     def ended(self) -> bool:

@@ -30,9 +30,10 @@ class Cursor(Protocol):
 
 class Connection(Protocol):
     """One connection, within a transaction. `parts_by_month`: the tables with a row for each call are parted
-    (`partitions.py`)."""
+    (`partitions.py`). `learned` is what earlier transactions found that stays true; it is emptied when one is undone."""
 
     parts_by_month: bool
+    learned: dict[str, Any]
 
     @property
     def IntegrityError(self) -> type[Exception]:  # noqa: N802  as DB-API 2.0 names it (peps.python.org/pep-0249)
@@ -53,6 +54,9 @@ class Connection(Protocol):
 
     def lock_tables(self, *tables: str) -> None:
         """Until the transaction ends, be the only one that writes these; others may read them."""
+
+    def join_in_order(self) -> None:
+        """Until the transaction ends, join tables in the order in which a question names them, by their indexes."""
 
     def memory(self, kb: int) -> AbstractContextManager[None]:
         """Meanwhile take so much, for a question about everything."""

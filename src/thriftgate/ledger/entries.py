@@ -122,7 +122,11 @@ class Entry(Struct, frozen=True):
 
     def posted(self, account: str) -> int:
         """Sum on one account (pico-USD)."""
-        return sum(posting.pico for posting in self.postings if posting.account == account)
+        pico = 0
+        for posting in self.postings:  # a generator would take twice as long, a dozen times a call
+            if posting.account == account:
+                pico += posting.pico
+        return pico
 
 
 def balanced(baseline: int, paid: int, saved: Mapping[str, int]) -> tuple[Posting, ...]:

@@ -49,6 +49,10 @@ _DEFAULTS = {
 }
 _LOCK = "select pg_advisory_xact_lock(hashtextextended(current_schema() || ':' || %s, 0))"
 _LEAD = "select pg_try_advisory_lock(hashtextextended(current_schema() || ':lead', 0))"
+_IN_ORDER = "; ".join(
+    f"set local {setting}"
+    for setting in ("join_collapse_limit = 1", "enable_hashjoin = off", "enable_mergejoin = off", "enable_seqscan = off")
+)
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure)
 _T = TypeVar("_T")
 Sync = Literal["normal", "full"]
@@ -64,6 +68,7 @@ class PostgresConnection:
     def __init__(self, raw: Raw) -> None:
         self.raw = raw
         self.cleans = False
+        self.learned: dict[str, Any] = {}
 
     @property
     def closed(self) -> bool:
@@ -116,6 +121,10 @@ class PostgresConnection:
 
     def lock_tables(self, *tables: str) -> None:
         self.script(f"lock table {', '.join(tables)} in share row exclusive mode")
+
+    def join_in_order(self) -> None:
+        """PostgreSQL cannot know how little of a table is meant by bounds that stand in another one, and would read all."""
+        self.script(_IN_ORDER)
 
     @contextmanager
     def memory(self, kb: int) -> Iterator[None]:
@@ -291,6 +300,7 @@ class PostgresStore:
                 return self._writer
 
     def _undone(self, connection: PostgresConnection) -> None:
+        connection.learned.clear()
         with suppress(psycopg.Error):
             if not connection.closed:
                 connection.script("rollback")
@@ -324,6 +334,7 @@ def connected(path: str, sync: Sync = "normal") -> PostgresConnection:
 def _configured(raw: Raw) -> None:
     raw.adapters.register_dumper(bool, Int8Dumper)  # a truth value is a number to our columns
     raw.adapters.register_loader("numeric", _Number)
+    raw.execute(b"set jit = off")  # it takes seconds to make a question quicker that takes milliseconds
 
 
 def with_defaults(path: str) -> str:

@@ -30,6 +30,7 @@ from thriftgate.ledger.entries import (
     Report,
 )
 from thriftgate.ledger.journal import AGAIN_S, Journal, Thing
+from thriftgate.ledger.partitions import make_partitions
 from thriftgate.ledger.rows import Row, entry_from_row, hold_from_row
 from thriftgate.ledger.sql_budgets import BudgetShelf
 from thriftgate.ledger.sql_reports import cache_report, report
@@ -96,12 +97,19 @@ class SqlLedger:
             store.close()
             raise
 
-    def claim(self) -> None:
-        """Be the only process that makes calls on these books, until closed or killed. Raises LedgerError. Reading beside it
-        needs no claim.
-        """
-        if not self.store.try_lead():
-            raise LedgerError(f"the ledger {self.store.name} is in use by another thriftgate; name another one")
+    @property
+    def journals(self) -> bool:
+        """Whether calls go on while the books cannot be written."""
+        return self._journal is not None
+
+    async def make_room(self, now_us: int) -> None:
+        """For the calls of this month and the next ones, where the books are parted by month. Raises LedgerError."""
+        await self.transact(lambda connection: make_partitions(connection, now_us))
+
+    def try_lead(self) -> bool:
+        """Lead all processes that serve these books (`engine/leading.py`), until closed or dead; False where another one
+        does. Does not wait. Reading needs no claim."""
+        return self.store.try_lead()
 
     async def hold(self, hold: Hold) -> tuple[Standing, ...]:
         standings: tuple[Standing, ...] = await self._write(hold)

@@ -92,6 +92,7 @@ def add_up(
     listed = [dict(zip(_PIECE, (at, *place), strict=True)) for at, place in enumerate(uses)]
     used = list(uses.values())
     found: Totals = {}
+    connection.join_in_order()
     for ask, mine in (
         (_ask_cells, [one for one in listed if one["hours"] != ENTRIES]),
         (_ask_entries, [one for one in listed if one["hours"] == ENTRIES]),

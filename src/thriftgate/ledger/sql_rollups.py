@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -39,6 +38,7 @@ FOLDS: tuple[tuple[frozenset[str], int, int], ...] = (
 """Which names give way to `(other)` while a key has fewer day cells than the second, and all have fewer than the third."""
 LAST_FOLD = frozenset({"task", "tag", "model", "key", "user_id"})
 
+KNOWN = "dims"
 KNOWN_MAX = 50_000
 NAMES_AT_ONCE = 100
 """How many dims are looked up with one statement."""
@@ -76,7 +76,7 @@ def add(connection: Connection, entries: Sequence[Entry]) -> None:
     """Count settled calls, and mark their holds as resolved. To be called in the transaction that writes them."""
     if not entries:
         return
-    places = Places(connection, _KNOWN.setdefault(connection, Known()))
+    places = Places(connection, connection.learned.setdefault(KNOWN, Known()))
     places.look_up(entries)
     found: dict[str, _Sums] = {table: {} for table in TABLES}
     for entry in entries:
@@ -113,7 +113,7 @@ def names_of(entry: Entry) -> tuple[list[Dims], Dims]:
 
 
 class Known:
-    """Dims by name and which of them have cells of a day, as far as a connection has seen them. Neither ever goes."""
+    """Dims by name and which of them have cells of a day, as far as a connection has seen them: what is committed stays."""
 
     def __init__(self) -> None:
         self.ids: dict[Dims, int] = {}
@@ -124,9 +124,6 @@ class Known:
         for kept in (self.ids, self.days):
             if len(kept) > KNOWN_MAX:
                 kept.clear()
-
-
-_KNOWN: WeakKeyDictionary[Connection, Known] = WeakKeyDictionary()
 
 
 class Places:

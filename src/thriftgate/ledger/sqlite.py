@@ -34,6 +34,10 @@ class SqliteConnection(sqlite3.Connection):
 
     parts_by_month = False
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.learned: dict[str, Any] = {}
+
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """One statement for many rows: sqlite3 lets go of the interpreter lock once per step, and a busy event loop hands
         it back slowly."""
@@ -52,6 +56,9 @@ class SqliteConnection(sqlite3.Connection):
 
     def lock_tables(self, *tables: str) -> None:
         """The same."""
+
+    def join_in_order(self) -> None:
+        """A `cross join` says so (sqlite.org/optoverview.html, 2026-08)."""
 
     @contextmanager
     def memory(self, kb: int) -> Iterator[None]:
@@ -172,6 +179,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     except BaseException:
         if connection.in_transaction:
             connection.execute("rollback")
+        if isinstance(connection, SqliteConnection):
+            connection.learned.clear()
         raise
 
 

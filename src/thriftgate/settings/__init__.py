@@ -7,7 +7,8 @@ from thriftgate.settings.access import AccessSettings, OidcSettings, RoleRow
 from thriftgate.settings.alerts import AlertRuleRow, AlertSettings, SinkRow
 from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, RoutingSettings, RuleRow, TaskRow
 from thriftgate.settings.limiting import LimitRow, caller_limits
-from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load
+from thriftgate.settings.load import ENV_PREFIX, ENV_SEPARATOR, Settings, load, read_document, settings_of
+from thriftgate.settings.redis import RedisSettings
 from thriftgate.settings.reuse import ReuseRuleRow, ReuseSemanticRow, ReuseSettings
 from thriftgate.settings.serving import BatchSettings, CacheSettings, DeferRule, LedgerSettings, Upstream
 from thriftgate.settings.shorter import OutputTaskRow
@@ -29,6 +30,7 @@ __all__ = [
     "OidcSettings",
     "OutputTaskRow",
     "ProofSettings",
+    "RedisSettings",
     "ReuseRuleRow",
     "ReuseSemanticRow",
     "ReuseSettings",
@@ -43,4 +45,6 @@ __all__ = [
     "Upstream",
     "caller_limits",
     "load",
+    "read_document",
+    "settings_of",
 ]

@@ -29,6 +29,7 @@ from thriftgate.settings.choosing import ExperimentSettings, ProofSettings, Rout
 from thriftgate.settings.governing import GovernorSettings
 from thriftgate.settings.limiting import LimitsSettings, caller_limits
 from thriftgate.settings.openai import OpenaiSettings
+from thriftgate.settings.redis import RedisSettings
 from thriftgate.settings.reuse import ReuseSettings
 from thriftgate.settings.serving import (
     BatchSettings,
@@ -60,6 +61,7 @@ class Settings(Table):
     server: Server = Server()
     upstream: Upstream = Upstream()
     ledger: LedgerSettings = LedgerSettings()
+    redis: RedisSettings = RedisSettings()
     access: AccessSettings = AccessSettings()
     policy: PolicySettings = PolicySettings()
     cache: CacheSettings = CacheSettings()
@@ -82,6 +84,12 @@ class Settings(Table):
     telemetry: TelemetrySettings = TelemetrySettings()
     prices: dict[str, Any] = Field(default_factory=dict, description="own models, contract discounts, extra rows")
 
+    @property
+    def is_fleet(self) -> bool:
+        """Whether other processes may serve the same books, by their owner's word."""
+        server = self.server
+        return bool(self.redis.url.get_secret_value()) or server.unshared or server.supervise or server.workers > 1
+
 
 def load(
     path: str | Path | None = None,
@@ -94,6 +102,16 @@ def load(
 
     Raises ConfigError naming the file or variable, the key, and the nearest known key.
     """
+    return settings_of(read_document(path, environ=environ, flags=flags))
+
+
+def read_document(
+    path: str | Path | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    flags: Mapping[str, object] | None = None,
+) -> dict[str, Any]:
+    """What `load` reads, put together but not checked yet: only values that JSON holds. Raises ConfigError."""
     path = path or environ.get(f"{ENV_PREFIX}CONFIG")
     document: dict[str, Any] = _read(Path(path)) if path else {}
     for name, text in _variables(environ):
@@ -108,6 +126,11 @@ def load(
         if value is not None:
             table, _, key = dotted.partition(".")
             _put(document, table, key, value)
+    return document
+
+
+def settings_of(document: Mapping[str, Any]) -> Settings:
+    """The settings of a document. Raises ConfigError."""
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:
@@ -147,6 +170,7 @@ def _check_values(settings: Settings) -> None:
             raise ConfigError(f"batch.rules[{at}].deadline: {error}") from None
         if farther:
             raise ConfigError(f"batch.rules[{at}].deadline: {rule.deadline} is more than {words(FARTHEST_S)} ahead")
+    _check_workers(settings)
     _check_routing(settings.routing)
     try:
         caller_limits(settings.limits)
@@ -167,6 +191,21 @@ def _check_values(settings: Settings) -> None:
         quiet_hours(keepalive.quiet_hours)
     except InputError as error:
         raise ConfigError(f"keepalive.quiet_hours: {error}") from None
+
+
+def _check_workers(settings: Settings) -> None:
+    """Several processes serve one set of books rightly only where they share what no book holds."""
+    server = settings.server
+    if server.workers == 1:
+        return
+    if settings.ledger.path == ":memory:":
+        raise ConfigError("server.workers: several processes need books that they can share; ledger.path is :memory:")
+    if not settings.redis.url.get_secret_value() and not server.unshared:
+        raise ConfigError(
+            f"server.workers: {server.workers} processes without [redis] would count caller limits, failures of targets and "
+            f"repeated calls each for itself: a limit of 100 would let {server.workers} x 100 through; set redis.url, or "
+            "server.unshared = true where that will do (budgets are exact either way)"
+        )
 
 
 def _check_routing(routing: RoutingSettings) -> None:

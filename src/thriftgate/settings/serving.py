@@ -39,6 +39,22 @@ class Server(Table):
         default=500, ge=0, description="a body slower than this, measured after body_idle_s, is cut off; 0 allows any"
     )
     answer_idle_s: float = Field(default=600.0, gt=0, description="how long a client may read nothing of what waits for it")
+    drain_wait_s: float = Field(
+        default=0.0,
+        ge=0,
+        description="how long after SIGTERM it goes on serving, /readyz at 503, so that a balancer turns away first",
+    )
+    workers: int = Field(default=1, ge=1, le=256, description="processes that serve one port; more than one needs [redis]")
+    supervise: bool = Field(
+        default=False, description="a supervisor for one worker, too: reload by SIGHUP, a new one after a crash"
+    )
+    retire_s: float = Field(
+        default=600.0, ge=0, description="how long running streams may finish in a worker that a reload has replaced"
+    )
+    unshared: bool = Field(
+        default=False,
+        description="several processes without [redis]: each counts limits, failures and repeated calls for itself",
+    )
 
 
 class Upstream(Table):

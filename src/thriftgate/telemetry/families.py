@@ -17,6 +17,7 @@ from thriftgate.core.money import PICO_PER_USD
 from thriftgate.ledger.entries import Counters, Missed, Outcome
 from thriftgate.telemetry.busiest import OTHER, label_text
 from thriftgate.telemetry.pacing import governor_families
+from thriftgate.telemetry.sharing import sharing_families
 from thriftgate.telemetry.standings import BudgetStanding, QueueStanding, Standings, Verdicts
 from thriftgate.telemetry.tallies import DOLLARS, SECONDS, Distribution, Tallies, Tally
 
@@ -122,6 +123,9 @@ def standing(asked: Standings, *, open_holds: int, places: int) -> Iterator[Metr
     governor = asked.governor()
     if governor is not None:
         yield from governor_families(*governor)
+    sharing = asked.sharing()
+    if sharing is not None:
+        yield from sharing_families(sharing)
     left = "Targets, or models of one, that are left alone because they fail, by why."
     yield _gauge("targets_left_alone", left, ("why",), _by(asked.targets()))
     yield from _budgets(asked.budgets(), places)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from thriftgate.engine.governing import GovernorView
+from thriftgate.engine.sharing import SharingView
 
 
 class QueueStanding(NamedTuple):
@@ -53,6 +54,7 @@ class Standings(NamedTuple):
     budgets: Callable[[], Sequence[BudgetStanding]] = tuple
     governor: Callable[[], tuple[GovernorView, int] | None] = lambda: None
     targets: Callable[[], Mapping[str, int]] = dict
+    sharing: Callable[[], SharingView | None] = lambda: None
     alerts: Callable[[], Mapping[str, int]] = dict
     quality: Callable[[], Mapping[str, Verdicts]] = dict
     dropped: Callable[[], Mapping[str, int]] = dict

@@ -81,7 +81,7 @@ class Assembler:
         try:
             for at, pieces in self._inputs.items():
                 self._blocks[at]["input"] = msgspec.json.decode("".join(pieces) or "{}")
-        except (msgspec.DecodeError, LookupError):
+        except (msgspec.DecodeError, LookupError, TypeError):
             return None
         for (at, member), pieces in self._texts.items():
             self._blocks[at][member] = "".join(pieces)

@@ -11,6 +11,7 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
+from thriftgate.core.errors import InputError
 from thriftgate.core.splice import Edit, apply
 from thriftgate.wire.sse import SseDecoder
 
@@ -45,7 +46,10 @@ def with_beginning(message: bytes, beginning: str) -> bytes:
         text = beginning + msgspec.json.decode(blocks[at].text, type=str)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return message
-    return apply(message, [Edit(("content", at, "text"), msgspec.json.encode(text))])
+    try:
+        return apply(message, [Edit(("content", at, "text"), msgspec.json.encode(text))])
+    except InputError:  # a key that stands twice, or is no text
+        return message
 
 
 class Beginning:

@@ -32,8 +32,11 @@ def message_of(stream: bytes) -> bytes:
             raise ValueError(f"a {event.type.decode(errors='replace')} event cannot be read: {error}") from None
     if not ended:
         raise ValueError("it ends without message_stop")
-    for index, pieces in inputs.items():
-        message["content"][index]["input"] = _input("".join(pieces))
+    try:
+        for index, pieces in inputs.items():
+            message["content"][index]["input"] = _input("".join(pieces))
+    except (LookupError, TypeError) as error:
+        raise ValueError(f"the input of a tool call belongs to no block: {error}") from None
     for (_, name), (block, texts) in grown.items():
         block[name] = "".join(texts)
     return msgspec.json.encode(message)

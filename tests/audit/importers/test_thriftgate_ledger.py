@@ -120,3 +120,12 @@ def test_another_database_is_left_to_others(tmp_path: Path) -> None:
     assert not LEDGER.sniff(Source(path).head)
     [issue] = LEDGER.read(Source(path))
     assert isinstance(issue, Issue)
+
+
+async def test_a_damaged_schema_is_an_issue(tmp_path: Path) -> None:
+    path = tmp_path / "books.db"
+    await ledger_with(path, entry_of("call_1"))
+    damaged = path.read_bytes().replace(b"usage_source", b"usage \xffource")  # what SQLite then says is no UTF-8
+    other = tmp_path / "damaged.db"
+    other.write_bytes(damaged)
+    assert {one.reason for one in LEDGER.read(Source(other)) if isinstance(one, Issue)} == {"malformed"}

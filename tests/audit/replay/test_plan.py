@@ -7,13 +7,15 @@ from msgspec.structs import replace
 
 from tests.audit.replay.talks import Talks
 from tests.audit.replay.test_asks import block, record
-from tests.audit.tables import BOOK, HAIKU, MODELS, call, table
+from tests.audit.tables import BOOK, MODELS, call, table
 from thriftgate.audit.records import Record
-from thriftgate.audit.replay import plan
+from thriftgate.audit.replay import engines, partitions
 from thriftgate.audit.replay.asks import asked
-from thriftgate.audit.replay.plan import Job, Parts, Replays, jobs, parts, replays
+from thriftgate.audit.replay.partitions import Partition, Partitions
+from thriftgate.audit.replay.plan import TOGETHER, Replays, jobs, replays
 from thriftgate.audit.replay.policies import ALL, CACHE, KEEPALIVE, PINGS, SAFE, client_candidates, planner_candidates
 from thriftgate.audit.replay.run import run
+from thriftgate.audit.replay.work import Job
 from thriftgate.core.stability.rewrite import LEVER as STABILISE
 
 CANDIDATES = [
@@ -34,74 +36,30 @@ def records(sessions: int = 6) -> list[Record]:
 
 
 def test_few_calls_are_all_replayed_under_all_policies() -> None:
-    found = jobs(Parts(), MAIN, OTHERS)
-    assert [job.where for job in found] == ["true"] * 3
-    assert [one for job in found for one in job.candidates] == CANDIDATES
+    whole = Partition((), 9)
+    found = jobs(Partitions((), whole), MAIN, OTHERS)
+    assert [job.partition for job in found] == [whole] * 3
+    assert sorted(one.name for job in found for one in job.candidates) == sorted(one.name for one in CANDIDATES)
     assert [job.whole for job in found] == [True, False, False]
     assert [job.explain for job in found].count(True) == 1
 
 
 def test_of_many_calls_the_others_see_a_sample() -> None:
-    found = jobs(Parts(("a", "b", "c"), "s"), MAIN, OTHERS)
-    assert [job.where for job in found[:3]] == ["a", "b", "c"]
+    dealt, sample = [Partition((), size) for size in (7, 8, 9)], Partition((), 2)
+    found = jobs(Partitions(tuple(dealt), sample), MAIN, OTHERS)
+    assert [job.partition for job in found[:3]] == dealt
     assert all(job.whole and list(job.candidates) == MAIN and not job.explain for job in found[:3])
     samples = found[3:]
-    assert [(job.where, job.explain, job.whole) for job in samples] == [("s", True, False), ("s", False, False)]
+    assert [(job.partition, job.explain, job.whole) for job in samples] == [(sample, True, False), (sample, False, False)]
     assert {one.name for job in samples for one in job.candidates} == {one.name for one in OTHERS}
 
 
-def test_every_call_is_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "WHOLE_MAX", 60)
-    with table(records()) as calls:
-        dealt = parts(calls, 180).shards
-        assert len(dealt) == 2
-        found = [{one.logged.id for one in asked(calls, BOOK, where=where)} for where in dealt]
-        assert sorted(len(part) for part in found) == [90, 90]
-        assert not found[0] & found[1]
-        spread = [{one.logged.key for one in asked(calls, BOOK, where=where)} for where in dealt]
-        assert not spread[0] & spread[1]  # no workspace in both
-
-
-def test_one_large_workspace_is_shared_out_by_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "SHARD_CALLS", 20)
-    monkeypatch.setattr(plan, "WHOLE_MAX", 30)
-    rows = [call(at, input=9, session=f"s{at % 7}") for at in range(70)]
-    with table(rows) as calls:
-        found = [list(asked(calls, BOOK, where=where)) for where in parts(calls, 70).shards]
-        assert len(found) == 4
-        sizes = [len(part) for part in found]
-        assert sum(sizes) == 70
-        assert all(size % 10 == 0 for size in sizes)  # whole conversations
-        assert max(sizes) <= 30
-
-
-def test_a_sample_holds_whole_conversations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "WHOLE_MAX", 900)
-    rows = [call(at, input=9, session=f"s{at % 40}", agent=f"a{at % 3}") for at in range(400)]
-    rows += [call(1_000 + at, input=9, key="k", model=HAIKU, at_us=10**15 + at * 60_000_000) for at in range(2_000)]
-    with table(rows) as calls:
-        chosen = [int(one.logged.id) for one in asked(calls, BOOK, where=parts(calls, 2_400).sample)]
-        assert 0 < len(chosen) <= 900
-        ids = ", ".join(map(str, chosen))
-        whole = "select count(*) from calls where session <> '' and session in"
-        inside = f"select session from calls where rowid in ({ids})"
-        sessions = next(calls.rows(f"select count(*) from calls where session <> '' and rowid in ({ids})"))[0]
-        assert 0 < sessions < 400
-        assert next(calls.rows(f"{whole} ({inside})"))[0] == sessions
-        windows = "select distinct at_us // 21600000000 from calls where session = ''"
-        taken = list(calls.rows(f"{windows} and rowid in ({ids})"))
-        left = list(calls.rows(f"{windows} and rowid not in ({ids})"))
-        assert taken
-        assert left
-        assert not set(taken) & set(left)
-
-
-def test_a_sample_is_never_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "WHOLE_MAX", 10)
-    with table([call(at, input=9, session="one") for at in range(30)]) as calls:
-        dealt = parts(calls, 30)
-        assert len(list(asked(calls, BOOK, where=dealt.sample))) == 30
-        assert sum(len(list(asked(calls, BOOK, where=where))) for where in dealt.shards) == 30
+def test_no_run_holds_more_than_some_policies() -> None:
+    many = client_candidates()
+    assert len(many) > 2 * TOGETHER
+    found = jobs(Partitions((), Partition((), 9)), MAIN, many)[1:]
+    assert max(len(job.candidates) for job in found) <= TOGETHER
+    assert sorted(one.name for job in found for one in job.candidates) == sorted(one.name for one in many)
 
 
 def same(one: Replays, other: Replays) -> None:
@@ -118,7 +76,7 @@ def test_parts_and_processes_make_no_difference(monkeypatch: pytest.MonkeyPatch)
     assert alone.whole.observed == alone.sample.observed == expected.observed
     assert {**alone.whole.tallies, **alone.sample.tallies} == expected.tallies
     assert alone.sample.misses == expected.misses
-    monkeypatch.setattr(plan, "PARALLEL_CALLS", 1)
+    monkeypatch.setattr(engines, "PARALLEL_CALLS", 1)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     with table(rows) as calls:
         same(replays(calls, BOOK, MODELS, CANDIDATES), alone)
@@ -127,7 +85,7 @@ def test_parts_and_processes_make_no_difference(monkeypatch: pytest.MonkeyPatch)
 def test_shards_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workspaces share nothing, so dealing them out changes no sum. (The planner's classes of prompts learn from what they
     see: its sums may differ a little.)"""
-    monkeypatch.setattr(plan, "WHOLE_MAX", 60)
+    monkeypatch.setattr(partitions, "WHOLE_MAX", 60)
     with table(records(10)) as calls:
         expected = run(asked(calls, BOOK), CANDIDATES, BOOK, MODELS)
         found = replays(calls, BOOK, MODELS, CANDIDATES)
@@ -145,7 +103,7 @@ def test_what_is_compared_is_replayed_over_the_same_calls(monkeypatch: pytest.Mo
     """A lever's share is the difference of two replays, so both are in the sample, whatever sees all calls besides."""
     names = (ALL, SAFE, KEEPALIVE, f"{CACHE}:ttl-only", f"{CACHE}:full")
     chosen = [one for one in planner_candidates(None) if one.name in names]
-    monkeypatch.setattr(plan, "WHOLE_MAX", 60)
+    monkeypatch.setattr(partitions, "WHOLE_MAX", 60)
     with table(records(10)) as calls:
         found = replays(calls, BOOK, MODELS, chosen)
     assert set(found.sample.tallies) == set(names)
@@ -165,8 +123,9 @@ def test_rewritten_prompts_are_replayed_where_there_are_any() -> None:
 
 def test_a_part_has_its_part_of_what_pings_may_cost() -> None:
     pinging = next(one for one in planner_candidates(None) if one.name == KEEPALIVE)
-    shard, _, sample, _ = jobs(Parts(("a", "b"), "s", share=0.25), MAIN, OTHERS)
-    for job, day, key in ((shard, 0.5, 1.0), (sample, 0.25, 0.25), (Job("true", (), False, True, "all"), 1.0, 1.0)):
+    one = Partition((), 9)
+    shard, _, sample, _ = jobs(Partitions((one, one), one, share=0.25), MAIN, OTHERS)
+    for job, day, key in ((shard, 0.5, 1.0), (sample, 0.25, 0.25), (Job(one, (), False, True, "all"), 1.0, 1.0)):
         bounds = job.candidate(pinging).pings
         assert bounds == replace(PINGS, day_pico=int(day * PINGS.day_pico), key_day_pico=int(key * PINGS.key_day_pico))
-    assert jobs(Parts(), MAIN, OTHERS)[0].share == 1.0
+    assert jobs(Partitions((), one), MAIN, OTHERS)[0].share == 1.0

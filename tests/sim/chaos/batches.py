@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tests.batch.stage import KEY, Killed, Stage, Wire, params
 from tests.sim.chaos.judge import rollups_wrong
-from tests.sim.chaos.world import World
+from tests.sim.chaos.world import SetClock, World
 from thriftgate.batch.work import Options
 from thriftgate.core.deadline import Reserve
 from thriftgate.core.errors import ThriftgateError
@@ -30,6 +30,7 @@ class Crew(Stage):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.simulator.faults = self.its.simulator.faults
+        self.clock = SetClock(self.time)
         self.its.simulator, self.its.time, self.its.clock = self.simulator, self.time, self.clock
 
     @property

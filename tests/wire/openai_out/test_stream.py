@@ -154,3 +154,9 @@ def test_any_chunking_gives_the_same(chunks: bytes, data: st.DataObject) -> None
     wanted = asked(stream=True, thinks=True)
     cuts = tuple(data.draw(st.lists(st.integers(0, len(chunks)), max_size=12)))
     assert told(chunks, wanted, cuts) == told(chunks, wanted)
+
+
+def test_an_error_that_is_no_utf_8_is_an_error_all_the_same() -> None:
+    told = ChatStream(asked(stream=True)).feed(b'data: {"error":{"messag\x80":"overloaded"}}\n\n')
+    assert told.startswith(b"event: error\n")
+    assert b"cannot be read" in told

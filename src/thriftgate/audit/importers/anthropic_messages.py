@@ -202,7 +202,7 @@ def _sides(line: _Line, data: bytes) -> tuple[_Content, _Content]:
     """What was asked and what was answered; b"" for a side that is not there."""
     asked = _content(line.request, line.request_body, line.params, line.body, line.input)
     answered = _content(line.response, line.response_body, line.message, line.output)
-    if line.type in {"message", "error"} or (not answered.data and bytes(line.usage) != NULL):
+    if line.type in ("message", "error") or (not answered.data and bytes(line.usage) != NULL):
         return asked, _Content(data, _Side())
     if not asked.data and bytes(line.messages) != NULL:
         asked = _Content(data, _Side())

@@ -55,7 +55,7 @@ class ThriftgateLedger:
             try:
                 with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
                     yield from _records(connection, source)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where the schema itself is damaged
                 yield Issue(MALFORMED, source.name, f"cannot be read as a ledger: {error}")
 
 

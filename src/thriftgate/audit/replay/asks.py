@@ -10,12 +10,12 @@ import msgspec
 from msgspec import Struct
 
 from thriftgate.audit.accounts import priced_geo
-from thriftgate.audit.calls import Calls
 from thriftgate.audit.names import resolve
 from thriftgate.audit.records import PromptBlock
 from thriftgate.audit.replay.booked import Booked, rising
 from thriftgate.audit.replay.growth import ENDS_MAX, Changed, Growth, Seen, fitted
 from thriftgate.audit.replay.hidden import Step, hidden_marks
+from thriftgate.audit.table import Table
 from thriftgate.core.blocks import Block, Part
 from thriftgate.core.cache import TTL_S, Breakpoint, Resident
 from thriftgate.core.generations import Generations
@@ -78,7 +78,7 @@ class Asked(Struct, frozen=True):
         return prompt.cumulative
 
 
-def asked(calls: Calls, book: PriceBook, *, where: str = "true", rewritten: bool = False) -> Iterator[Asked]:
+def asked(calls: Table, book: PriceBook, *, where: str = "true", rewritten: bool = False) -> Iterator[Asked]:
     """The calls that can be replayed: single ones, answered, not billed by iteration, with a known model. `where` narrows
     them, in SQL of our own. `rewritten`: with their rewritten prompts."""
     those = (

@@ -1,14 +1,15 @@
 """The limits of one process: which of them a call counts under, how each stands, and all of them taken or none. Pure.
 
-This is what another store has to do to keep limits for several processes together: `buckets` and `take` of one call, and
-`put`, each one step there, by the time of that store.
+For several processes together another store does what `take` and `put` do here, each one step there, by the time of that
+store; the buckets here are then what was last heard of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from thriftgate.core.control.limits import Bucket, Lack, Limit, Needs, Place, lacking
 from thriftgate.core.control.whose import Whose, scopes_of
@@ -27,6 +28,13 @@ class Caller(Struct, frozen=True):
     model: str
     provider: str
     task: str
+
+
+def shared_among(limits: Iterable[Limit], parts: int) -> tuple[Limit, ...]:
+    """Each limit's part of so many, rather too much than none."""
+    if parts <= 1:
+        return tuple(limits)
+    return tuple(replace(one, amount=-(-one.amount // parts), burst=-(-one.burst // parts)) for one in limits)
 
 
 class Shelf:
@@ -81,6 +89,12 @@ class Shelf:
             units = one.needed(used) - one.needed(taken)
             if units:
                 one.take(units, now_us)
+
+    def recount(self, under_way: Mapping[Place, int], now_us: int) -> None:
+        """So many calls are under way, and no others, whatever was counted."""
+        for one in self._buckets.values():
+            if not one.limit.per_us:
+                one.seen(under_way.get(one.place, 0), 0, now_us)
 
     def _bucket(self, limit: Limit, member: str) -> Bucket:
         place = (limit.id, member)

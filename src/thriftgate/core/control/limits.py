@@ -122,6 +122,11 @@ class Bucket:
         """When it was last looked at."""
         return self._at_us
 
+    def seen(self, units: int, grains: int, now_us: int) -> None:
+        """So many units, and grains of one more, are used, as another store counts it."""
+        self._used = units * self._grain + grains
+        self._at_us = now_us
+
     def used(self, now_us: int) -> int:
         """In grains; more than there is room for where it is overdrawn."""
         used = self._used

@@ -53,6 +53,20 @@ class Breaker:
         self._times += 1
         return not was_open and self.is_open(now_s)
 
+    def told(self, kind: Kind, at_s: float, until_s: float) -> bool:
+        """Another process has left it alone since then; whether that is news."""
+        if until_s <= self.until_s:
+            return False
+        self._failed, self.kind, self._opened_s = max(1, self._failed), kind, max(at_s, self._opened_s)
+        self.until_s = until_s
+        self._probe_due_s = at_s + self._patience.probe_s if kind == "spend" else until_s
+        return True
+
+    @property
+    def opened_s(self) -> float:
+        """When it failed last."""
+        return self._opened_s
+
     def served(self, since_s: float) -> None:
         """A call was answered that was made then: if that was after the last failure, all is well."""
         if self._failed and since_s > self._opened_s:

@@ -13,7 +13,7 @@ from thriftgate.alerts.documents import alert_document, rule_document, silence_d
 from thriftgate.core.alerting.alert import Alert
 from thriftgate.core.deadline import parse_duration
 from thriftgate.core.errors import InputError, NotThere
-from thriftgate.gateway.admin.desk import Answer, Desk, Route
+from thriftgate.gateway.admin.desk import PAGE, Answer, Desk, Route
 from thriftgate.settings import AlertRuleRow
 
 
@@ -140,14 +140,14 @@ def _number(text: str, name: str) -> int:
 
 
 ROUTES = (
-    Route("GET", "/alerts", "viewer", _list),
+    Route("GET", "/alerts", "viewer", _list, asks=PAGE),
     Route("GET", "/alerts/{id}", "viewer", _show),
     Route("POST", "/alerts/{id}/acknowledge", "team-admin", _acknowledge),
     Route("GET", "/alert-silences", "viewer", _silences),
-    Route("POST", "/alert-silences", "admin", _silence, SilenceDraft),
-    Route("DELETE", "/alert-silences/{id}", "admin", _unsilence),
-    Route("GET", "/alert-dead-letters", "admin", _dead_letters),
+    Route("POST", "/alert-silences", "admin", _silence, SilenceDraft, status=201),
+    Route("DELETE", "/alert-silences/{id}", "admin", _unsilence, status=204),
+    Route("GET", "/alert-dead-letters", "admin", _dead_letters, asks=("limit",)),
     Route("GET", "/alert-rules", "viewer", _rules),
     Route("PUT", "/alert-rules", "admin", _put_rule, RuleDraft),
-    Route("DELETE", "/alert-rules", "admin", _remove_rule),
+    Route("DELETE", "/alert-rules", "admin", _remove_rule, asks=("name",), status=204),
 )

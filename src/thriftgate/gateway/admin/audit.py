@@ -16,4 +16,4 @@ async def _list(desk: Desk) -> Answer:
     return Answer(200, {"audit": [told_deed(one) for one in deeds], "next": deeds[-1].id if len(deeds) == limit else None})
 
 
-ROUTES = (Route("GET", "/audit", "admin", _list),)
+ROUTES = (Route("GET", "/audit", "admin", _list, asks=("before", "limit", "subject")),)

@@ -17,6 +17,7 @@ from thriftgate.ledger.sealing import Vault
 from thriftgate.ledger.tenants import T, Tenants
 
 LIMIT_MAX = 1000
+PAGE = ("after", "limit", "all")
 Least = Literal["viewer", "team-admin", "admin", "owner"]
 RANK: Mapping[str, int] = {"viewer": 1, "team-admin": 2, "admin": 3, "owner": 4}
 
@@ -83,10 +84,13 @@ Work = Callable[[Desk], Awaitable[Answer]]
 
 class Route(NamedTuple):
     """One row of the table. `path` is behind the API's root; `{name}` in it is one part. `least` is the role that it takes;
-    what is no GET takes the scope `admin` besides. `takes` is the body's type."""
+    what is no GET takes the scope `admin` besides. `takes` is the body's type, `asks` the members of the query that mean
+    something, `status` that of the answer where all went well: what OpenAPI tells of the route."""
 
     method: str
     path: str
     least: Least
     work: Work
     takes: type[msgspec.Struct] | None = None
+    asks: tuple[str, ...] = ()
+    status: int = 200

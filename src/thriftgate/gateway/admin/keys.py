@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from thriftgate.core.errors import InputError, NotThere
 from thriftgate.core.moments import EPOCH
-from thriftgate.gateway.admin.desk import Answer, Desk, Route
+from thriftgate.gateway.admin.desk import PAGE, Answer, Desk, Route
 from thriftgate.gateway.admin.documents import told, told_deed
 from thriftgate.ledger.issuing import OVERLAP_S, Issued, KeyDraft
 from thriftgate.ledger.tenants import Key, Priority, Role, Scope
@@ -93,9 +93,9 @@ def _micros(moment: datetime | None) -> int:
 
 
 ROUTES = (
-    Route("GET", "/keys", "viewer", _list),
+    Route("GET", "/keys", "viewer", _list, asks=(*PAGE, "team", "user_id", "org")),
     Route("GET", "/keys/{id}", "viewer", _show),
-    Route("POST", "/keys", "team-admin", _create, NewKey),
+    Route("POST", "/keys", "team-admin", _create, NewKey, status=201),
     Route("POST", "/keys/{id}/rotate", "team-admin", _rotate, Rotation),
     Route("POST", "/keys/{id}/revoke", "team-admin", _revoke),
     Route("POST", "/keys/{id}/expire", "team-admin", _expire, Expiry),

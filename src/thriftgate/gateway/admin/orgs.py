@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from thriftgate.gateway.admin.desk import Answer, Desk, Route
+from thriftgate.gateway.admin.desk import PAGE, Answer, Desk, Route
 from thriftgate.gateway.admin.documents import told
 from thriftgate.ledger.tenants import Org, Role, Team, User
 
@@ -76,13 +76,13 @@ async def _remove_user(desk: Desk) -> Answer:
 
 
 ROUTES = (
-    Route("GET", "/orgs", "viewer", _orgs),
-    Route("POST", "/orgs", "admin", _add_org, OrgDraft),
-    Route("DELETE", "/orgs/{id}", "admin", _remove_org),
-    Route("GET", "/teams", "viewer", _teams),
-    Route("POST", "/teams", "admin", _add_team, TeamDraft),
-    Route("DELETE", "/teams/{id}", "admin", _remove_team),
-    Route("GET", "/users", "viewer", _users),
-    Route("POST", "/users", "admin", _add_user, UserDraft),
-    Route("DELETE", "/users/{id}", "admin", _remove_user),
+    Route("GET", "/orgs", "viewer", _orgs, asks=PAGE),
+    Route("POST", "/orgs", "admin", _add_org, OrgDraft, status=201),
+    Route("DELETE", "/orgs/{id}", "admin", _remove_org, status=204),
+    Route("GET", "/teams", "viewer", _teams, asks=(*PAGE, "org")),
+    Route("POST", "/teams", "admin", _add_team, TeamDraft, status=201),
+    Route("DELETE", "/teams/{id}", "admin", _remove_team, status=204),
+    Route("GET", "/users", "viewer", _users, asks=(*PAGE, "team", "org")),
+    Route("POST", "/users", "admin", _add_user, UserDraft, status=201),
+    Route("DELETE", "/users/{id}", "admin", _remove_user, status=204),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from thriftgate.gateway.admin.desk import Answer, Desk, Route
+from thriftgate.gateway.admin.desk import PAGE, Answer, Desk, Route
 from thriftgate.gateway.admin.documents import told
 from thriftgate.ledger.tenants import ProviderKey
 
@@ -33,7 +33,7 @@ async def _remove(desk: Desk) -> Answer:
 
 
 ROUTES = (
-    Route("GET", "/provider-keys", "admin", _list),
-    Route("POST", "/provider-keys", "admin", _add, NewProviderKey),
-    Route("DELETE", "/provider-keys/{id}", "admin", _remove),
+    Route("GET", "/provider-keys", "admin", _list, asks=PAGE),
+    Route("POST", "/provider-keys", "admin", _add, NewProviderKey, status=201),
+    Route("DELETE", "/provider-keys/{id}", "admin", _remove, status=204),
 )

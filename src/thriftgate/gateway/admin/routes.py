@@ -14,7 +14,8 @@ import msgspec
 
 from thriftgate.core.errors import InputError, NotAllowed, NotThere, Unauthenticated
 from thriftgate.gateway.admin import alerts, audit, budgets, keys, limits, orgs, provider_keys, sessions, whoami
-from thriftgate.gateway.admin.desk import RANK, Desk, Route
+from thriftgate.gateway.admin.desk import RANK, Answer, Desk, Route
+from thriftgate.gateway.admin.openapi import PART, openapi
 from thriftgate.gateway.asgi import Receive, Scope, Send, read_body, send_json, send_whole
 from thriftgate.gateway.credentials import credential_of
 from thriftgate.gateway.rooms import Rooms
@@ -25,8 +26,20 @@ from thriftgate.providers.transport import header
 ROOT = "/thriftgate/admin/v1"
 BODY_BYTES_MAX = 64 * 1024
 RESOURCES = (whoami, orgs, keys, provider_keys, budgets, limits, alerts, sessions, audit)
-ROUTES: tuple[Route, ...] = tuple(route for resource in RESOURCES for route in resource.ROUTES)
-_PATTERNS = [(route, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[A-Za-z0-9_.@-]{1,100})", route.path))) for route in ROUTES]
+
+
+async def _describe(_desk: Desk) -> Answer:
+    """This document."""
+    return Answer(200, openapi(ROOT, ROUTES))
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/openapi.json", "viewer", _describe),
+    *(route for resource in RESOURCES for route in resource.ROUTES),
+)
+_PATTERNS = [
+    (route, re.compile(re.sub(r"\{(\w+)\}", rf"(?P<\1>{PART})", route.path.replace(".", r"\.")))) for route in ROUTES
+]
 
 
 def is_admin_call(scope: Scope) -> bool:
@@ -109,3 +122,5 @@ def _taken(route: Route, scope: Scope, body: bytes) -> msgspec.Struct | None:
         raise InputError(f"the body does not fit: {error}") from None
     except msgspec.DecodeError as error:
         raise InputError(f"the body is not valid JSON: {error}") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise InputError("the body is not valid JSON: no UTF-8, or nested too deeply") from None

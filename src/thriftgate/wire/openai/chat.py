@@ -35,6 +35,7 @@ class ChatTeller:
         if status != 200:
             return status, told_error(body)
         try:
+            body.decode()  # what goes on raw is not looked at otherwise, and JSON is UTF-8
             return 200, chat_completion(body, self._created_s)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return 502, told_error(_BROKEN)

@@ -127,7 +127,10 @@ class ChatStream:
     def _told(self, event: Event) -> bytes:
         """One event; nothing of one that is not known. Raises what odd ones raise."""
         reader = self._readers.get(event.type)
-        return b"" if reader is None or self._over else reader(event.data)
+        if reader is None or self._over:
+            return b""
+        event.data.decode()  # what goes on raw is not looked at otherwise, and JSON is UTF-8
+        return reader(event.data)
 
     def _begin(self, data: bytes) -> bytes:
         message = msgspec.json.decode(data, type=_MessageStart).message

@@ -146,6 +146,7 @@ def whole_response(body: bytes, frame: Frame, created_s: int, heard: Heard | Non
     """A whole Messages answer as a response object. Raises BrokenReply for what is none."""
     answer = _Answer(frame, created_s)
     try:
+        body.decode()  # what goes on raw is not looked at otherwise, and JSON is UTF-8
         message = msgspec.json.decode(body, type=_Message)
         answer.begin(message)
         for block in _blocks(message):
@@ -193,6 +194,7 @@ class ResponseStream:
         return taken
 
     def _read(self, event: Event) -> None:
+        event.data.decode()  # what goes on raw is not looked at otherwise, and JSON is UTF-8
         payload = msgspec.json.decode(event.data, type=_Payload)
         answer = self._answer
         if event.type == b"message_start" and payload.message is not None:

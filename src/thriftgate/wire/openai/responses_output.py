@@ -87,7 +87,7 @@ class Output:
     def add(self, delta: Block) -> None:
         """More of the block. What is not known of it is left out."""
         kind = _text(delta["type"])
-        if kind == "text_delta":
+        if kind == "text_delta" and self._kind == "text":
             self._add_text(_text(delta["text"]))
         elif kind == "thinking_delta":
             self._add_thinking(_text(delta["thinking"]))
@@ -126,7 +126,8 @@ class Output:
             if item["type"] == "function_call":
                 item["arguments"] = text
             elif item["type"] == "message":
-                item["content"][-1]["text"] = text
+                for part in item["content"][-1:]:  # none where the block itself could not be read
+                    part["text"] = text
             elif item["summary"]:
                 item["summary"][0]["text"] = text
         self._close("incomplete")
@@ -303,7 +304,9 @@ class Output:
         item, results = self.items[index], msgspec.json.decode(content)
         if isinstance(results, list):
             if self._told.sources:
-                item["action"]["sources"] = [{"type": "url", "url": one.get("url", "")} for one in results]
+                item["action"]["sources"] = [
+                    {"type": "url", "url": one.get("url", "")} for one in results if isinstance(one, dict)
+                ]
             self._tell("response.web_search_call.completed", item_id=item["id"], output_index=index)
         self._done(index, "completed" if isinstance(results, list) else "failed")
 

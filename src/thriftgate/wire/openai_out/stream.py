@@ -75,11 +75,12 @@ class ChatStream:
     def _read(self, data: bytes) -> bytes:
         try:
             told = COMPLETION.decode(data)
+            found = next((one for one in (told.error, *(choice.error for choice in told.choices)) if one != _NULL), _NULL)
+            error = msgspec.json.decode(found)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._failed({"message": "a chunk of the stream cannot be read", "code": 502})
-        error = next((one for one in (told.error, *(choice.error for choice in told.choices)) if one != _NULL), None)
         if error is not None:
-            return self._failed(msgspec.json.decode(error))
+            return self._failed(error)
         out = [self._start(told)]
         self._usage = messages_usage(told.usage) or self._usage
         for choice in told.choices[:1]:

@@ -1,0 +1,59 @@
+"""What one of several gateways does for all of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from tests.fixtures import KEY, call_of, message, settings_of, simulator, until
+from thriftgate.batch.build import job_book
+from thriftgate.batch.queue import Queue, Ticket, find_job
+from thriftgate.engine.build import build_engine
+from thriftgate.engine.engine import Engine
+from thriftgate.gateway.batches import open_clients
+from thriftgate.gateway.duties import Duties
+from thriftgate.providers.asgi_transport import AsgiTransport
+
+
+@contextlib.asynccontextmanager
+async def gateway(folder: Path) -> AsyncIterator[tuple[Engine, Duties]]:
+    """One of several on the same books."""
+    settings = settings_of(
+        ledger={"path": str(folder / "books.db")},
+        server={"unshared": True},
+        upstream={"api_key": "sk-ant-sim-duties"},
+        alerts={"on": True},
+        policy={"levers": ("cache.breakpoints", "batch.defer", "count.guard")},
+    )
+    engine = await build_engine(settings, transport=AsgiTransport(simulator()))
+    duties = Duties(engine, settings, open_clients(engine, settings), None)
+    await duties.start()
+    try:
+        yield engine, duties
+    finally:
+        await engine.leading.close()
+        await duties.close()
+        await engine.close()
+
+
+async def test_one_has_the_queue_and_when_it_is_gone_the_next_one_has(tmp_path: Path) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        first, doing = await stack.enter_async_context(gateway(tmp_path))
+        async with gateway(tmp_path) as (second, waiting):
+            assert (first.leading.leads, second.leading.leads) == (True, False)
+            assert isinstance(doing.queue, Queue)
+            assert waiting.queue is None
+            taken = await doing.queue.offer(call_of(message()), first.clock.now_s() + 6 * 3600.0)
+            assert isinstance(taken, Ticket)
+            found = await find_job(job_book(second), taken.job.name, second.key_of(KEY), 0)
+            assert found is not None, "anybody tells what has become of a call that waits"
+            assert doing.alerts is not None
+            assert waiting.alerts is not None, "anybody answers about alerts"
+            await stack.aclose()
+
+            async def taken_up() -> bool:
+                return waiting.queue is not None and waiting._alerting is not None
+
+            await until(taken_up)
+            assert second.leading.leads

@@ -1,0 +1,5 @@
+"""A server for the tests of this folder."""
+
+from tests.servers import redis
+
+__all__ = ["redis"]
