@@ -123,10 +123,14 @@ async def build_engine(
     )
     if settings.ledger.keep_days and not beside:
         ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks, leading).heard)
-    await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
-    await engine.recover()
-    leading.start()
-    return await add_shared(engine, settings)
+    try:
+        await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
+        await engine.recover()
+        leading.start()
+        return await add_shared(engine, settings)
+    except (LedgerError, ConfigError):
+        await engine.abandon()
+        raise
 
 
 def open_books(settings: Settings) -> SqlLedger:

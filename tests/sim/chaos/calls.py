@@ -45,6 +45,7 @@ class Office:
         self.world = world
         self.limit_pico = world.draw.choice(LIMITS_PICO) if budget else 0
         self.seen: dict[int, Seen] = {}
+        self.held: list[str] = []
         self._letters = list(range(LETTERS))
 
     @property
@@ -104,11 +105,22 @@ async def run(world: World, *, budget: bool) -> Office:
         if other is not None:
             await _survived(world, office, other)
         if whole:
-            await _closed(engine)
+            await _calmed(world, office, engine)
+            await engine.close()
         if office.through:
             break
     world.mend()
     return office
+
+
+async def _calmed(world: World, office: Office, engine: Engine) -> None:
+    """Once the books can be written again, an engine that lives holds nothing any more: nobody waits for its restart."""
+    if office.through:
+        world.mend()
+        world.clock.advance(60.0)
+        await engine.ledger.keep("calm", b"")
+        await engine.sweeper.sweep()
+        office.held += [hold.id for hold in await engine.ledger.open_holds() if hold.id[17:25] == engine.worker_name]
 
 
 async def _survived(world: World, office: Office, other: Engine) -> None:
@@ -117,7 +129,8 @@ async def _survived(world: World, office: Office, other: Engine) -> None:
     world.ground.watch()
     await other.sweeper.sweep()
     assert {one.id[17:25] for one in await other.ledger.open_holds()} <= {other.worker_name}
-    await _closed(other)
+    await _calmed(world, office, other)
+    await other.close()
 
 
 async def _limited(world: World, limit_pico: int) -> None:
@@ -137,6 +150,3 @@ async def _started(world: World, **members: Any) -> Engine:
             said = str(error)
     raise AssertionError(f"does not start: {said}")
 
-
-async def _closed(engine: Engine) -> None:
-    await engine.close()

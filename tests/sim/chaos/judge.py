@@ -28,6 +28,7 @@ async def wrong_calls(world: World, office: Office) -> list[str]:
         await engine.sweeper.sweep()
         entries = {entry.id: entry for entry in await ledger.entries(limit=10_000)}
         found = [f"hold {hold.id} is open" for hold in await ledger.open_holds()]
+        found += [f"{hold} was still held by the engine that had made it" for hold in office.held]
         found += [f"{one} does not balance" for one in await ledger.unbalanced()]
         if len(entries) > LETTERS:
             found.append(f"{len(entries)} entries of {LETTERS} letters")

@@ -40,7 +40,16 @@ def server() -> PostgresServer:
 
 
 class Steady(Heartbeats):
-    """A presence that beats when it is told to, and not by the real time."""
+    """A presence that beats when it is told to, and not by the real time: whoever waits for it to know makes time pass."""
+
+    def __init__(self, ground: Server, token: str) -> None:
+        self._ground = ground
+        super().__init__(token, ground.connected, lambda: ground.steady_s)
+
+    def in_doubt(self, token: str) -> bool:
+        if super().in_doubt(token):
+            self._ground.watch()
+        return super().in_doubt(token)
 
     def _run(self) -> None:
         return
@@ -52,7 +61,7 @@ class Server:
     def __init__(self, _folder: Path) -> None:
         server()
         self._name = f"books_{next(_NUMBERS)}"
-        self._steady_s = 0.0
+        self.steady_s = 0.0
         self._alive: list[Steady] = []
         _admin(f"create database {self._name} template books_0")
 
@@ -71,15 +80,19 @@ class Server:
         for _ in range(2):
             for one in self._alive:
                 one.beat()
-            self._steady_s += DEAD_S + 1.0
+            self.steady_s += DEAD_S + 1.0
         for one in self._alive:
             one.beat()
 
     def close(self) -> None:
         _admin(f"drop database {self._name} with (force)")
 
+    def connected(self) -> PostgresConnection:
+        """A connection of its own to these books."""
+        return connected(_url(self._name))
+
     def _presence(self, token: str) -> Presence:
-        made = Steady(token, lambda: connected(_url(self._name)), lambda: self._steady_s)
+        made = Steady(self, token)
         self._alive.append(made)
         return made
 

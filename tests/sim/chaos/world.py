@@ -117,6 +117,7 @@ class World:
         """As SIGKILL does: nothing more is written."""
         self.kills += 1
         self.dead.append(engine)
+        await engine.leading.close()
         await abandon(engine)
         if engine._liveness is not None:
             self.ground.died(engine._liveness)
