@@ -8,7 +8,7 @@ never sent.
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from thriftgate.ledger.connection import Connection, Store
@@ -43,6 +43,10 @@ class Owed:
         if len(self._kept) < KEPT_MAX:
             self._kept.append(_Owed(thing, loop))
 
+    def drop(self, ids: Collection[str]) -> None:
+        """These come again by themselves."""
+        self._kept = [one for one in self._kept if one.thing.id not in ids]
+
     def pay(self) -> Sequence[tuple[Entry, AbstractEventLoop]]:
         """Book all of it, and say which entries that were. Raises the store's errors where it is not to be had; then nothing
         is forgotten."""
@@ -73,11 +77,12 @@ class Owed:
         booked = []
         entries = {one.thing.id for one in some if isinstance(one.thing, Entry)}
         for thing, loop in some:
-            if isinstance(thing, Entry) and thing.id not in settled:
-                settled.add(thing.id)
-                booking.entry(thing)
-                booked.append((thing, loop))
-            elif isinstance(thing, Hold) and thing.id in held and thing.id not in settled | entries:
+            if isinstance(thing, Entry):
+                booked.append((thing, loop))  # nobody has heard of it, even where it is in the books
+                if thing.id not in settled:
+                    settled.add(thing.id)
+                    booking.entry(thing)
+            elif thing.id in held and thing.id not in settled | entries:
                 booking.take_back(thing)
         booking.write()
         return booked

@@ -268,6 +268,8 @@ class SqlLedger:
 
     def _write_batch(self, batch: list[_Write]) -> None:
         booked = [write for write in batch if write.thing is not None]
+        if self._owed:
+            self._owed.drop({write.thing.id for write in booked if isinstance(write.thing, Hold | Entry)})
         if booked and (trouble := self._catch_up()) is not None:
             self._refuse(booked, trouble)
         elif booked and (self._journal is None or not self._journal.waits):
