@@ -75,12 +75,15 @@ class Office:
             if reply.body is not None:
                 seen.body, seen.whole = reply.body, True
                 return
-            while piece := await reply.read():
-                seen.body += piece
-                seen.whole = STOP in seen.body and seen.body.endswith(b"\n\n")
-                if leaves:
-                    break
-            await reply.leave()
+            try:
+                while piece := await reply.read():
+                    seen.body += piece
+                    seen.whole = STOP in seen.body and seen.body.endswith(b"\n\n")
+                    if leaves:
+                        break
+            finally:
+                if engine not in world.dead:
+                    await reply.leave()
         except ThriftgateError as error:
             if engine in world.dead:
                 return  # nobody is there to say so

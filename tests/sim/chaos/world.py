@@ -23,7 +23,7 @@ from thriftgate.simulator import SimClock, Simulator, SimulatorConfig
 from thriftgate.simulator.config import BatchRules, Latency
 
 HOUR_S = 3600.0
-JUMPS_S = (-26 * HOUR_S, -2 * HOUR_S, -90.0, 400.0, 2 * HOUR_S, 30 * HOUR_S)
+JUMPS_S = (0.0, -26 * HOUR_S, -2 * HOUR_S, -90.0, 400.0, 2 * HOUR_S, 30 * HOUR_S)
 
 
 class SetClock(TestClock):
@@ -143,7 +143,7 @@ class World:
 
     def jump(self) -> None:
         """Somebody sets the machine's clock."""
-        self.clock.ahead_s += self.draw.choice(JUMPS_S)
+        self.clock.ahead_s = self.draw.choice(JUMPS_S)
 
     def mend(self) -> None:
         """Nothing goes wrong any more."""
