@@ -4,6 +4,7 @@ that binds or without."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -104,7 +105,7 @@ async def run(world: World, *, budget: bool) -> Office:
         clerks = [office.clerk(engine) for _ in range(world.draw.choice((1, 2, 3)))]
         if other is not None:
             clerks += [office.clerk(other) for _ in range(2)]
-        whole = await world.until_killed(engine, asyncio.gather(*clerks), ticks)
+        whole = await world.until_killed(engine, _all(clerks), ticks)
         if other is not None:
             await _survived(world, office, other)
         if whole:
@@ -124,6 +125,13 @@ async def _calmed(world: World, office: Office, engine: Engine) -> None:
         await engine.ledger.keep("calm", b"")
         await engine.sweeper.sweep()
         office.held += [hold.id for hold in await engine.ledger.open_holds() if hold.id[17:25] == engine.worker_name]
+
+
+async def _all(clerks: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Until the last of them is through, whatever becomes of another."""
+    for one in await asyncio.gather(*clerks, return_exceptions=True):
+        if isinstance(one, Exception):
+            raise one
 
 
 async def _survived(world: World, office: Office, other: Engine) -> None:
