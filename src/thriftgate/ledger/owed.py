@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from thriftgate.ledger.connection import Connection, Store
-from thriftgate.ledger.entries import Entry, Hold
+from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.journal import Thing, ids_in
 from thriftgate.ledger.sql_budgets import BudgetShelf
 from thriftgate.ledger.sql_writing import Booking

@@ -160,4 +160,3 @@ async def _started(world: World, **members: Any) -> Engine:
         except LedgerError as error:  # whoever keeps processes running starts it again
             said = str(error)
     raise AssertionError(f"does not start: {said}")
-

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.cache.report import align
 from msgspec import Struct
 
 from tests.sim.chaos import calls, judge
 from tests.sim.chaos.grounds import BACKENDS
 from tests.sim.chaos.world import FAULTS, Fault, World
-from benchmarks.cache.report import align
 
 COMPONENTS = ("calls", "budgets", "batches")
 
@@ -38,7 +38,9 @@ class Tally(Struct):
     failed: dict[int, str] = {}
 
 
-def cells(faults: Sequence[str] = (), backends: Sequence[str] = BACKENDS, components: Sequence[str] = COMPONENTS) -> list[Cell]:
+def cells(
+    faults: Sequence[str] = (), backends: Sequence[str] = BACKENDS, components: Sequence[str] = COMPONENTS
+) -> list[Cell]:
     """Those that there are of these faults (all where none is named)."""
     return [
         Cell(fault, backend, component)
@@ -96,4 +98,3 @@ def _place(column: tuple[str, str]) -> Any:
 
 def _cell(tally: Tally) -> str:
     return f"{tally.seeds} ok" if not tally.failed else f"{len(tally.failed)} of {tally.seeds} FAILED"
-

@@ -141,4 +141,3 @@ class UnthreadedLedger(SqlLedger):
         self._read_pool = _Here()  # type: ignore[assignment]
         if self._journal is not None:
             self._journal._monotonic_s = monotonic_s
-
