@@ -33,6 +33,19 @@ async def test_a_run_sleeps_until_something_is_due(tmp_path: Path) -> None:
         assert 0.05 <= min(wait for wait in stage.clock.slept if wait) <= max(stage.clock.slept) <= 60.0
 
 
+async def test_a_clock_that_is_set_back_by_hours_puts_nothing_off(tmp_path: Path) -> None:
+    async with staged(tmp_path, 3, rules=QUICK) as stage:
+        await stage.until(lambda: any(batch.state == "running" for batch in stage.work.batches.values()))
+        stage.clock.advance(-26 * 3600.0)
+        seen = len(stage.front.seen)
+        await stage.step()
+        await stage.step()
+        assert len(stage.front.seen) > seen
+        stage.clock.advance(26 * 3600.0)  # the provider's clock is another one
+        await stage.run()
+        await stage.check()
+
+
 async def test_a_run_without_jobs_is_through(tmp_path: Path) -> None:
     stage = Stage(tmp_path, [b"no job"], members={"skip_bad": True})
     (line,) = await stage.run()

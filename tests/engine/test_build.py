@@ -11,10 +11,12 @@ import pytest
 from tests.fixtures import MODEL, TestClock, call_of, engine_on, message, only_entry, settings_of
 from tests.scripted import MESSAGE, Provider, Say
 from thriftgate.core.errors import ConfigError, LedgerError
-from thriftgate.engine.build import bounds_of, build_engine, call_ids, policy_of
+from thriftgate.engine.build import bounds_of, build_engine, call_ids, open_books, policy_of
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.providers.aiohttp_transport import AiohttpTransport
 from thriftgate.providers.finishing import FinishingTransport
 from thriftgate.providers.http1_transport import Http1Transport
+from thriftgate.settings import Settings
 
 
 def test_the_policy_is_the_table() -> None:
@@ -115,3 +117,23 @@ async def test_engines_that_follow_each_other_share_the_books(tmp_path: Path) ->
             await asyncio.gather(*(engine.messages(call_of(message(f"m{n}"))) for n in range(3)))
     async with engine_on(Provider(), ledger=path) as engine:
         assert len(await engine.ledger.entries()) == 6
+
+
+async def test_one_that_cannot_take_up_what_there_is_lets_go_of_the_books(tmp_path: Path) -> None:
+    path = str(tmp_path / "books.db")
+    settings = settings_of(ledger={"path": path})
+
+    def failing(given: Settings) -> SqlLedger:
+        ledger = open_books(given)
+
+        async def kept(_name: str) -> bytes | None:
+            raise LedgerError("cannot read the ledger")
+
+        ledger.kept = kept  # type: ignore[method-assign]
+        return ledger
+
+    with pytest.raises(LedgerError, match="cannot read"):
+        await build_engine(settings, opening=failing)
+    engine = await build_engine(settings)
+    assert engine.leading.leads
+    await engine.close()

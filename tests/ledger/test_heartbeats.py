@@ -64,6 +64,28 @@ def test_a_process_that_beats_is_alive_and_one_that_stopped_is_dead_after_a_whil
     mine.close()
 
 
+def test_what_was_never_seen_to_beat_is_in_doubt_until_it_was_watched(begin: Callable[..., Heartbeats]) -> None:
+    watch = Watch()
+    living, killed = begin("living", watch), begin("killed", watch)
+    quiet(killed)
+    mine = begin("mine", watch)  # as of a process that was killed and is started again
+    assert mine.is_alive("living")
+    assert mine.is_alive("killed")
+    assert mine.in_doubt("living")
+    assert mine.in_doubt("killed")
+    assert not mine.in_doubt("mine")
+    assert not mine.in_doubt("nobody")
+    living.beat()
+    watch.at_s += DEAD_S
+    mine.beat()
+    assert mine.is_alive("living")
+    assert not mine.in_doubt("living")
+    assert not mine.is_alive("killed")
+    assert not mine.in_doubt("killed")
+    living.close()
+    mine.close()
+
+
 def test_one_that_ended_well_is_gone_at_once(begin: Callable[..., Heartbeats]) -> None:
     watch = Watch()
     mine, other = begin("mine", watch), begin("other", watch)

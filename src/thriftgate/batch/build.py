@@ -35,6 +35,8 @@ from thriftgate.wire import DIALECTS
 
 API_HEADERS: Headers = ((b"anthropic-version", b"2023-06-01"),)
 LEASE_US = 60_000_000
+DOUBT_S = 60
+"""Within that it is known whether a worker lives."""
 MEMO_BYTES = 8 * 1024 * 1024  # of prompts that were read: what many jobs share, such as long system prompts
 POST_TIMEOUTS = Timeouts(10.0, 300.0)
 COMPLETIONS, READS = "batch.completions", "batch.reads"
@@ -183,8 +185,13 @@ async def keep_learned(engine: Engine, work: Work) -> None:
 
 
 async def take(engine: Engine, book: JobBook, run: Run) -> Lease:
-    """The lease of a run. Raises LedgerError where a living worker holds it."""
+    """The lease of a run. Raises LedgerError where a living worker holds it; where that cannot be told yet, as of one that
+    was killed a moment ago, it is waited for."""
     lease = None
+    for _ in range(DOUBT_S):
+        if not engine.in_doubt(run.worker):
+            break
+        await engine.clock.sleep(1.0)
     if not engine.is_alive(run.worker):
         lease = await book.take(run.id, engine.worker_name, int(engine.clock.now_s() * 1e6), LEASE_US, dead=run.worker)
     if lease is None:

@@ -25,7 +25,8 @@ from thriftgate.wire.anthropic_batches import MessageBatch, errored, job_name, r
 
 MIN_BYTES = 2**16  # a batch refused as too large is not cut below that
 FEW = 4  # jobs of a group that are asked for at once, at least
-SKEW_US = 300_000_000  # how far the provider's clock may be behind ours
+SKEW_US = 2 * 86_400_000_000
+"""How wrong our clock may be: a batch that is looked for no further back than it was made would be posted a second time."""
 _EVENTS: Mapping[Kind, BatchEvent] = {
     "ok": "accepted", "refused": "refused", "missing": "refused", "later": "put_off", "unsure": "unsure",
 }  # fmt: skip
@@ -144,7 +145,7 @@ class Poster:
         """
         work = self._work
         doubted_s = self._doubted_s.setdefault(batch.id, work.clock.now_s())
-        listed, said = await work.remote.since(batch.made_us - SKEW_US)
+        listed, said = await work.remote.since(min(batch.made_us, work.now_us()) - SKEW_US)
         if said.kind == "refused":
             raise Stopped(f"the provider refuses to list its batches: {said.why}")
         if said.kind != "ok":

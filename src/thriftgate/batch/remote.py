@@ -19,7 +19,7 @@ from thriftgate.wire.anthropic_batches import PATH, ErrorBody, MessageBatch, rea
 WAIT_S = 5.0  # where the provider names no time
 WAIT_S_MIN = 1.0  # where it names hardly any: a provider in trouble is not to be asked without a pause
 _PAGE = 100
-_PAGES_MAX = 50
+_PAGES_MAX = 500
 _ERROR_BYTES_MAX = 2**16
 
 # ok       done; the batch is told                     refused   surely not done, and would not be next time either

@@ -20,6 +20,9 @@ from thriftgate.ledger.jobs import OPEN_BATCHES, BatchRow
 from thriftgate.logs import log
 from thriftgate.wire.anthropic_batches import errored
 
+AHEAD_US = 2 * 3600 * 1_000_000
+"""Nothing is ever put off for so long: where it seems so, the clock was set back."""
+
 
 class Runner:
     """Works on one run. `ask` makes a synchronous call. Call `start` once, then `step` until it returns None."""
@@ -112,7 +115,7 @@ class Runner:
             await self._poster.withdraw(batch)
             await self._lanes.dropped(batch)
             return True
-        if now_us < batch.poll_us:
+        if 0 < batch.poll_us - now_us <= AHEAD_US:
             return False
         if batch.state == "posting":
             await self._post(batch)

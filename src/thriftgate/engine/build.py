@@ -62,13 +62,15 @@ async def build_engine(
     beside: bool = False,
     keys: tuple[ProviderKey, ...] = (),
     draw: Callable[[], float] | None = None,
+    opening: Callable[[Settings], SqlLedger] | None = None,
 ) -> Engine:
     """Open the ledger, close what a killed process left open in it, and wire everything together.
 
     Of several gateways on one ledger one leads; where the settings know of no others, a second one is turned away. A worker
     may make calls `beside` them, and never leads. Must run inside the event loop the engine will live in. `keys` are the
     provider's beside those of the settings, wherever they are kept; `draw` gives numbers between 0 and 1, by chance where
-    none is handed in. Raises ConfigError and LedgerError.
+    none is handed in; `opening` opens the ledger, as `[ledger]` says where none is handed in. Raises ConfigError and
+    LedgerError.
     """
     clock, draw = clock or SystemClock(), draw or secrets.SystemRandom().random
     upstream = settings.upstream
@@ -79,7 +81,7 @@ async def build_engine(
         cache_mode=settings.cache.mode,
         trails=settings.ledger.trails,
     )
-    ledger = open_books(settings)
+    ledger = (opening or open_books)(settings)
     token = secrets.token_hex(4)
     liveness: Presence | None = None
     try:
@@ -121,10 +123,14 @@ async def build_engine(
     )
     if settings.ledger.keep_days and not beside:
         ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks, leading).heard)
-    await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
-    await engine.recover()
-    leading.start()
-    return await add_shared(engine, settings)
+    try:
+        await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
+        await engine.recover()
+        leading.start()
+        return await add_shared(engine, settings)
+    except (LedgerError, ConfigError):
+        await engine.abandon()
+        raise
 
 
 def open_books(settings: Settings) -> SqlLedger:

@@ -325,6 +325,10 @@ class Engine:
         """Whether another process of that name is at work on these books."""
         return self.sweeper.is_alive(process)
 
+    def in_doubt(self, process: str) -> bool:
+        """Whether that is not known yet, and is soon."""
+        return self.sweeper.in_doubt(process)
+
     def stopping(self) -> None:
         """The end is near: calls that wait to be sent are told so, and no other may begin to wait."""
         if self.governor is not None:
@@ -343,6 +347,15 @@ class Engine:
         await self.reusing.close()
         if self.sharing is not None:
             await self.sharing.close()
+        await self.ledger.close()
+        if self._liveness is not None:
+            self._liveness.close()
+
+    async def abandon(self) -> None:
+        """Let go of everything and put nothing down: it was never begun."""
+        await self.leading.close()
+        await self.transport.close()
+        await self.reusing.close()
         await self.ledger.close()
         if self._liveness is not None:
             self._liveness.close()

@@ -38,6 +38,10 @@ class Sweeper:
         """Whether another process of that name is at work on these books."""
         return self._liveness is not None and process != self._liveness.token and self._liveness.is_alive(process)
 
+    def in_doubt(self, process: str) -> bool:
+        """Whether that is not known yet, and is soon."""
+        return self._liveness is not None and self._liveness.in_doubt(process)
+
     async def sweep(self) -> int:
         """Close the holds that killed processes left open: booked as lost, at their forecast, flagged as estimated. Whether
         the provider billed them only its own report can tell. Returns how many there were."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from thriftgate.ledger.connection import Cursor, Values
 from thriftgate.logs import log
@@ -33,6 +33,14 @@ class Line(Protocol):
     def close(self) -> None: ...
 
 
+class _Seen(NamedTuple):
+    """Its number, how long it was watched standing still, and whether it was ever seen to count up."""
+
+    beats: int
+    still_s: float = 0.0
+    moved: bool = False
+
+
 class Heartbeats:
     """See `connection.Presence`. `connect` makes a connection of its own, whose errors mean that the server is away."""
 
@@ -41,7 +49,7 @@ class Heartbeats:
         self._connect = connect
         self._monotonic_s = monotonic_s
         self._line: Line | None = None
-        self._seen: dict[str, tuple[int, float]] = {}  # beats, and how long it was watched standing still
+        self._seen: dict[str, _Seen] = {}
         self._looked_s: float | None = None
         self._closing = threading.Event()
         self.beat()
@@ -52,7 +60,11 @@ class Heartbeats:
         if token == self.token:
             return True
         found = self._seen.get(token)
-        return found is not None and found[1] < DEAD_S
+        return found is not None and found.still_s < DEAD_S
+
+    def in_doubt(self, token: str) -> bool:
+        found = self._seen.get(token)
+        return found is not None and token != self.token and not found.moved and found.still_s < DEAD_S
 
     def close(self) -> None:
         self._closing.set()
@@ -75,9 +87,11 @@ class Heartbeats:
         seen = {}
         for token, beats in self._line.execute(_ALL).fetchall():
             had = self._seen.get(token)
-            still_s = had[1] + passed_s if had is not None and had[0] == beats else 0.0
-            seen[token] = (beats, still_s)
-            if still_s > FORGOTTEN_S:
+            if had is None or had.beats != beats:
+                seen[token] = _Seen(beats, moved=had is not None)
+            else:
+                seen[token] = had._replace(still_s=had.still_s + passed_s)
+            if seen[token].still_s > FORGOTTEN_S:
                 self._line.execute(_GONE, (token,))
         self._seen, self._looked_s = seen, now_s
 

@@ -99,7 +99,7 @@ class Journal:
         return len(rows)
 
     def _book(self, connection: Connection, things: Sequence[Thing]) -> None:
-        held, settled = (_ids(connection, table, things) for table in ("holds", "entries"))
+        held, settled = (ids_in(connection, table, things) for table in ("holds", "entries"))
         booking = Booking(connection, self._shelf)
         for one in things:
             if isinstance(one, Hold):
@@ -113,8 +113,8 @@ class Journal:
         booking.write()
 
 
-def _ids(connection: Connection, table: str, things: Sequence[Thing]) -> set[str]:
-    """Those of these calls that have a row there."""
+def ids_in(connection: Connection, table: str, things: Sequence[Thing]) -> set[str]:
+    """Those of these calls that have a row in that table."""
     ids = msgspec.json.encode([one.id for one in things]).decode()
     found = connection.execute(
         f"select id from {table} where id in (select each.value from json_each(?) each)",  # noqa: S608  names of our own

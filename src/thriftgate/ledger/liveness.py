@@ -37,6 +37,10 @@ class Liveness:
         _lock_path(self._path, token).unlink(missing_ok=True)
         return False
 
+    def in_doubt(self, _token: str) -> bool:
+        """A lock is held, or is not."""
+        return False
+
     def close(self) -> None:
         if self._lock is not None:
             self._lock.close()

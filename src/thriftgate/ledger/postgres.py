@@ -316,6 +316,8 @@ class PostgresStore:
             except psycopg.OperationalError:
                 self._undone(connection)
                 continue
+            except errors.InvalidParameterValue:  # "in the future": a server that crashed and recovered knows nothing of it
+                return False
             if status != "in progress":
                 return bool(status == "committed")
             self._closing.wait(0.05)  # the server has not yet noticed that the connection is lost

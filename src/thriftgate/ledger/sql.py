@@ -30,6 +30,7 @@ from thriftgate.ledger.entries import (
     Report,
 )
 from thriftgate.ledger.journal import AGAIN_S, Journal, Thing
+from thriftgate.ledger.owed import Owed
 from thriftgate.ledger.partitions import make_partitions
 from thriftgate.ledger.rows import Row, entry_from_row, hold_from_row
 from thriftgate.ledger.sql_budgets import BudgetShelf
@@ -71,6 +72,7 @@ class SqlLedger:
         self.heard: list[Callable[[Entry], None]] = []
         self.shelf = BudgetShelf()
         self._journal = Journal(journal, store, self.shelf) if journal else None
+        self._owed = Owed(store, self.shelf)
         self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
         self._collected: list[_Write] = []
         self._read_pool = ThreadPoolExecutor(max_workers=store.readers, thread_name_prefix="ledger-reader")
@@ -236,13 +238,13 @@ class SqlLedger:
         waiting = True
         while waiting:
             try:
-                batch = self._queue.get(timeout=AGAIN_S if self._journal is not None and self._journal.waits else None)
+                waits = self._owed or (self._journal is not None and self._journal.waits)
+                batch = self._queue.get(timeout=AGAIN_S if waits else None)
             except queue.Empty:
-                assert self._journal is not None
-                self._journal.catch_up()
+                self._catch_up()
                 continue
             if batch is None:
-                return
+                break
             while not self._queue.empty():
                 more = self._queue.get()
                 if more is None:
@@ -250,10 +252,27 @@ class SqlLedger:
                     break
                 batch += more
             self._write_batch(batch)
+        self._catch_up()
+
+    def _catch_up(self) -> Exception | None:
+        """Book what could not be booked before; why that does not go yet."""
+        if self._journal is not None:
+            self._journal.catch_up()
+        try:
+            for entry, loop in self._owed.pay() if self._owed else ():
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(self.settled, entry)
+        except self.store.unavailable as error:
+            return error
+        return None
 
     def _write_batch(self, batch: list[_Write]) -> None:
         booked = [write for write in batch if write.thing is not None]
-        if booked and (self._journal is None or self._journal.catch_up()):
+        if self._owed:
+            self._owed.drop({write.thing.id for write in booked if isinstance(write.thing, Hold | Entry)})
+        if booked and (trouble := self._catch_up()) is not None:
+            self._refuse(booked, trouble)
+        elif booked and (self._journal is None or not self._journal.waits):
             self._write_together(booked)
         elif booked:
             self._put_off(booked)
@@ -290,9 +309,18 @@ class SqlLedger:
                 self._journal.failed()
                 self._put_off(batch)
                 return
-            # Each gets its own: the engine writes the id of its call into it.
-            outcomes = [(write.done, self._unwritten(error)) for write in batch]
+            self._refuse(batch, error)
+            return
         _tell(outcomes)
+
+    def _refuse(self, batch: Sequence[_Write], error: Exception) -> None:
+        """Tell that it is not booked; it is once the books are to be had again."""
+        if isinstance(error, self.store.unavailable):
+            for write in batch:
+                if isinstance(write.thing, Hold | Entry):
+                    self._owed.add(write.thing, write.done.get_loop())
+        # Each gets its own: the engine writes the id of its call into it.
+        _tell((write.done, self._unwritten(error)) for write in batch)
 
     def _put_off(self, batch: list[_Write]) -> None:
         """Into the journal, until the books can be written again; what an engine learned is not kept meanwhile."""

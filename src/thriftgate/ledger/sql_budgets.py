@@ -145,6 +145,15 @@ class Till:
         if claims:
             self._settled.append(entry.id)
 
+    def release(self, hold: str) -> None:
+        """Give back what a call had taken that was never sent."""
+        claims = self._taken_by(hold)
+        for budget, member, slot_us, pico in claims:
+            self._slot(budget, member, slot_us).held -= pico
+            self._touched.add((budget, member, slot_us))
+        if claims:
+            self._settled.append(hold)
+
     def standing(self, budget: Budget, member: str, at_us: int) -> Standing:
         """How a budget stands at a moment."""
         span = _span(budget, at_us)

@@ -42,6 +42,11 @@ class Booking:
         self._till.adopt(hold)
         self._holds.append(hold_row(hold))
 
+    def take_back(self, hold: Hold) -> None:
+        """Undo a hold that was written, of a call that was never sent."""
+        self._till.release(hold.id)
+        self._connection.execute("delete from holds where id = ?", (hold.id,))
+
     def entry(self, entry: Entry) -> None:
         """Raises LedgerError for one that does not balance."""
         if entry.balance():
