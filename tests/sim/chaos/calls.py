@@ -1,5 +1,5 @@
-"""Calls through engines that are killed and started again: plain and streamed, some left by their clients, with a hard budget
-that binds or without."""
+"""Calls through engines that are killed and started again: plain and streamed, some left by their clients, with a hard
+budget that binds or without."""
 
 from __future__ import annotations
 

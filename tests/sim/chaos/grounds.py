@@ -1,4 +1,4 @@
-"""Where the books of one seed are: in memory, in a file, in PostgreSQL; empty at first, and there until the seed is through."""
+"""Where the books of one seed are: in memory, in a file, in PostgreSQL; empty at first, there until the seed is through."""
 
 from __future__ import annotations
 

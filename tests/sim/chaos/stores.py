@@ -125,7 +125,7 @@ class _Here(Executor):
         done: Future[_T] = Future()
         try:
             done.set_result(work(*args, **named))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  as any executor does
             done.set_exception(error)
         return done
 

@@ -165,6 +165,6 @@ def tables_read_once() -> Iterator[None]:
     """Each engine reads the same price book and table of models: for thousands of engines these are read once."""
     book, models = build.load_book(), build.load_models()
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(build, "load_book", lambda _prices: book))
-        stack.enter_context(mock.patch.object(build, "load_models", lambda _prices: models))
+        stack.enter_context(mock.patch.object(build, "load_book", lambda _prices: book))  # noqa: PT008  a mock remembers each call
+        stack.enter_context(mock.patch.object(build, "load_models", lambda _prices: models))  # noqa: PT008
         yield
