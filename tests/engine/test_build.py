@@ -129,7 +129,7 @@ async def test_one_that_cannot_take_up_what_there_is_lets_go_of_the_books(tmp_pa
         async def kept(_name: str) -> bytes | None:
             raise LedgerError("cannot read the ledger")
 
-        ledger.kept = kept  # type: ignore[method-assign]
+        ledger.kept = kept  # type: ignore[method-assign, assignment]
         return ledger
 
     with pytest.raises(LedgerError, match="cannot read"):

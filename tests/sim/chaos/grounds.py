@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import shutil
 import sqlite3
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -80,8 +79,7 @@ def ground(backend: str, folder: Path) -> Ground:
         from tests.sim.chaos.postgres import Server
 
         return Server(folder)
-    made: Callable[[Path], Ground] = {"memory": Memory, "sqlite": File}[backend]
-    return made(folder)
+    return Memory(folder) if backend == "memory" else File(folder)
 
 
 @cache

@@ -18,6 +18,7 @@ from tests.sim.chaos.stores import Strikes, UnthreadedLedger, Way
 from tests.sim.chaos.upstream import BROWN_OUT, Wire
 from thriftgate.engine import build
 from thriftgate.engine.engine import Engine
+from thriftgate.pricing.load import load_book, load_models
 from thriftgate.settings import Settings
 from thriftgate.simulator import SimClock, Simulator, SimulatorConfig
 from thriftgate.simulator.config import BatchRules, Latency
@@ -163,8 +164,8 @@ def _settings() -> Settings:
 @contextmanager
 def tables_read_once() -> Iterator[None]:
     """Each engine reads the same price book and table of models: for thousands of engines these are read once."""
-    book, models = build.load_book(), build.load_models()
+    book, models = load_book(), load_models()
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(build, "load_book", lambda _prices: book))  # noqa: PT008  a mock remembers each call
+        stack.enter_context(mock.patch.object(build, "load_book", lambda _prices: book))  # noqa: PT008
         stack.enter_context(mock.patch.object(build, "load_models", lambda _prices: models))  # noqa: PT008
         yield
