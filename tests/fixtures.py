@@ -229,10 +229,13 @@ class Running:
         assert self.process.stderr is not None
         self.said: list[str] = []
         self.url = ""
+        silent = threading.Timer(3 * PATIENCE_S, self.process.kill)  # one that says nothing would be waited for without end
+        silent.start()
         while not self.url and (line := self.process.stderr.readline()):
             self.said.append(line)
-            found = re.search(r"https?://127\.0\.0\.1:\d+", line)
+            found = re.search(r"https?://127\.0\.0\.\d+:\d+", line)
             self.url = found.group() if found else ""
+        silent.cancel()
         if not self.url:
             self.process.wait(PATIENCE_S)
             raise AssertionError(f"did not start: {''.join(self.said)}")
