@@ -1,5 +1,5 @@
-"""Calls through engines that are killed and started again: plain and streamed, some left by their clients, with a hard budget
-that binds or without."""
+"""Calls through engines that are killed and started again: plain and streamed, some left by their clients, with a hard
+budget that binds or without."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.sim.chaos.world import World
 from thriftgate.core.control.budgets import Budget
 from thriftgate.core.errors import LedgerError, ThriftgateError
 from thriftgate.engine.engine import Engine
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 from thriftgate.providers.transport import header
 
@@ -147,6 +148,7 @@ async def _survived(world: World, office: Office, other: Engine) -> None:
 async def _limited(world: World, limit_pico: int) -> None:
     way, world.strikes.way = world.strikes.way, ""
     engine = await world.start()
+    assert isinstance(engine.ledger, SqlLedger)
     await SqlBudgetBook(engine.ledger).put(Budget("b1", "small", limit_pico, window="total"))
     await engine.close()
     world.strikes.way, world.strikes.count, world.strikes.struck = way, 0, 0

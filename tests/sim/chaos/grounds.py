@@ -1,17 +1,15 @@
-"""Where the books of one seed are: in memory, in a file, in PostgreSQL; empty at first, and there until the seed is through."""
+"""Where the books of one seed are: in memory, in a file, in PostgreSQL; empty at first, kept until the seed is through."""
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import sqlite3
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 from tests.sim.chaos.stores import Strikes, StruckStore
-from thriftgate.ledger.connection import Presence, Store
+from thriftgate.ledger.connection import Presence
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteStore, connected
 
@@ -80,8 +78,7 @@ def ground(backend: str, folder: Path) -> Ground:
         from tests.sim.chaos.postgres import Server
 
         return Server(folder)
-    made: Callable[[Path], Ground] = {"memory": Memory, "sqlite": File}[backend]
-    return made(folder)
+    return Memory(folder) if backend == "memory" else File(folder)
 
 
 @cache
@@ -104,8 +101,3 @@ def _template_file() -> Path:
         _template().backup(target)
     target.close()
     return path
-
-
-NUMBERS = itertools.count(1)
-
-__all__ = ["BACKENDS", "NUMBERS", "Ground", "Store", "ground"]

@@ -65,7 +65,7 @@ def _received(world: World, office: Office, entries: Mapping[str, Entry]) -> Ite
 
 
 def _billed(world: World, office: Office, entries: Mapping[str, Entry]) -> Iterator[str]:
-    """Each call on the bill has one entry: its own, or that of a letter of which nobody saw the answer, and which says so."""
+    """Each call on the bill has one entry: its own, or that of a letter whose answer nobody saw, and which says so."""
     by_request: Counter[str] = Counter(one.upstream_request_id for one in entries.values() if one.upstream_request_id)
     yield from (f"{request} is booked {n} times" for request, n in by_request.items() if n > 1)
     letter_of = {request: number for number, requests in world.wire.answered.items() for request in requests}
@@ -91,7 +91,6 @@ async def _overspent(world: World, office: Office, engine: Engine) -> list[str]:
     (standing,) = await SqlBudgetBook(ledger).standings(int(world.clock.now_s() * 1e6)) or (None,)
     billed = sum(pico_from_usd(call.cost) for call in world.simulator.bill.calls)
     found = [f"{billed} was billed under a budget of {office.limit_pico}"] if billed > office.limit_pico else []
-    if standing is not None:
-        if standing.held_pico or standing.left_pico < 0:
-            found.append(f"the budget holds {standing.held_pico} and has {standing.left_pico} left")
+    if standing is not None and (standing.held_pico or standing.left_pico < 0):
+        found.append(f"the budget holds {standing.held_pico} and has {standing.left_pico} left")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from tests.sim.chaos.stores import Strikes, UnthreadedLedger, Way
 from tests.sim.chaos.upstream import BROWN_OUT, Wire
 from thriftgate.engine import build
 from thriftgate.engine.engine import Engine
+from thriftgate.pricing.load import load_book, load_models
 from thriftgate.settings import Settings
 from thriftgate.simulator import SimClock, Simulator, SimulatorConfig
 from thriftgate.simulator.config import BatchRules, Latency
@@ -163,8 +164,9 @@ def _settings() -> Settings:
 @contextmanager
 def tables_read_once() -> Iterator[None]:
     """Each engine reads the same price book and table of models: for thousands of engines these are read once."""
-    book, models = build.load_book(), build.load_models()
-    with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(build, "load_book", lambda _prices: book))
-        stack.enter_context(mock.patch.object(build, "load_models", lambda _prices: models))
+    with mock.patch.multiple(build, load_book=lambda _: _book(), load_models=lambda _: _models()):
         yield
+
+
+_book = cache(load_book)
+_models = cache(load_models)
