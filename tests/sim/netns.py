@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -122,7 +123,7 @@ def postgres() -> Iterator[str]:
             allowed.write(f"host all all {NET}0/24 trust\n")
         given = [f"listen_addresses={NET}{HOSTS['ledger']}", f"unix_socket_directories={folder}", "fsync=off"]
         command = [servers._program("postgres"), "-D", str(data), *(part for one in given for part in ("-c", one))]
-        with servers._running(within("ledger", *servers._as(user, command)), log, stop=servers.signal.SIGQUIT):
+        with servers._running(within("ledger", *servers._as(user, command)), log, stop=signal.SIGQUIT):
             yield f"postgresql://thriftgate@{NET}{HOSTS['ledger']}/postgres"
 
 
