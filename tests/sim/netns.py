@@ -30,7 +30,7 @@ NET = "10.77.0."
 HOSTS = {"gateway": 1, "ledger": 2, "provider": 3, "client": 4}
 SWITCH = "tg-switch"
 REFUSED_S = 26.0
-"""It is noticed after ten seconds that nothing arrives, a write waits ten more for the server, an attempt to connect five."""
+"""It is noticed after ten seconds that nothing arrives, a write waits ten more for the server, connecting five."""
 
 
 class Answer(NamedTuple):
