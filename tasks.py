@@ -8,6 +8,7 @@
     python3 tasks.py kill [ARGS]      kill -9 in the middle of calls, fifty times, and count the books
     python3 tasks.py fleet [ARGS]     three reloads under load, then kill -9 of a worker amid 200 streams: count the books
     python3 tasks.py chaos [ARGS]     faults and kills by seeds over all parts and back ends: 10,000 of them
+    python3 tasks.py netns [ARGS]     pull the cable of PostgreSQL's host amid calls; as root, in network namespaces
     python3 tasks.py kill-batch       kill -9 of the batch runner, thirty times over 100,000 jobs, and count the books
     python3 tasks.py fuzz [ARGS]      random input to parsers, importers and splicer, guided by coverage (--seconds N each)
     python3 tasks.py soak             a minute of mixed traffic: memory, descriptors, the books against the bill
@@ -70,6 +71,7 @@ STEPS: dict[str, tuple[Command, ...]] = {
     "kill": (("-m", "tests.sim.kill", "--kills", "50"),),
     "fleet": (("-m", "tests.sim.fleet"),),
     "chaos": (("-m", "tests.sim.chaos", "--seeds", "10000"),),
+    "netns": (("-m", "tests.sim.netns"),),
     "kill-batch": (("-m", "benchmarks.batch", "kill"),),
     "fuzz": (("-m", "fuzz"),),
     "build": (("-m", "supply", "build"),),

@@ -10,6 +10,11 @@ from tests.sim.chaos import matrix
 from tests.sim.chaos.stores import Strikes
 from tests.sim.chaos.world import FAULTS, tables_read_once
 
+pytestmark = [  # a worker that dies while it begins leaves its files to the system to close
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
 SEEDS = {"memory": 3, "sqlite": 1}
 SERVER = ("process killed", "connection cut at commit", "server crashes", "one of two replicas killed")
 """On PostgreSQL a seed takes longer: those that only it can have."""

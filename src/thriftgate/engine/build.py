@@ -73,14 +73,7 @@ async def build_engine(
     LedgerError.
     """
     clock, draw = clock or SystemClock(), draw or secrets.SystemRandom().random
-    upstream = settings.upstream
-    knowledge = Knowledge(
-        load_book(settings.prices),
-        load_models(settings.prices),
-        upstream.provider,
-        cache_mode=settings.cache.mode,
-        trails=settings.ledger.trails,
-    )
+    upstream, knowledge = settings.upstream, _known(settings)
     ledger = (opening or open_books)(settings)
     token = secrets.token_hex(4)
     liveness: Presence | None = None
@@ -125,12 +118,26 @@ async def build_engine(
         ledger.heard.append(Forgetting(ledger, settings.ledger.keep_days, engine.tasks, leading).heard)
     try:
         await add_reuse(engine, settings, key_salt, output=output, routing=routing, draw=draw)
-        await engine.recover()
-        leading.start()
-        return await add_shared(engine, settings)
+        return await _begun(engine, settings)
     except (LedgerError, ConfigError):
         await engine.abandon()
         raise
+
+
+def _known(settings: Settings) -> Knowledge:
+    return Knowledge(
+        load_book(settings.prices),
+        load_models(settings.prices),
+        settings.upstream.provider,
+        cache_mode=settings.cache.mode,
+        trails=settings.ledger.trails,
+    )
+
+
+async def _begun(engine: Engine, settings: Settings) -> Engine:
+    await engine.recover()
+    engine.leading.start()
+    return await add_shared(engine, settings)
 
 
 def open_books(settings: Settings) -> SqlLedger:

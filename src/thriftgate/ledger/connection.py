@@ -71,7 +71,7 @@ class Presence(Protocol):
         """Whether the process of that name is at work on these books."""
 
     def in_doubt(self, token: str) -> bool:
-        """Whether it only counts as alive because nobody could see yet whether it is; known within half a minute."""
+        """Whether it only counts as alive, because nobody could see yet whether it is: that is soon known."""
 
     def close(self) -> None: ...
 

@@ -66,7 +66,7 @@ class Owed:
             return self._store.write(lambda connection: self._book(connection, [one]))
         except self._store.unavailable:
             raise
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  the others are to be booked all the same
             log.error("a call cannot be booked", call=one.thing.id, error=type(error).__name__)
             return ()
 

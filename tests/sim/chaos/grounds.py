@@ -1,8 +1,7 @@
-"""Where the books of one seed are: in memory, in a file, in PostgreSQL; empty at first, there until the seed is through."""
+"""Where the books of one seed are: in memory, in a file, in PostgreSQL; empty at first, kept until the seed is through."""
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import sqlite3
 from functools import cache
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.sim.chaos.stores import Strikes, StruckStore
-from thriftgate.ledger.connection import Presence, Store
+from thriftgate.ledger.connection import Presence
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.sqlite import SqliteStore, connected
 
@@ -102,8 +101,3 @@ def _template_file() -> Path:
         _template().backup(target)
     target.close()
     return path
-
-
-NUMBERS = itertools.count(1)
-
-__all__ = ["BACKENDS", "NUMBERS", "Ground", "Store", "ground"]

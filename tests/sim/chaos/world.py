@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -164,8 +164,9 @@ def _settings() -> Settings:
 @contextmanager
 def tables_read_once() -> Iterator[None]:
     """Each engine reads the same price book and table of models: for thousands of engines these are read once."""
-    book, models = load_book(), load_models()
-    with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(build, "load_book", lambda _prices: book))  # noqa: PT008
-        stack.enter_context(mock.patch.object(build, "load_models", lambda _prices: models))  # noqa: PT008
+    with mock.patch.multiple(build, load_book=lambda _: _book(), load_models=lambda _: _models()):
         yield
+
+
+_book = cache(load_book)
+_models = cache(load_models)
