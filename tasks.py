@@ -14,6 +14,7 @@
     python3 tasks.py recipes [ARGS]   docs/guides/recipes.md with the real clients, installed into .cache (1.3 GB)
     python3 tasks.py engines [ARGS]   audits on Ray, installed into .cache (0.4 GB)
     python3 tasks.py deploy [ARGS]    deploy/ with hadolint, helm and the schemas, installed into .cache (120 MB), and built
+    python3 tasks.py site             the documentation as a site, into .cache/site
     python3 tasks.py lock [recipes]   resolve dependencies anew into requirements.lock and the image's, or those clients
     python3 tasks.py build [ARGS]     wheel and sdist into dist/, built twice and compared (--install: and installed by hash)
     python3 tasks.py sbom [FILE]      the bill of materials of the locked packages, as CycloneDX
@@ -74,6 +75,7 @@ STEPS: dict[str, tuple[Command, ...]] = {
     "sbom": (("-m", "supply", "sbom"),),
     "audit-deps": (("-m", "supply", "audit-deps"),),
     "soak": (("-m", "benchmarks.soak", "--short"),),
+    "site": (("-m", "mkdocs", "build", "--strict"),),
 }
 """What each task runs, as arguments of Python. The last step takes what else stood on the command line."""
 
