@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shlex
@@ -9,23 +10,23 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import anthropic
 import msgspec
 import pytest
 
-from tests.cli.batches import Provider, write_jobs
+from tests.cli.batches import write_jobs
 from tests.cli.conftest import Done, Run
 from tests.clients.stack import Process
 from tests.fixtures import KEY, PATIENCE_S
 from tests.test_docs import ROOT, fences
+from thriftgate.engine.reusing.file import opened
 
 GATEWAY, PROVIDER = "http://127.0.0.1:8484", "http://127.0.0.1:8485"
 """What pages call them."""
 BOOKS = ("thriftgate.db", "first.db", "spend.db", "demo.db")
-ASKS = ("batch run", "batch resume", "eval run", "compare", "prune")
+ASKS = (["batch", "run"], ["batch", "resume"])
 """Verbs that ask on a terminal before they spend."""
 SECRETS = ("...", "tg-…")
 """What stands on pages where a reader has a key."""
@@ -46,7 +47,7 @@ def lines_of(page: Path) -> list[str]:
     return found
 
 
-def lay_out(folder: Path, books: str) -> None:
+def lay_out(folder: Path, books: str, settings: str | None) -> None:
     """The files that pages name, each the smallest that its command can use."""
     for name in BOOKS:
         shutil.copy(books, folder / name)
@@ -54,32 +55,30 @@ def lay_out(folder: Path, books: str) -> None:
     for name in ("request.json", "body.json"):
         (folder / name).write_bytes(msgspec.json.encode(BODY))
     (folder / "requests.jsonl").write_bytes(msgspec.json.encode(BODY) + b"\n")
-    (folder / "thriftgate.toml").write_text("", encoding="utf-8")
+    if settings is not None:
+        (folder / "thriftgate.toml").write_text(settings, encoding="utf-8")
     (folder / "reviews.csv").write_text("review_id,review\na,It was fine.\nb,It broke.\n", encoding="utf-8")
     (folder / "ask.j2").write_text("Judge this review: {{ text }} [[sim: out=9]]", encoding="utf-8")
     (folder / "instructions.txt").write_text("In one word.", encoding="utf-8")
-    sums = [{"id": str(at), "prompt": f"Compute {at} + 2. Reply with the number only.", "expected": str(at + 2)} for at in range(8)]
+    sums = [
+        {"id": str(at), "prompt": f"Compute {at} + 2. Reply with the number only.", "expected": str(at + 2)}
+        for at in range(8)
+    ]
     for name in ("tickets.jsonl", "items.jsonl", "questions.jsonl", "cases.jsonl"):
         (folder / name).write_bytes(b"".join(msgspec.json.encode(one | {"judge": "numeric"}) + b"\n" for one in sums))
     (folder / "prompt.md").write_text("Reply with the number only.\n\nThe shop is old.\n", encoding="utf-8")
     home = folder / "home" / ".claude" / "projects" / "here"
     shutil.copytree(GOLDEN / "claude-code", home)
     shutil.copytree(GOLDEN / "claude-code", folder / "logs")
-    (folder / "export.jsonl").write_bytes(b"")
-    _graded(folder / "tickets.results.jsonl")
-    _graded(folder / "items.results.jsonl")
+    log = GOLDEN / "litellm" / "spend-logs-jsonl" / "spend.jsonl"
+    for name in ("litellm_spend.json", "export.jsonl"):
+        shutil.copy(log, folder / name)
+    (folder / "traces").mkdir()
+    (folder / "traces" / "one.jsonl.gz").write_bytes(
+        gzip.compress((GOLDEN / "claude-code" / "fork" / "a.jsonl").read_bytes())
+    )
+    opened(str(folder / "answers.db")).close()
     shutil.copy(GOLDEN / "admin-cost" / "by-description" / "cost.json", folder / "cost_report.json")
-
-
-def _graded(path: Path) -> None:
-    """Grades of both models, for a calibration: on one of two tasks the cheap one is as good."""
-    draw, lines = Random(1), []
-    for at in range(500):
-        task, right = draw.choice(("easy", "hard")), draw.random() < 0.9
-        cheap = right and (task == "easy" or draw.random() < 0.6)
-        outcomes = {"claude-opus-5-5": {"quality": float(right)}, "claude-haiku-5-5": {"quality": float(cheap)}}
-        lines.append({"id": str(at), "text": f"{task} question {at}", "task": task, "outcomes": outcomes})
-    path.write_bytes(b"\n".join(msgspec.json.encode(line) for line in lines))
 
 
 class Stage:
@@ -95,6 +94,7 @@ class Stage:
         self._urls = {PROVIDER: urls["provider"], GATEWAY: self.gateway, "https://gateway.example.com": self.gateway}
         self._put_here = dict.fromkeys(SECRETS, KEY) | put
         self._secret = KEY
+        self._batch_run = ""
 
     def do(self, line: str) -> Done:
         """Run it. Raises KeyError for a program that is not known here."""
@@ -110,6 +110,7 @@ class Stage:
         words = [self._put(word) for word in shlex.split(re.sub(r"^[A-Z_]+=\S+ ", "", line))[1:]]
         if "--port" in words:
             words[words.index("--port") + 1] = "0"
+        words = ["127.0.0.1" if word == "0.0.0.0" else word for word in words]
         process = Process(self._folder, *words, *(() if "--port" in words else ("--port", "0")))
         process.stop()
         return process.url
@@ -128,13 +129,16 @@ class Stage:
 
     def _thriftgate(self, words: list[str], fed: str) -> Done:
         words = [self._put(word) for word in words]
-        if any(" ".join(words).startswith(verb) for verb in ASKS):
+        if words[:2] in ASKS:
             words.append("--yes")
-            (self._folder / "results.jsonl").unlink(missing_ok=True)  # a reader moves it away
+        if words[:2] == ["batch", "run"]:
+            words[words.index("results.jsonl")] = f"results{len(list(self._folder.glob('results*.jsonl')))}.jsonl"
         stdin = (self._folder / FED[fed]).read_bytes() if fed else self._secret.encode()
         done = self._run(*words, stdin=stdin)
         made = re.search(r"tg-[A-Za-z0-9_-]{49}", done.out)
         self._secret = made.group() if made else self._secret
+        begun = re.search(r"run_[0-9a-f]{16}", done.out)
+        self._batch_run = begun.group() if begun else self._batch_run
         return done
 
     def _curl(self, words: list[str], _fed: str) -> Done:
@@ -146,7 +150,7 @@ class Stage:
     def _put(self, word: str) -> str:
         """What a reader puts in the place of a page's word."""
         if word == "RUN":
-            return str(self._run("batch", "list", "--json").json()["batches"][0]["run"])
+            return self._batch_run
         for told, url in self._urls.items():
             word = word.replace(told, url)
         word = self._put_here.get(word, word)
