@@ -103,7 +103,9 @@ class Stage:
         words = shlex.split(last)
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
             self._export([words.pop(0)])
-        return {"thriftgate": self._thriftgate, "curl": self._curl, "export": self._export}[words[0]](words[1:], fed)
+        return {"thriftgate": self._thriftgate, "curl": self._curl, "export": self._export, "echo": self._echo}[words[0]](
+            words[1:], fed
+        )
 
     def serve(self, line: str) -> str:
         """Start a verb that serves, and end it; its address."""
@@ -125,6 +127,12 @@ class Stage:
         for name, value in (word.split("=", 1) for word in words):
             if name != "PATH":
                 self._environment.setenv(name, KEY if value in SECRETS else self._urls.get(value, value))
+        return Done(0, "", "")
+
+    def _echo(self, words: list[str], _fed: str) -> Done:
+        text, into, name = words
+        assert into == ">"
+        (self._folder / name).write_text(f"{text}\n", encoding="utf-8")
         return Done(0, "", "")
 
     def _thriftgate(self, words: list[str], fed: str) -> Done:
