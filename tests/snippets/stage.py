@@ -121,7 +121,11 @@ class Stage:
         """What a page's programs take for granted."""
         sdk = anthropic.Anthropic(base_url=self.gateway, api_key=KEY)
         weather = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}
-        return {"docs/guides/shorter.md": {"client": sdk}, "docs/guides/openai.md": {"weather": weather}}.get(page, {})
+        known: dict[str, dict[str, Any]] = {
+            "docs/guides/shorter.md": {"client": sdk},
+            "docs/guides/openai.md": {"weather": weather},
+        }
+        return known.get(page, {})
 
     def _export(self, words: list[str], _fed: str = "") -> Done:
         for name, value in (word.split("=", 1) for word in words):
