@@ -16,6 +16,8 @@
     python3 tasks.py recipes [ARGS]   docs/guides/recipes.md with the real clients, installed into .cache (1.3 GB)
     python3 tasks.py engines [ARGS]   audits on Ray, installed into .cache (0.4 GB)
     python3 tasks.py deploy [ARGS]    deploy/ with hadolint, helm and the schemas, installed into .cache (120 MB), and built
+    python3 tasks.py snippets         every command and program of the documentation, the short form is part of test
+    python3 tasks.py site             the documentation as a site, into .cache/site
     python3 tasks.py lock [recipes]   resolve dependencies anew into requirements.lock and the image's, or those clients
     python3 tasks.py build [ARGS]     wheel and sdist into dist/, built twice and compared (--install: and installed by hash)
     python3 tasks.py sbom [FILE]      the bill of materials of the locked packages, as CycloneDX
@@ -78,6 +80,7 @@ STEPS: dict[str, tuple[Command, ...]] = {
     "sbom": (("-m", "supply", "sbom"),),
     "audit-deps": (("-m", "supply", "audit-deps"),),
     "soak": (("-m", "benchmarks.soak", "--short"),),
+    "site": (("-m", "mkdocs", "build", "--strict"),),
 }
 """What each task runs, as arguments of Python. The last step takes what else stood on the command line."""
 
@@ -247,10 +250,17 @@ def install_clients(name: str) -> tuple[str, str]:
     return name, ""
 
 
+def snippets(python: str, rest: list[str]) -> int:
+    """Run what the pages of the documentation show, what serves included."""
+    os.environ["THRIFTGATE_SNIPPETS"] = "full"
+    return call([python, "-m", "pytest", "tests/snippets", *rest])
+
+
 OTHERS: dict[str, Callable[[str, list[str]], int]] = {
     "bench": lambda python, rest: call([python, "-m", f"benchmarks.{rest[0]}", *rest[1:]]),
     "lock": lambda _python, rest: lock(*rest),
     "recipes": recipes,
+    "snippets": snippets,
     "deploy": deploy,
     "engines": lambda python, rest: recipes(python, rest, ENGINES, ENGINE_TESTS),
 }
