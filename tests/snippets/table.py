@@ -19,6 +19,10 @@ NOT_RUN: Rows = (
     ("thriftgate doctor --live", "experiments with pauses of minutes: tests/cli/test_live.py"),
     ("curl -H", "an administrator's key of that gateway: tests/gateway/test_admin_keys.py"),
     ("python3 tasks.py", "is what runs these tests: tests/test_tasks.py"),
+    (
+        "thriftgate migrate",
+        "a PostgreSQL server, and books of a machine: tests/cli/test_migrate.py, tests/ledger/test_moving.py",
+    ),
     ("claude", "the real client: tests/clients, tests/recipes"),
     ("llm", "the real client: tests/recipes"),
     ("pip install", "from an index, once the package is published"),
