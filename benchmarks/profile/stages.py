@@ -85,7 +85,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("alerts: detectors, rules", ("thriftgate.alerts.watch:Watch._see", "thriftgate.alerts.watch:Watch.drain")),
     ("thread: transactions, waiting", ("thriftgate.ledger.sql:SqlLedger._write_batch",)),
     ("thread: rows", ("thriftgate.ledger.rows:entry_row", "thriftgate.ledger.rows:hold_row")),
-    ("thread: insert rows", ("thriftgate.ledger.sql_writing:_insert_rows",)),
+    ("thread: insert rows", ("thriftgate.ledger.sqlite:SqliteConnection.insert",)),
     (
         "thread: budgets",
         (

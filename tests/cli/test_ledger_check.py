@@ -72,5 +72,5 @@ def test_books_on_a_server() -> None:
     assert (found["ok"], found["differing"], found["rebuilt"]) == (True, 2, True)
     assert {one["table"] for one in found["differences"]} == {"rollup_ways"}
     assert checked(url, rebuild=False)["differing"] == 0
-    with pytest.raises(ConfigError, match="there is no ledger in that database yet"):
+    with pytest.raises(ConfigError, match="there is no ledger at postgresql://"):
         checked(server().url, rebuild=False)

@@ -17,10 +17,9 @@ async def nothing(desk: Desk) -> int:
     return len(await desk.tenants.page(Team))
 
 
-@pytest.mark.parametrize("path", [":memory:", "postgresql://host/books"])
-def test_what_cannot_be_worked_on(path: str) -> None:
+def test_what_cannot_be_worked_on() -> None:
     with pytest.raises(ConfigError):
-        at_desk(settings_of(ledger={"path": path}), nothing, makes=True)
+        at_desk(settings_of(ledger={"path": ":memory:"}), nothing, makes=True)
 
 
 def test_only_what_makes_something_makes_the_ledger(tmp_path: Path) -> None:

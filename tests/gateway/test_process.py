@@ -65,7 +65,11 @@ def test_a_setting_nobody_knows(tmp_path: Path) -> None:
     ("arguments", "code", "words"),
     [
         (("--ledger", "/dev/full"), 1, "thriftgate: cannot open the ledger /dev/full: "),
-        (("--ledger", "postgresql://localhost/books"), 1, "only SQLite files are supported yet"),
+        (
+            ("--ledger", "postgresql://127.0.0.1:1/books"),
+            1,
+            "thriftgate: cannot open the ledger postgresql://127.0.0.1:1/books: ",
+        ),
         (("--upstream", "nonsense"), 2, "thriftgate: upstream.url: 'nonsense' is not an http:// or https:// URL"),
         (("--config", "/no/such.toml"), 2, "thriftgate: cannot read the settings file /no/such.toml: No such file"),
         (("--port", "99999"), 2, "thriftgate: server.port: Input should be less than or equal to 65535"),

@@ -100,7 +100,10 @@ def told_to_reload(read: Callable[[], Settings], entrance: Entrance) -> None:
         except ConfigError as error:
             log.error("what is there to be taken up is not good; all goes on as it was", error=str(error))
         else:
-            log.warning("settings are good, and wait for a restart; server.supervise = true takes them up at once")
+            log.warning(
+                "its certificates are read again; settings are good, and wait for a restart "
+                "(server.supervise = true takes them up at once)"
+            )
 
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, handle)

@@ -33,9 +33,9 @@ class Joined:
         self._waiting.append(data)
 
     def flush(self) -> None:
-        """Write what was gathered."""
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
+        """Write what was gathered, unless the connection is gone meanwhile."""
+        waiting, self._waiting = self._waiting, []
+        if waiting and not self._transport.is_closing():
             self._transport.writelines(waiting)
 
     def close(self) -> None:

@@ -297,6 +297,7 @@ def _worded(location: tuple[int | str, ...], kind: str, message: str) -> str:
 
 
 def _suggest(wrong: str, known: list[str]) -> str:
+    wrong = wrong.removesuffix("_file")  # a file that holds the value
     longer = [name for name in known if wrong and name.startswith(wrong)]
     near = longer or difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
