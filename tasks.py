@@ -1,7 +1,8 @@
 """What can be done with this checkout, on a machine that has nothing but Python 3.11 or newer:
 
     python3 tasks.py demo             watch real client calls get cheaper, without a key or a network
-    python3 tasks.py test [ARGS]      the whole test suite; ARGS go to pytest
+    python3 tasks.py test [ARGS]      the test suite; ARGS go to pytest
+    python3 tasks.py slow [ARGS]      its slow part: whole systems killed and measured, the pages' commands
     python3 tasks.py lint             format, lint, types, import contracts
     python3 tasks.py check            lint, then test
     python3 tasks.py deep [ARGS]      the property tests with many more examples
@@ -68,7 +69,8 @@ STEPS: dict[str, tuple[Command, ...]] = {
     "format": (("-m", "ruff", "format", "--check", "."), ("-m", "ruff", "check", ".")),
     "types": (("-m", "mypy", "src", "tests", "benchmarks", "fuzz", "supply", "tasks.py", "noxfile.py"),),
     "imports": (("-c", "from importlinter.cli import lint_imports_command as run; run(['--no-cache', '--no-logo'])"),),
-    "test": (PYTEST,),
+    "test": ((*PYTEST, "-m", "not slow"),),
+    "slow": ((*PYTEST, "-m", "slow"),),
     "deep": ((*PYTEST, "--hypothesis-profile=deep"),),
     "kill": (("-m", "tests.sim.kill", "--kills", "50"),),
     "fleet": (("-m", "tests.sim.fleet"),),

@@ -1,16 +1,40 @@
-"""How many examples the property tests look at: `--hypothesis-profile=deep` or HYPOTHESIS_PROFILE=deep for many more."""
+"""How many examples the property tests look at (`--hypothesis-profile=deep` or HYPOTHESIS_PROFILE=deep for many more), and
+which tests take so long that `python3 tasks.py slow` runs them apart."""
 
 from __future__ import annotations
 
 import gc
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No deadline: a busy machine is no failure. Fast runs repeat themselves; deep ones look somewhere new each time.
 settings.register_profile("fast", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("deep", parent=settings.get_profile("fast"), derandomize=False, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+HERE = Path(__file__).parent
+SLOW = (
+    "benchmarks",
+    "sim",
+    "snippets",
+    "clients/test_agent_loop_caching.py",
+    "dashboard/test_browser.py",
+    "laws/test_beliefs_follow_the_simulator.py",
+    "laws/test_cache_model_is_simulator.py",
+)
+"""Whole systems, killed and measured, and what looks at thousands of cases: minutes, together."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark them."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).as_posix().startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_collection_finish() -> None:
