@@ -63,7 +63,7 @@ def test_arguments_go_to_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tasks.main(["--here", "check"]) == 0
     assert tasks.main(["--here", "bench", "tokens", "--json"]) == 0
     ran = calls.commands
-    assert ran[0] == [sys.executable, *tasks.PYTEST, "tests/core", "-x"]
+    assert ran[0] == [sys.executable, *tasks.STEPS["test"][0], "tests/core", "-x"]
     assert [command[2] for command in ran[1:6]] == ["ruff", "ruff", "mypy", ran[4][2], "pytest"]
     assert ran[-1] == [sys.executable, "-m", "benchmarks.tokens", "--json"]
 
