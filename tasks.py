@@ -70,7 +70,7 @@ STEPS: dict[str, tuple[Command, ...]] = {
     "types": (("-m", "mypy", "src", "tests", "benchmarks", "fuzz", "supply", "tasks.py", "noxfile.py"),),
     "imports": (("-c", "from importlinter.cli import lint_imports_command as run; run(['--no-cache', '--no-logo'])"),),
     "test": ((*PYTEST, "-m", "not slow"),),
-    "slow": ((*PYTEST, "-m", "slow"),),
+    "slow": ((*PYTEST, "-m", "slow", "--ignore=tests/snippets"),),  # those are run in full by `snippets`
     "deep": ((*PYTEST, "--hypothesis-profile=deep"),),
     "kill": (("-m", "tests.sim.kill", "--kills", "50"),),
     "fleet": (("-m", "tests.sim.fleet"),),

@@ -82,7 +82,7 @@ def test_what_makes_a_postgresql_unfit(books: PostgresServer, monkeypatch: pytes
         connection.execute("create database quick")
     assert "encoding UTF8, not SQL_ASCII" in postgres(books.url.replace("/postgres", "/plain")).fix
     assert "let the role create tables" in postgres(books.url.replace("thriftgate@", "guest@")).fix
-    monkeypatch.setattr(checks_servers, "POSTGRES_MIN", 990_000)
+    monkeypatch.setattr(checks_servers, "OLDEST", 990_000)
     assert "update it: 99" in postgres(books.url).fix
 
 

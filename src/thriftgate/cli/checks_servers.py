@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from thriftgate.cli.checks import Check, fine
 from thriftgate.clock import Clock
+from thriftgate.ledger.postgres_words import OLDEST
 from thriftgate.settings import Settings
 
 if TYPE_CHECKING:
     import psycopg
 
 CONNECT_S = 5
-POSTGRES_MIN = 140_000  # the oldest that is still supported: postgresql.org/support/versioning, 2026-11
 REDIS_MIN = (7, 0)  # Valkey began with 7.2
 SKEW_S_MAX = 2.0  # windows of limits and leases follow the server's clock; entries carry the gateway's
 BUSY_SHARE_MAX = 0.8
@@ -83,7 +83,7 @@ def _postgres(connection: psycopg.Connection[Any], clock: Clock) -> Check:
         f"{wait_ms:.1f} ms away, clock {skew_s:+.3f} s"
     )
     wrong = [
-        (number < POSTGRES_MIN, f"update it: {POSTGRES_MIN // 10_000} is the oldest that will do"),
+        (number < OLDEST, f"update it: {OLDEST // 10_000} is the oldest that will do"),
         (standby or read_only, "name the primary in ledger.path: this one cannot be written"),
         (encoding != "UTF8", f"make the database anew with encoding UTF8, not {encoding}"),
         (not may_create, "let the role create tables: grant create on the schema that comes first in its search_path"),

@@ -25,11 +25,9 @@ from thriftgate.ledger.connection import Presence, Values, added
 from thriftgate.ledger.heartbeats import Heartbeats
 from thriftgate.ledger.migrate import migrations
 from thriftgate.ledger.partitions import make_partitions
-from thriftgate.ledger.postgres_words import are_numbered, in_words, statements
+from thriftgate.ledger.postgres_words import OLDEST, are_numbered, in_words, statements
 from thriftgate.ledger.urls import without_password
 
-OLDEST = 140_000
-"""PostgreSQL 14: the oldest that is still supported (postgresql.org/support/versioning, 2026-11)."""
 READERS = 4
 STEPS_AT_ONCE = 4
 """How many sorting and hashing steps of a question may be at work."""

@@ -18,6 +18,9 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+OLDEST = 140_000
+"""PostgreSQL 14: the oldest that is still supported (postgresql.org/support/versioning, 2026-11)."""
+
 _LITERAL = re.compile(r"('(?:[^']|'')*')")
 _MARK = re.compile(r"\?(\d*)|(?<![:\w]):([a-z_]\w*)")
 

@@ -325,12 +325,13 @@ class SqlLedger:
     def _put_off(self, batch: list[_Write]) -> None:
         """Into the journal, until the books can be written again; what an engine learned is not kept meanwhile."""
         assert self._journal is not None
-        outcome: object = ()
         try:
             self._journal.put([write.thing for write in batch if isinstance(write.thing, Hold | Entry)])
         except LedgerError as error:
-            outcome = error
-        _tell((write.done, type(outcome)(str(outcome)) if isinstance(outcome, LedgerError) else ()) for write in batch)
+            said = str(error)
+            _tell((write.done, LedgerError(said)) for write in batch)  # each gets its own
+        else:
+            _tell((write.done, ()) for write in batch)
 
     def _unwritten(self, error: Exception) -> LedgerError:
         return LedgerError(f"cannot write the ledger {self.store.name}: {error}")
