@@ -1,4 +1,7 @@
-"""`python -m benchmarks.ledger [--calls N,N] [--json]`: a month of so many calls in a file, and every question put to it."""
+"""`python -m benchmarks.ledger [--calls N,N] [--json]`: a month of so many calls in a file, and every question put to it.
+
+`python -m benchmarks.ledger --write CALLS [--postgres URL] [--json]`: rows a second that callers get written.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,13 @@ from benchmarks.cache.report import align, conclude, goals_table, machine
 from benchmarks.ledger.books import write_month
 from benchmarks.ledger.questions import Timed, timed
 from benchmarks.ledger.settling import Settled, settle_all
+from benchmarks.ledger.writing import written
 from benchmarks.options import positive
 from thriftgate.ledger.sql_rollups_made import check_books, make_wanted
 from thriftgate.ledger.sqlite import connected
 
+CALLERS = (64, 512, 2048)
+ROWS_S_LEAST = 20_000.0
 _MS_MOST = {1_000_000: 50.0, 10_000_000: 100.0}
 _TABLES = ("rollup_dims", "rollup_cells", "rollup_ways", "rollup_parts", "rollup_prompts", "rollup_room")
 
@@ -43,6 +49,8 @@ class Book(Struct, frozen=True):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write, make, ask, settle, print, judge."""
     asked = _parse(arguments)
+    if asked.write:
+        return _write(asked)
     with tempfile.TemporaryDirectory(dir=asked.work) as folder:
         settled = [
             settle_all(Path(folder), asked.settle, at_once, rolled_up=rolled_up)
@@ -66,10 +74,29 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--calls", type=lambda text: [positive(one) for one in text.split(",")], default=[1_000_000])
     parser.add_argument("--rounds", type=positive, default=20, help="how often each question is put")
     parser.add_argument("--settle", type=positive, default=3_000, help="calls settled for the cost of a roll-up")
+    parser.add_argument("--write", type=positive, help="measure instead how quickly so many calls are booked")
+    parser.add_argument("--postgres", metavar="URL", help="an empty database to book them in as well")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", type=Path, help="folder for the files: 1.2 GB a million calls")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)
+
+
+def _write(asked: argparse.Namespace) -> int:
+    found = []
+    with tempfile.TemporaryDirectory(dir=asked.work) as folder:
+        for at, callers in enumerate(CALLERS):
+            places = {"SQLite": f"{folder}/{callers}.db"} | ({"PostgreSQL": asked.postgres} if asked.postgres else {})
+            found += [written(name, place, asked.write, callers, first=at * asked.write) for name, place in places.items()]
+    table = [["books", "callers", "rows/s", "rows/s of CPU", "calls/s"]]
+    for one in sorted(found, key=lambda one: one.books):
+        figures = (one.rows_per_s, one.rows / one.cpu_s, one.calls / one.wall_s)
+        table.append([one.books, str(one.callers), *(f"{many:,.0f}" for many in figures)])
+    most = {one.books: max(other.rows_per_s for other in found if other.books == one.books) for one in found}
+    goals = [Goal(f"{name}: rows/s", ROWS_S_LEAST, at_most=False, must=False, value=most[name]) for name in most]
+    print(f"{align(table, left=1)}\n\n{goals_table(goals)}")
+    document = {"benchmark": "ledger --write", "versions": machine() | {"sqlite": sqlite3.sqlite_version}}
+    return conclude(goals, document | {"written": msgspec.to_builtins(found)} if asked.json else None)
 
 
 def _measured(path: Path, calls: int, asked: argparse.Namespace) -> Book:

@@ -8,15 +8,12 @@ import multiprocessing
 import os
 import time
 from collections.abc import Sequence
-from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from benchmarks.ledger.settling import entry_of, hold_of
 from thriftgate.ledger.sql import SqlLedger
-
-Sync = Literal["normal", "full"]
 
 
 class Written(Struct, frozen=True):
@@ -37,9 +34,10 @@ class Written(Struct, frozen=True):
         return self.rows / self.wall_s
 
 
-def written(books: str, path: str, calls: int, callers: int, *, processes: int = 1, sync: Sync = "normal") -> Written:
-    """Write them. Each process has ids of its own and the same callers' names, so that all add to the same roll-ups."""
-    asks = [(path, calls, callers, at, sync) for at in range(processes)]
+def written(books: str, path: str, calls: int, callers: int, *, first: int = 0, processes: int = 1) -> Written:
+    """Write them, numbered from `first` on. Each process has ids of its own and the same callers' names, so that all add to
+    the same roll-ups."""
+    asks = [(path, first, calls, callers, at) for at in range(processes)]
     start = time.perf_counter()
     if processes == 1:
         told = [_process(asks[0])]
@@ -58,15 +56,15 @@ def _warm(_at: int) -> int:
     return os.getpid()
 
 
-def _process(ask: tuple[str, int, int, int, Sync]) -> tuple[float, float, int, int]:
+def _process(ask: tuple[str, int, int, int, int]) -> tuple[float, float, int, int]:
     return asyncio.run(_write(*ask))
 
 
-async def _write(path: str, calls: int, callers: int, process: int, sync: Sync) -> tuple[float, float, int, int]:
-    ledger = SqlLedger.open(path, sync=sync)
+async def _write(path: str, first: int, calls: int, callers: int, process: int) -> tuple[float, float, int, int]:
+    ledger = SqlLedger.open(path)
     again = _counting(ledger)
-    some = [entry_of(at) for at in range(calls)]
-    entries = [replace(one, id=f"{one.id[:-12]}{process:04x}{at:08x}") for at, one in enumerate(some)]
+    some = [entry_of(at) for at in range(first, first + calls)]
+    entries = [replace(one, id=f"{one.id[:-12]}{process:04x}{at:08x}") for at, one in enumerate(some, first)]
     waiting = iter(entries)
     wall, cpu = time.perf_counter(), time.process_time()
 

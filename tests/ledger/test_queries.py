@@ -42,9 +42,9 @@ def test_every_question_runs_on_empty_books() -> None:
     assert connection.execute(queries.OPEN_HOLDS_COUNT).fetchall() == [(0,)]
     for question, values in (
         (queries.ENTRY, ("a",)),
-        (queries.ENTRIES, (*span, "", 1)),
-        (queries.POSTINGS, ("a",)),
-        (queries.OPEN_HOLDS, ()),
+        (queries.ENTRIES, (*span, "", "-", 1)),
+        (queries.POSTINGS, ('["a"]',)),
+        (queries.OPEN_HOLDS, ("-",)),
         (queries.PRICED_ALIKE.format(queries.price_step((100_000, 200_000))), span),
         (queries.PRICED_ALIKE.format(queries.price_step(())), span),
     ):

@@ -16,7 +16,7 @@ from tests.sqlite_books import writer_of
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger import sqlite as module
 from thriftgate.ledger.connection import Connection
-from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql import ENOUGH, SqlLedger
 
 
 def refused(path: Path | str) -> str:
@@ -286,6 +286,58 @@ async def test_work_whose_caller_is_gone_is_done_all_the_same(tmp_path: Path) ->
     await ledger.transact(noted("b", "2"))
     assert [name for name, _ in await noted_in(ledger)] == ["a", "b"]
     await ledger.close()
+
+
+class Paced:
+    """Books whose transactions are far apart. `sizes`: of each, how many holds there are after it."""
+
+    def __init__(self, path: Path, pace_s: float) -> None:
+        self.ledger = SqlLedger.open(path)
+        self.ledger.store.pace_s = pace_s
+        self.sizes: list[int] = []
+        write = self.ledger.store.write
+
+        def counted(work: Callable[[Connection], object]) -> object:
+            result = write(work)
+            self.sizes.append(writer_of(self.ledger).execute("select count(*) from holds").fetchone()[0])
+            return result
+
+        self.ledger.store.write = counted  # type: ignore[method-assign, assignment]
+
+    async def hold(self, *numbers: int) -> None:
+        await asyncio.gather(*(self.ledger.hold(hold_of(f"id{number}")) for number in numbers))
+
+
+async def test_where_many_come_the_next_transaction_waits_for_more(tmp_path: Path) -> None:
+    books = Paced(tmp_path / "books.db", pace_s=1.0)
+    await books.hold(*range(4))
+    later = []
+    for number in range(4, 10):
+        later.append(asyncio.ensure_future(books.hold(number)))
+        await asyncio.sleep(0.02)
+    await asyncio.gather(*later)
+    assert books.sizes == [4, 10]
+    await books.ledger.close()
+
+
+async def test_enough_at_once_and_a_few_do_not_wait(tmp_path: Path) -> None:
+    books = Paced(tmp_path / "books.db", pace_s=3600.0)  # whoever waited would wait for ever
+    for number in range(3):
+        await books.hold(number)
+    await books.hold(*range(100, 150))
+    await books.hold(*range(200, 200 + ENOUGH))
+    assert books.sizes == [1, 2, 3, 53, 53 + ENOUGH]
+    await books.ledger.close()
+
+
+async def test_closing_does_not_wait_for_more(tmp_path: Path) -> None:
+    books = Paced(tmp_path / "books.db", pace_s=2.0)
+    await books.hold(*range(4))
+    last = asyncio.ensure_future(books.ledger.hold(hold_of("id4")))
+    await asyncio.sleep(0)
+    await books.ledger.close()
+    await last
+    assert books.sizes == [4, 5]
 
 
 async def test_closing_does_what_waits_and_no_more(tmp_path: Path) -> None:

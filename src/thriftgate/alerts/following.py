@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from thriftgate.clock import Clock
 from thriftgate.ledger.entries import Entry, Ledger
-from thriftgate.ledger.liveness import process_of
 
 LAG_US = 2_000_000  # what came in before that is in the books by now: as a hold, or settled
 PAGE = 500
@@ -30,30 +29,24 @@ class Following:
     async def look(self) -> None:
         """Tell of what was settled since the last look. Raises LedgerError."""
         since_us, until_us = self._until_us, self._now_us() - LAG_US
-        holds = [hold for hold in await self._ledger.open_holds() if not hold.batch]  # first: what is settled later is told
+        # The holds first: what is settled later is told.
+        holds = [hold for hold in await self._ledger.open_holds(but_of=self._own) if not hold.batch]
         told: set[str] = set()
         after = ""
-        while page := await self._ledger.entries(since_us=since_us, until_us=until_us, after=after, limit=PAGE):
+        while page := await self._ledger.entries(
+            since_us=since_us, until_us=until_us, after=after, limit=PAGE, but_of=self._own
+        ):
             after = page[-1].id
             for entry in page:
-                self._tell(entry)
+                self._hear(entry)
                 told.add(entry.id)
         self._until_us = until_us
         for settled in self._open - {hold.id for hold in holds}:
             late = await self._ledger.entry(settled)
             if late is not None:
-                self._tell(late)
+                self._hear(late)
             self._open.discard(settled)
-        self._open |= {
-            hold.id for hold in holds if hold.opened_us < until_us and hold.id not in told and self._is_anothers(hold.id)
-        }
-
-    def _tell(self, entry: Entry) -> None:
-        if self._is_anothers(entry.id):
-            self._hear(entry)
-
-    def _is_anothers(self, call: str) -> bool:
-        return process_of(call) != self._own
+        self._open |= {hold.id for hold in holds if hold.opened_us < until_us and hold.id not in told}
 
     def _now_us(self) -> int:
         return int(self._clock.now_s() * 1e6)

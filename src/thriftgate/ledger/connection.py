@@ -78,11 +78,13 @@ class Presence(Protocol):
 
 class Store(Protocol):
     """A database with books. What it raises itself is in `errors`; of these, `unavailable` are no fault of what was asked.
-    `path` is what it was opened by, `name` what may be told of that."""
+    `path` is what it was opened by, `name` what may be told of that. Where many calls come, a transaction begins no sooner
+    than `pace_s` after the one before, so that it takes more of them."""
 
     path: str
     name: str
     readers: int
+    pace_s: float
 
     @property
     def errors(self) -> tuple[type[Exception], ...]: ...

@@ -306,11 +306,11 @@ class Ledger(Protocol):
     async def entry(self, entry_id: str) -> Entry | None: ...
 
     async def entries(
-        self, *, since_us: int = 0, until_us: int = 2**62, after: str = "", limit: int = 1000
+        self, *, since_us: int = 0, until_us: int = 2**62, after: str = "", limit: int = 1000, but_of: str = ""
     ) -> Sequence[Entry]:
-        """Entries in order of id, from just behind `after`."""
+        """Entries in order of id, from just behind `after`; without those of the process named `but_of`."""
 
-    async def open_holds(self) -> Sequence[Hold]: ...
+    async def open_holds(self, *, but_of: str = "") -> Sequence[Hold]: ...
 
     async def report(self, *, since_us: int = 0, until_us: int = 2**62) -> Report: ...
 

@@ -29,6 +29,9 @@ from thriftgate.ledger.postgres_words import OLDEST, are_numbered, in_words, sta
 from thriftgate.ledger.urls import without_password
 
 READERS = 4
+PACE_S = 0.02
+"""A transaction costs us 2 ms of CPU, however few calls it books: some twenty statements, each sent and waited for (measured
+with `benchmarks.fleet`, 2026-11)."""
 STEPS_AT_ONCE = 4
 """How many sorting and hashing steps of a question may be at work."""
 COPIED_ROWS = 8
@@ -161,6 +164,7 @@ class PostgresStore:
     errors = (psycopg.Error,)
     unavailable = (psycopg.OperationalError,)
     readers = READERS
+    pace_s = PACE_S
 
     def __init__(
         self, path: str, sync: Sync, patience_s: float, writer: PostgresConnection, pool: ConnectionPool[Raw]

@@ -19,22 +19,27 @@ def summed(high: int | None, low: int | None) -> int:
 
 _ENTRY = f"select {', '.join(ENTRY_COLUMNS)} from entries"
 
+NOBODY = "-"
+"""No process has this name."""
+
 # One entry by id.
 ENTRY = f"{_ENTRY} where id = ?"
 
-# Entries of a span of time in order of id, a page at a time.
-ENTRIES = f"{_ENTRY} where opened_us >= ? and opened_us < ? and id > ? order by id limit ?"
+# Entries of a span of time in order of id, a page at a time, but those of one process (`liveness.process_of`).
+ENTRIES = f"{_ENTRY} where opened_us >= ? and opened_us < ? and id > ? and substr(id, 18, 8) <> ? order by id limit ?"
 
 # What an engine learned, by name.
 MEMORY = "select value from memories where name = ?"
 
-# Postings of one entry.
-POSTINGS = "select account, pico from postings where entry = ? order by account"
+# Postings of some entries.
+POSTINGS = """
+select entry, account, pico from postings where entry in (select one.value from json_each(?) one) order by entry, account
+"""
 
-# Open holds: sent, or about to be, and not yet settled.
+# Open holds: sent, or about to be, and not yet settled; but those of one process.
 OPEN_HOLDS = f"""
 select {", ".join(HOLD_COLUMNS)} from holds indexed by holds_open
-where settled = 0 and not exists (select 1 from entries where entries.id = holds.id) order by id
+where settled = 0 and substr(id, 18, 8) <> ? and not exists (select 1 from entries where entries.id = holds.id) order by id
 """
 
 OPEN_HOLDS_COUNT = """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,6 +41,9 @@ from thriftgate.ledger.sql_writing import Booking
 from thriftgate.ledger.stores import PATIENCE_S, open_store
 from thriftgate.logs import log, where_raised
 
+MANY, ENOUGH = 4, 64
+"""So many writes at once, and the next transaction waits a moment for more (`Store.pace_s`), but never for more than enough
+of them."""
 JOURNALED_S = 1.0
 """How long a call waits for a server that is away, where it can be journaled."""
 
@@ -136,22 +140,27 @@ class SqlLedger:
 
     async def entry(self, entry_id: str) -> Entry | None:
         def find(connection: Connection) -> Entry | None:
-            row = connection.execute(queries.ENTRY, (entry_id,)).fetchone()
-            return _with_postings(connection, row) if row is not None else None
+            found = _with_postings(connection, connection.execute(queries.ENTRY, (entry_id,)).fetchall())
+            return found[0] if found else None
 
         return await self.ask(find)
 
     async def entries(
-        self, *, since_us: int = 0, until_us: int = 2**62, after: str = "", limit: int = 1000
+        self, *, since_us: int = 0, until_us: int = 2**62, after: str = "", limit: int = 1000, but_of: str = ""
     ) -> Sequence[Entry]:
         def page(connection: Connection) -> list[Entry]:
-            rows = connection.execute(queries.ENTRIES, (since_us, until_us, after, limit)).fetchall()
-            return [_with_postings(connection, row) for row in rows]
+            rows = connection.execute(
+                queries.ENTRIES, (since_us, until_us, after, but_of or queries.NOBODY, limit)
+            ).fetchall()
+            return _with_postings(connection, rows)
 
         return await self.ask(page)
 
-    async def open_holds(self) -> Sequence[Hold]:
-        return await self.ask(lambda connection: [hold_from_row(row) for row in connection.execute(queries.OPEN_HOLDS)])
+    async def open_holds(self, *, but_of: str = "") -> Sequence[Hold]:
+        def find(connection: Connection) -> list[Hold]:
+            return [hold_from_row(row) for row in connection.execute(queries.OPEN_HOLDS, (but_of or queries.NOBODY,))]
+
+        return await self.ask(find)
 
     async def report(self, *, since_us: int = 0, until_us: int = 2**62) -> Report:
         return await self.ask(lambda connection: report(connection, (since_us, until_us)))
@@ -235,8 +244,8 @@ class SqlLedger:
 
     def _write_all(self) -> None:
         """The writer thread: drain, write, commit, tell."""
-        waiting = True
-        while waiting:
+        goes_on, next_s = True, 0.0
+        while goes_on:
             try:
                 waits = self._owed or (self._journal is not None and self._journal.waits)
                 batch = self._queue.get(timeout=AGAIN_S if waits else None)
@@ -245,14 +254,22 @@ class SqlLedger:
                 continue
             if batch is None:
                 break
-            while not self._queue.empty():
-                more = self._queue.get()
-                if more is None:
-                    waiting = False
-                    break
-                batch += more
+            goes_on = self._drain(batch)
+            while goes_on and len(batch) < ENOUGH and time.monotonic() < next_s:
+                time.sleep(self.store.pace_s / 4)
+                goes_on = self._drain(batch)
+            next_s = time.monotonic() + self.store.pace_s if len(batch) >= MANY else 0.0
             self._write_batch(batch)
         self._catch_up()
+
+    def _drain(self, batch: list[_Write]) -> bool:
+        """Add all that is waiting; whether more may come."""
+        while not self._queue.empty():
+            more = self._queue.get()
+            if more is None:
+                return False
+            batch += more
+        return True
 
     def _catch_up(self) -> Exception | None:
         """Book what could not be booked before; why that does not go yet."""
@@ -293,6 +310,7 @@ class SqlLedger:
     def _write_together(self, batch: list[_Write]) -> None:
         def work(connection: Connection) -> list[tuple[asyncio.Future[Any], object]]:
             booking = Booking(connection, self.shelf)
+            booking.expect([write.thing.id for write in batch if isinstance(write.thing, Entry)])
             outcomes = [(write.done, _booked(write, booking)) for write in batch]
             booking.write()
             return outcomes
@@ -371,6 +389,10 @@ def _tell(outcomes: Iterable[tuple[asyncio.Future[Any], object]]) -> None:
             loop.call_soon_threadsafe(resolve, those)
 
 
-def _with_postings(connection: Connection, row: Row) -> Entry:
-    postings = connection.execute(queries.POSTINGS, (row[0],))
-    return entry_from_row(row, tuple(Posting(*posting) for posting in postings))
+def _with_postings(connection: Connection, rows: Sequence[Row]) -> list[Entry]:
+    postings: dict[object, list[Posting]] = {row[0]: [] for row in rows}
+    if postings:
+        ids = msgspec.json.encode(list(postings)).decode()
+        for entry, account, pico in connection.execute(queries.POSTINGS, (ids,)):
+            postings[entry].append(Posting(account, pico))
+    return [entry_from_row(row, tuple(postings[row[0]])) for row in rows]

@@ -42,7 +42,9 @@ _PUT_SLOT = upsert(
 )
 _OLD_SLOTS = "delete from budget_slots where budget = ? and member = ? and slot_us < ? and held_pico = '0'"
 _MEMBERS = "select distinct member from budget_slots where budget = ? and slot_us >= ? order by member"
-_CLAIMS = "select budget, member, slot_us, held_pico from claims where hold = ?"
+_CLAIMED = ("hold", "budget", "member", "slot_us", "held_pico")
+_CLAIMS = f"select {', '.join(_CLAIMED)} from claims where hold in (select one.value from json_each(?) one)"
+_UNCLAIM = "delete from claims where hold in (select one.value from json_each(?) one)"
 _SPENT_SO_FAR = """
 select opened_us, key, user_id, team, org, tags, model, provider, task, -pico from entries
 join postings on postings.entry = entries.id and postings.account = 'upstream'
@@ -98,9 +100,18 @@ class Till:
         self._slots: dict[tuple[str, str], dict[int, Amounts]] = {}
         self._known_from: dict[tuple[str, str], int] = {}
         self._touched: set[tuple[str, str, int]] = set()
-        self._claims: dict[str, list[tuple[str, str, int, int]]] = {}
+        self._claims: dict[str, list[tuple[str, str, int, int]]] = {}  # taken in this transaction
+        self._claims_there: dict[str, list[tuple[str, str, int, int]]] = {}
         self._settled: list[str] = []
-        self._any_claims: bool | None = None
+        self._known_of: set[str] = set()
+
+    def expect(self, settled: Sequence[str]) -> None:
+        """Read what these calls have taken, together: they are to be settled or released."""
+        if not settled:
+            return
+        self._known_of.update(settled)
+        for hold, budget, member, slot_us, pico in self._connection.execute(_CLAIMS, (_listed(settled),)):
+            self._claims_there.setdefault(hold, []).append((budget, member, slot_us, int(pico)))
 
     def take(self, hold: Hold) -> tuple[Standing, ...]:
         """Take what the call may cost from every budget that it counts under, or from none. Returns how these stand with
@@ -176,14 +187,16 @@ class Till:
             row = (budget, member, slot_us, str(one.spent), str(one.held), str(one.doubt))
             connection.execute(_PUT_SLOT, row)
         gone = [hold for hold in self._settled if hold not in self._claims]
-        connection.executemany("delete from claims where hold = ?", ((hold,) for hold in gone))
+        if gone:
+            connection.execute(_UNCLAIM, (_listed(gone),))
+        settled = set(self._settled)
         rows = [
             (hold, budget, member, slot_us, str(pico))
             for hold, claims in self._claims.items()
-            if hold not in self._settled
+            if hold not in settled
             for budget, member, slot_us, pico in claims
         ]
-        connection.executemany("insert into claims values (?, ?, ?, ?, ?)", rows)
+        connection.insert("claims", _CLAIMED, rows)
 
     def _hold(self, hold: Hold, budget: Budget, member: str) -> None:
         pico, slot_us = budget.takes(hold.worst_pico, hold.forecast_pico), _span(budget, hold.opened_us).slot_us
@@ -207,12 +220,9 @@ class Till:
     def _taken_by(self, hold: str) -> Sequence[tuple[str, str, int, int]]:
         if hold in self._claims:
             return self._claims[hold]
-        if self._any_claims is None:
-            self._any_claims = self._connection.execute("select 1 from claims limit 1").fetchone() is not None
-        if not self._any_claims:
-            return ()
-        found = self._connection.execute(_CLAIMS, (hold,))
-        return [(budget, member, slot_us, int(pico)) for budget, member, slot_us, pico in found]
+        if hold not in self._known_of:
+            self.expect((hold,))
+        return self._claims_there.get(hold, ())
 
     def _in_window(self, budget: str, member: str, span: Span) -> Iterable[Amounts]:
         known = self._slots.setdefault((budget, member), {})
@@ -346,9 +356,13 @@ def _count_so_far(connection: Connection, budget: Budget) -> None:
     ):
         whose = Whose(user_id, team, org, tags_from(tags))
         till.charge(scopes_of(key, whose, model=model, provider=provider, task=task), paid, opened_us)
-    for row in connection.execute(queries.OPEN_HOLDS):
+    for row in connection.execute(queries.OPEN_HOLDS, (queries.NOBODY,)):
         till.adopt(hold_from_row(row))
     till.write()
+
+
+def _listed(ids: Sequence[str]) -> str:
+    return msgspec.json.encode(ids).decode()
 
 
 @lru_cache(maxsize=512)

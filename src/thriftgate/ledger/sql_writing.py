@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from thriftgate.core.control.budgets import Standing
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger import sql_rollups
@@ -30,6 +32,10 @@ class Booking:
         self._holds: list[Row] = []
         self._entries: list[Entry] = []
         self._memories: dict[str, bytes] = {}
+
+    def expect(self, settled: Sequence[str]) -> None:
+        """The ids of the entries to come, so that what their calls have taken is read at once."""
+        self._till.expect(settled)
 
     def hold(self, hold: Hold) -> tuple[Standing, ...]:
         """Raises BudgetExceeded; then nothing of it is written."""

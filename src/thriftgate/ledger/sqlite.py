@@ -76,6 +76,7 @@ class SqliteStore:
     errors = (sqlite3.Error,)
     unavailable = (sqlite3.OperationalError,)
     readers = 1
+    pace_s = 0.0
 
     def __init__(self, path: str, writer: SqliteConnection, reader: SqliteConnection) -> None:
         self.path = self.name = path
