@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # No deadline: a busy machine is no failure. Fast runs repeat themselves; deep ones look somewhere new each time.
-settings.register_profile("fast", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "fast", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("deep", parent=settings.get_profile("fast"), derandomize=False, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
