@@ -114,6 +114,20 @@ async def calls_of_one_process_can_be_left_out(books: Opener) -> None:
     await ledger.close()
 
 
+async def a_name_without_end_is_cut(books: Opener) -> None:
+    """It becomes a part of keys; what a provider told must not keep a call out of the books, nor those after it."""
+    ledger, long = books.open(), "".join(chr(0x4E00 + at) for at in range(20_000))
+    names: tuple[str, ...] = ("model", "served_model", "asked_model", "geo", "task", "upstream", "provider")
+    told: dict[str, Any] = dict.fromkeys(names, long)
+    kept: dict[str, Any] = dict.fromkeys(names, long[:85])
+    await ledger.hold(hold_of("a", model=long, task=long))
+    await ledger.settle(entry_of("a", **told))
+    await ledger.settle(entry_of("b"))
+    assert await ledger.entry("a") == entry_of("a", **kept)
+    assert [(one.name, one.calls) for one in (await ledger.report()).by_model] == [("m", 1), (long[:85], 1)]
+    await ledger.close()
+
+
 async def an_unbalanced_entry_is_refused(books: Opener) -> None:
     ledger = books.open()
     with pytest.raises(LedgerError, match="does not balance: off by 1 pico-USD"):
@@ -362,6 +376,7 @@ CHECKS: tuple[Check, ...] = (
     an_id_settles_once,
     two_entries_for_one_id_at_once_book_one,
     a_hold_id_is_used_once,
+    a_name_without_end_is_cut,
     calls_of_one_process_can_be_left_out,
     an_unbalanced_entry_is_refused,
     entries_come_in_pages,

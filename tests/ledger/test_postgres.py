@@ -11,6 +11,7 @@ import pytest
 
 from tests.contracts.check_ledger import entry_of, hold_of
 from tests.postgres_books import fresh_books, server
+from thriftgate.core.control.whose import Whose
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger.postgres import PostgresConnection, PostgresStore, connected, with_defaults
 from thriftgate.ledger.sql import SqlLedger
@@ -46,6 +47,19 @@ async def test_a_connection_that_was_lost_is_made_anew() -> None:
     assert await ledger.entry("a") == entry_of("a")
     assert cut(url) >= 1
     assert await ledger.open_holds() == []
+    await ledger.close()
+
+
+async def test_a_row_that_no_index_takes_fails_alone_and_once() -> None:
+    """It is no trouble of the server's: nobody waits for it to pass, and nothing is kept to be tried again."""
+    ledger = SqlLedger.open(fresh_books())
+    endless = entry_of("a", whose=Whose(tags=("".join(chr(0x4E00 + at) for at in range(5_000)),)))
+    found = await asyncio.gather(ledger.settle(endless), ledger.settle(entry_of("b")), return_exceptions=True)
+    assert isinstance(found[0], LedgerError)
+    assert "index row" in str(found[0])
+    assert found[1] is None
+    await ledger.settle(entry_of("c"))
+    assert [entry.id for entry in await ledger.entries()] == ["b", "c"]
     await ledger.close()
 
 

@@ -17,6 +17,10 @@ from thriftgate.core.splice import Member, object_members
 
 Ttl = Literal["5m", "1h"]
 
+NAME_MAX = 256
+"""Characters of a model's name (platform.claude.com/docs/en/api/messages, 2026-11), and of a place's: they become labels,
+and parts of keys in databases."""
+
 _S = TypeVar("_S", str, int, bool)
 _NULL = Raw(b"null")
 _TOP = msgspec.json.Decoder(dict[str, Raw])
@@ -50,8 +54,8 @@ def parse_request(body: bytes, *, needs_max_tokens: bool = True) -> Request:
     """Read a Messages (or count_tokens) body.
 
     Raises InputError, worded like the API's own errors (`max_tokens: Field required`), for what cannot be planned or
-    priced: no JSON object, a key that stands twice, or a wrong type of model, max_tokens or stream. Anything else is the
-    provider's to judge and passes through.
+    priced: no JSON object, a key that stands twice, a wrong type of model, max_tokens or stream, or a name without
+    end. Anything else is the provider's to judge and passes through.
     """
     try:
         values = _TOP.decode(body)
@@ -66,6 +70,10 @@ def parse_request(body: bytes, *, needs_max_tokens: bool = True) -> Request:
     model = _scalar(values, "model", str)
     if not model:
         raise InputError("model: Field required" if model is None else "model: must not be empty")
+    geo = _scalar(values, "inference_geo", str) or ""
+    for name, value in (("model", model), ("inference_geo", geo)):
+        if len(value) > NAME_MAX:
+            raise InputError(f"{name}: String should have at most {NAME_MAX} characters")
     max_tokens = _scalar(values, "max_tokens", int)
     if max_tokens is None and needs_max_tokens:
         raise InputError("max_tokens: Field required")
@@ -80,7 +88,7 @@ def parse_request(body: bytes, *, needs_max_tokens: bool = True) -> Request:
         max_tokens=max_tokens or 0,
         stream=_scalar(values, "stream", bool) or False,
         mode="fast" if _scalar(values, "speed", str) == "fast" else "standard",
-        geo=_scalar(values, "inference_geo", str) or "",
+        geo=geo,
         in_thread=bool(values.get("thread", _NULL) != _NULL),
         automatic=read_mark(values["cache_control"]) if "cache_control" in values else None,
     )

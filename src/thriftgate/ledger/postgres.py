@@ -54,6 +54,9 @@ _IN_ORDER = "; ".join(
     f"set local {setting}"
     for setting in ("join_collapse_limit = 1", "enable_hashjoin = off", "enable_mergejoin = off", "enable_seqscan = off")
 )
+# To psycopg they are errors of the server's operation; but it is what was asked that cannot be done, now or later.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html (class 54), 2026-11
+_TOO_LARGE = (errors.ProgramLimitExceeded, errors.StatementTooComplex, errors.TooManyColumns, errors.TooManyArguments)
 _AGAIN = (errors.DeadlockDetected, errors.SerializationFailure)
 _T = TypeVar("_T")
 Sync = Literal["normal", "full"]
@@ -219,6 +222,8 @@ class PostgresStore:
                 if not cleans and isinstance(error, psycopg.DataError | ValueError) and _has_zero_character(error):
                     cleans = True
                     continue
+                if isinstance(error, _TOO_LARGE):
+                    raise psycopg.DataError(str(error)) from None
                 if isinstance(error, _AGAIN) or (connection.closed and isinstance(error, psycopg.OperationalError)):
                     continue
                 raise

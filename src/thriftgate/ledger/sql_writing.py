@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
 
 from thriftgate.core.control.budgets import Standing
 from thriftgate.core.errors import LedgerError
@@ -20,7 +23,18 @@ from thriftgate.ledger.rows import (
 )
 from thriftgate.ledger.sql_budgets import BudgetShelf, Till
 
+UTF8_MOST, NAME_BYTES = 4, 256
+"""All names of a cell together must stay below 2,704 bytes (postgresql.org/docs/current/btree.html, 2026-11)."""
+_NAMED = ("model", "served_model", "asked_model", "provider", "mode", "geo", "task", "upstream", "endpoint")
+_Booked = TypeVar("_Booked", Hold, Entry)
 _KEEP = upsert("memories", ("name", "value"), ("name",))
+
+
+def _within_bounds(thing: _Booked) -> _Booked:
+    """With its names cut that have no end, such as one that a provider told: a database refuses keys that are too long."""
+    long = {name: value for name in _NAMED if len(value := getattr(thing, name, "")) > NAME_BYTES // UTF8_MOST}
+    cut = {name: value.encode(errors="ignore")[:NAME_BYTES].decode(errors="ignore") for name, value in long.items()}
+    return msgspec.structs.replace(thing, **cut) if cut else thing
 
 
 class Booking:
@@ -39,12 +53,14 @@ class Booking:
 
     def hold(self, hold: Hold) -> tuple[Standing, ...]:
         """Raises BudgetExceeded; then nothing of it is written."""
+        hold = _within_bounds(hold)
         standings = self._till.take(hold)
         self._holds.append(hold_row(hold))
         return standings
 
     def adopt(self, hold: Hold) -> None:
         """A call that is under way already, whether any budget has room for it or not."""
+        hold = _within_bounds(hold)
         self._till.adopt(hold)
         self._holds.append(hold_row(hold))
 
@@ -57,6 +73,7 @@ class Booking:
         """Raises LedgerError for one that does not balance."""
         if entry.balance():
             raise LedgerError(f"entry {entry.id} does not balance: off by {entry.balance()} pico-USD")
+        entry = _within_bounds(entry)
         self._till.settle(entry)
         self._entries.append(entry)
 
