@@ -81,6 +81,7 @@ class SqlLedger:
         self._collected: list[_Write] = []
         self._read_pool = ThreadPoolExecutor(max_workers=store.readers, thread_name_prefix="ledger-reader")
         self._closed = False
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -199,6 +200,7 @@ class SqlLedger:
         if self._closed:
             return
         self._closed = True
+        self._closing.set()
         self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
@@ -255,8 +257,8 @@ class SqlLedger:
             if batch is None:
                 break
             goes_on = self._drain(batch)
-            while goes_on and len(batch) < ENOUGH and time.monotonic() < next_s:
-                time.sleep(self.store.pace_s / 4)
+            while goes_on and len(batch) < ENOUGH and time.monotonic() < next_s and not self._closing.is_set():
+                self._closing.wait(self.store.pace_s / 4)
                 goes_on = self._drain(batch)
             next_s = time.monotonic() + self.store.pace_s if len(batch) >= MANY else 0.0
             self._write_batch(batch)

@@ -108,6 +108,15 @@ def test_a_window_keeps_the_summary_before_it() -> None:
     assert b"all is well" not in b"".join(with_step(messages, third))
 
 
+def test_a_cut_at_the_note_does_not_bring_back_what_was_left_out() -> None:
+    """Half of it: the result of a call that stays away."""
+    messages = agent(2)
+    first = next_step(None, "window", 3, 5)
+    sent = with_step(messages, first)
+    assert cut_before(sent, 1) == 1
+    assert with_step(messages, next_step(first, "window", 1, len(sent))) == sent
+
+
 def test_emptying_does_not_bring_back_what_was_left_out() -> None:
     messages = agent(9)
     first = next_step(None, "window", 7, 11)

@@ -78,6 +78,8 @@ def next_step(before: Step | None, kind: StepKind, at: int, sent: int, *, text: 
     if before is not None:
         bare = bare or before.bare
         cleared = before.keep_from if before.kind == "clear" else before.cleared
+        if before.kind in ("window", "compact"):  # a cut before the note or the summary that stands for the others
+            keep_from = max(keep_from, before.keep_from)
     if kind == "clear" and before is not None and before.kind in ("window", "compact"):
         return msgspec.structs.replace(before, upto=upto, bare=bare, cleared=max(keep_from, cleared))
     if kind == "window" and before is not None:
