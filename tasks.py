@@ -59,7 +59,7 @@ DEPLOY_TOOLS_LOCK = ROOT / "tests" / "deploy" / "tools.lock"
 
 Command = tuple[str, ...]
 
-PYTEST: Command = ("-m", "pytest", "-n", "2")
+PYTEST: Command = ("-m", "pytest", "-n", "3")  # on two cores: many tests wait for processes of their own
 STEPS: dict[str, tuple[Command, ...]] = {
     "install": (
         ("-m", "pip", "install", "--quiet", "--require-hashes", "-r", "requirements.lock"),

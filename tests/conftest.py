@@ -24,9 +24,16 @@ SLOW = (
     "sim",
     "snippets",
     "clients/test_agent_loop_caching.py",
+    "core/semantic/test_stages.py",
     "dashboard/test_browser.py",
+    "engine/test_history.py",
+    "engine/test_output_levers.py",
     "laws/test_beliefs_follow_the_simulator.py",
     "laws/test_cache_model_is_simulator.py",
+    "laws/test_history.py",
+    "quality/test_calibrate.py",
+    "quality/test_watch.py",
+    "security/test_reuse",
 )
 """Whole systems, killed and measured, and what looks at thousands of cases: minutes, together."""
 

@@ -36,7 +36,7 @@ def postgresql(_folder: Path) -> Opener:
 BACK_ENDS = (sqlite_file, sqlite_full_sync, sqlite_memory, postgresql)
 
 
-@pytest.mark.parametrize("check", (*CHECKS, *check_ledger_names.CHECKS), ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", [*CHECKS, *check_ledger_names.CHECKS], ids=lambda check: check.__name__)
 @pytest.mark.parametrize("back_end", BACK_ENDS, ids=lambda back_end: back_end.__name__)
 async def test_contract(back_end: type, check: Check, tmp_path: Path) -> None:
     await check(back_end(tmp_path))

@@ -27,6 +27,13 @@ def test_the_least_there_can_be() -> None:
     assert (request.raw("messages"), request.raw("system")) == (b"[]", b"")
 
 
+@pytest.mark.parametrize("name", ["model", "inference_geo"])
+def test_a_name_has_an_end(name: str) -> None:
+    parse_request(with_members(**{name: "n" * 256}))
+    with pytest.raises(InputError, match=f"^{name}: String should have at most 256 characters$"):
+        parse_request(with_members(**{name: "n" * 257}))
+
+
 def test_members_stand_where_they_stand() -> None:
     body = b' {"messages" : [ 1 ] ,\n "model":"m", "weird": 1.0e2, "max_tokens" : 1 }\n'
     request = parse_request(body)

@@ -64,6 +64,33 @@ def test_a_process_that_beats_is_alive_and_one_that_stopped_is_dead_after_a_whil
     mine.close()
 
 
+def test_one_that_began_since_the_last_look_is_alive(begin: Callable[..., Heartbeats]) -> None:
+    """Its calls must not be taken for those of a killed process."""
+    watch = Watch()
+    mine = begin("mine", watch)
+    other = begin("other", watch)
+    assert mine.is_alive("other")
+    assert not mine.is_alive("nobody")
+    other.close()
+    assert mine.is_alive("other")  # as far as was seen
+    mine.beat()
+    assert not mine.is_alive("other")
+    mine.close()
+
+
+def test_while_the_server_is_away_nobody_unknown_is_dead(begin: Callable[..., Heartbeats]) -> None:
+    watch = Watch()
+    mine = begin("mine", watch)
+    assert isinstance(mine._line, PostgresConnection)
+    mine._line.close()
+    assert mine.is_alive("nobody")
+    mine._line = None
+    assert mine.is_alive("nobody")
+    mine.beat()
+    assert not mine.is_alive("nobody")
+    mine.close()
+
+
 def test_what_was_never_seen_to_beat_is_in_doubt_until_it_was_watched(begin: Callable[..., Heartbeats]) -> None:
     watch = Watch()
     living, killed = begin("living", watch), begin("killed", watch)

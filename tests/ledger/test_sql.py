@@ -16,7 +16,7 @@ from tests.sqlite_books import writer_of
 from thriftgate.core.errors import LedgerError
 from thriftgate.ledger import sqlite as module
 from thriftgate.ledger.connection import Connection
-from thriftgate.ledger.sql import ENOUGH, SqlLedger
+from thriftgate.ledger.sql import ENOUGH, MANY, SqlLedger
 
 
 def refused(path: Path | str) -> str:
@@ -310,13 +310,13 @@ class Paced:
 
 async def test_where_many_come_the_next_transaction_waits_for_more(tmp_path: Path) -> None:
     books = Paced(tmp_path / "books.db", pace_s=1.0)
-    await books.hold(*range(4))
+    await books.hold(*range(MANY))
     later = []
-    for number in range(4, 10):
+    for number in range(MANY, MANY + 6):
         later.append(asyncio.ensure_future(books.hold(number)))
         await asyncio.sleep(0.02)
     await asyncio.gather(*later)
-    assert books.sizes == [4, 10]
+    assert books.sizes == [MANY, MANY + 6]
     await books.ledger.close()
 
 
@@ -332,12 +332,12 @@ async def test_enough_at_once_and_a_few_do_not_wait(tmp_path: Path) -> None:
 
 async def test_closing_does_not_wait_for_more(tmp_path: Path) -> None:
     books = Paced(tmp_path / "books.db", pace_s=2.0)
-    await books.hold(*range(4))
-    last = asyncio.ensure_future(books.ledger.hold(hold_of("id4")))
+    await books.hold(*range(MANY))
+    last = asyncio.ensure_future(books.ledger.hold(hold_of("last")))
     await asyncio.sleep(0)
     await books.ledger.close()
     await last
-    assert books.sizes == [4, 5]
+    assert books.sizes == [MANY, MANY + 1]
 
 
 async def test_closing_does_what_waits_and_no_more(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ from thriftgate.ledger.sql_writing import Booking
 from thriftgate.ledger.stores import PATIENCE_S, open_store
 from thriftgate.logs import log, where_raised
 
-MANY, ENOUGH = 4, 64
+MANY, ENOUGH = 8, 64
 """So many writes at once, and the next transaction waits a moment for more (`Store.pace_s`), but never for more than enough
 of them."""
 JOURNALED_S = 1.0

@@ -71,12 +71,13 @@ class SqliteConnection(sqlite3.Connection):
 
 
 class SqliteStore:
-    """See `connection.Store`. `:memory:` keeps the books in memory."""
+    """See `connection.Store`. `:memory:` keeps the books in memory. Its `pace_s` is for processes that write the same file:
+    each transaction of one throws away what the others keep of it in memory (sqlite.org/wal.html, 2026-11)."""
 
     errors = (sqlite3.Error,)
     unavailable = (sqlite3.OperationalError,)
     readers = 1
-    pace_s = 0.0
+    pace_s = 0.005
 
     def __init__(self, path: str, writer: SqliteConnection, reader: SqliteConnection) -> None:
         self.path = self.name = path
