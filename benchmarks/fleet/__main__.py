@@ -32,6 +32,8 @@ from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_budget_book import SqlBudgetBook
 
 CASE = CASES[0]
+CONNECTIONS = 64
+"""To each worker: few next to what it has open when answers take seconds, as a provider's do."""
 READY_S = 60.0
 SETTLE_S = 0.5
 SETTINGS = """
@@ -106,7 +108,7 @@ async def measured(place: Place, workers: int, seconds: float, rounds: int, fold
     try:
         bodies, endpoint = build(CASE, 1), Endpoint(port)
         first = await _ready(gateway, endpoint)
-        connections = max(CASE.connections, 16 * workers)
+        connections = CONNECTIONS * workers
         load = await closed_loop(endpoint, CASE, bodies, first=0, seconds=1.0, connections=connections)
         calls, failed, costs, rates = first + load.ok, load.failed, list[float](), list[float]()
         for _ in range(rounds):

@@ -31,7 +31,7 @@ def test_all_is_well_here(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("limits", "ok", "advised"),
-    [((1_024, 4_096), True, True), ((128, 4_096), False, True), ((65_536, 65_536), True, False), ((-1, -1), True, False)],
+    [((128, 4_096), True, True), ((128, 128), False, True), ((1_024, 65_536), True, False), ((-1, -1), True, False)],
 )
 def test_open_files(limits: tuple[int, int], ok: bool, advised: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
@@ -41,8 +41,7 @@ def test_open_files(limits: tuple[int, int], ok: bool, advised: bool, monkeypatc
 
 def test_calls_at_once_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1_024, resource.RLIM_INFINITY))
-    assert "about 480 calls at once" in open_files().detail
-    assert "unlimited" in open_files().fix
+    assert "about 32736 calls at once" in open_files().detail
 
 
 @pytest.mark.parametrize(("free", "ok"), [(5 * GIB, True), (GIB // 2, False)])

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from pydantic import SecretStr
 
 from thriftgate.cli.checks import Check, fine
+from thriftgate.cli.open_files import most_open_files
 from thriftgate.settings import Settings
 
 GIB = 1 << 30
@@ -39,19 +40,13 @@ def machine_checks(settings: Settings, file: Path | None, now_s: float) -> list[
 
 
 def open_files() -> Check:
-    """How many connections this process may hold: the limit that `serve` would run under, started from here."""
-    name = "open files"
-    try:
-        import resource  # noqa: PLC0415  not on Windows
-    except ImportError:
-        return fine(name, "no limit that could be asked for")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
+    """How many connections a gateway may hold that is started from here."""
+    name, most = "open files", most_open_files()
+    if most is None:
         return fine(name, "no limit")
-    detail = f"{soft}, enough for about {max(0, soft - 64) // FILES_PER_CALL} calls at once"
-    told = "unlimited" if hard == resource.RLIM_INFINITY else str(hard)
-    fix = f"raise it: ulimit -n {FILES_ADVISED} (may be up to {told}), or LimitNOFILE= in the unit"
-    return Check(name, soft >= FILES_MIN, detail, fix if soft < FILES_ADVISED else "")
+    detail = f"{most} for a gateway, enough for about {max(0, most - 64) // FILES_PER_CALL} calls at once"
+    fix = f"raise the hard limit: ulimit -Hn {FILES_ADVISED}, or LimitNOFILE= in the unit"
+    return Check(name, most >= FILES_MIN, detail, fix if most < FILES_ADVISED else "")
 
 
 def disk(path: str) -> Check:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from thriftgate.cli.open_files import take_open_files
 from thriftgate.cli.options import Config, LedgerPath
 from thriftgate.cli.output import note
 
@@ -48,6 +49,7 @@ def serve(
 
     document = read()
     settings = settings_of(document)
+    take_open_files()
     if settings.server.workers > 1 or settings.server.supervise:
         return _supervised(settings, document, read)
     return _alone(settings, lambda: settings_of(read()))
