@@ -5,7 +5,8 @@ workers. Each is the process tree of `thriftgate serve`, before a provider that 
 
 CPU time is the figure: load, provider and servers share this machine's cores with the gateway, so calls per second of wall
 time tell of the machine. The efficiency of N workers is what a call costs with one worker by what it costs with N: the calls
-that a core serves, against those it serves alone.
+that a core serves, against those it serves alone. Machines that others share are slower at times, also in CPU time: the
+yardstick, what a fixed loop of Python takes right before and after each round, tells when.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ class Measured(NamedTuple):
     back_end: str
     workers: int
     us_per_call: float
+    yardstick_ms: float
     calls_s: float
     calls: int
     failed: int
@@ -111,12 +113,14 @@ async def measured(place: Place, workers: int, seconds: float, rounds: int, fold
         connections = CONNECTIONS * workers
         load = await closed_loop(endpoint, CASE, bodies, first=0, seconds=1.0, connections=connections)
         calls, failed, costs, rates = first + load.ok, load.failed, list[float](), list[float]()
+        loops = [yardstick_ms()]
         for _ in range(rounds):
             began_us = measure.cpu_us(gateway.pid)
             load = await closed_loop(endpoint, CASE, bodies, first=calls, seconds=seconds, connections=connections)
             await asyncio.sleep(SETTLE_S)
             costs.append((measure.cpu_us(gateway.pid) - began_us) / max(1, load.ok))
             rates.append(load.ok / load.elapsed_s)
+            loops.append(yardstick_ms())
             calls, failed = calls + load.ok, failed + load.failed
     finally:
         gateway.stop()
@@ -126,11 +130,23 @@ async def measured(place: Place, workers: int, seconds: float, rounds: int, fold
         place.name,
         workers,
         round(statistics.median(costs), 1),
+        round(statistics.median(loops), 1),
         round(statistics.median(rates), 1),
         calls,
         failed,
         found - calls,
     )
+
+
+def yardstick_ms() -> float:
+    """CPU of a loop that is always the same."""
+    began_s = time.process_time()
+    kept: dict[int, int] = {}
+    total = 0
+    for at in range(400_000):
+        kept[at & 1023] = total
+        total += len(str(at))
+    return (time.process_time() - began_s) * 1e3
 
 
 async def booked(place: Place, *, make_budget: bool = False) -> int:
@@ -197,8 +213,8 @@ def efficiency(one: Measured, found: list[Measured]) -> float:
 def tell(one: Measured, found: list[Measured]) -> None:
     print(
         f"{one.back_end:20} {one.workers} workers: {one.us_per_call:7.1f} us of CPU a call, efficiency "
-        f"{efficiency(one, found):.2f}; {one.calls_s:7.1f} calls/s here; {one.calls} calls, {one.failed} failed, "
-        f"books off by {one.books_off}",
+        f"{efficiency(one, found):.2f}; yardstick {one.yardstick_ms:5.1f} ms; {one.calls_s:7.1f} calls/s here; "
+        f"{one.calls} calls, {one.failed} failed, books off by {one.books_off}",
         flush=True,
     )
 

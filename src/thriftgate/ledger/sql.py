@@ -1,9 +1,9 @@
 """The ledger in a SQL database, a SQLite file or PostgreSQL: one writer thread, group commit.
 
 All writes of a process go through one thread. It takes everything that is waiting, writes it in one transaction, and tells
-the callers when it is durable: no added delay when idle, one commit for many calls when busy (then the next transaction begins
-a few milliseconds after the one before, which costs less than many small ones: docs/adr/0040). Several processes may write
-the same books; what they decide, such as whether a budget has room, they decide within that transaction.
+the callers when it is durable: no added delay when idle, one commit for many calls when busy, and then the next one begins a
+few milliseconds after the one before (docs/adr/0040). Several processes may write the same books; what they decide, such as
+whether a budget has room, they decide within that transaction.
 """
 
 from __future__ import annotations
