@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.core.prompts import Prompt, prompt, system
 from thriftgate.core.hazards import BINS, Gaps, KeptGaps
-from thriftgate.core.reuse_tree import BRANCHES_MAX, ENDS_KEPT, PATH_WEIGHT, Node, Path, Tree
+from thriftgate.core.reuse_tree import BRANCHES_MAX, ENDS_KEPT, PATH_WEIGHT, UNUSED_S, Node, Path, Tree
 
 T = 1_000_000.0
 
@@ -144,6 +144,23 @@ def test_a_path_weighs_more_than_its_boundaries() -> None:
     for number in range(1_000):
         take(tree, prompt(f"{number}"))
     assert len(tree) <= 100 / (1 + PATH_WEIGHT) + 2
+
+
+def test_what_was_not_used_for_long_goes_however_much_room_there_is() -> None:
+    tree = Tree(1_000)
+    old, used = prompt("a", "b"), prompt("x", "y")
+    take(tree, old)
+    tree.pass_time(T)
+    take(tree, used)
+    tree.pass_time(T + UNUSED_S - 1)
+    assert tree.way(used.prefix.chain).known == tree.way(old.prefix.chain).known == 1
+    tree.pass_time(T + UNUSED_S)
+    assert tree.way(used.prefix.chain).known == 1
+    tree.pass_time(T + 2 * UNUSED_S)
+    assert tree.way(old.prefix.chain).known == -1
+    assert tree.way(used.prefix.chain).known == 1
+    tree.pass_time(T - 1_000)  # a clock that is put back
+    assert tree.way(used.prefix.chain).known == 1
 
 
 def test_what_is_used_stays() -> None:

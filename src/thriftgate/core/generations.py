@@ -37,7 +37,7 @@ class Generations(Generic[_K, _V]):
 
     def __setitem__(self, key: _K, value: _V) -> None:
         if len(self._new) + self._extra >= self._half and key not in self._new:
-            self._old, self._new, self._extra = self._new, {}, 0
+            self.age()
         self._old.pop(key, None)
         self._new.pop(key, None)  # written again it stands last
         self._new[key] = value
@@ -45,6 +45,10 @@ class Generations(Generic[_K, _V]):
     def charge(self, entries: int) -> None:
         """Count what hangs on the newest entry as so many more: where values are of unequal size, memory stays bounded."""
         self._extra += entries
+
+    def age(self) -> None:
+        """Forget what was not used since the last time, or since the newer half was full."""
+        self._old, self._new, self._extra = self._new, {}, 0
 
     def discard(self, key: _K) -> None:
         self._new.pop(key, None)

@@ -142,6 +142,7 @@ class Reuse:
     def pass_time(self, now_s: float) -> None:
         """Book what has become of earlier requests by now."""
         self.hazards.advance(now_s, at_most=BOOKED_AT_ONCE)
+        self._tree.pass_time(now_s)
 
     def look(self, scope: bytes, prefix: Prefix, cumulative: Sequence[int], now_s: float, *, minimum: int = 0) -> Outlook:
         """What to expect of this request. No prospects for a prompt without a block that could be marked, or of fewer than

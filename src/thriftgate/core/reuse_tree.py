@@ -12,11 +12,12 @@ import msgspec
 from msgspec import Struct
 
 from thriftgate.core.generations import Generations
-from thriftgate.core.hazards import Event, Gaps, KeptGaps
+from thriftgate.core.hazards import EDGES_S, Event, Gaps, KeptGaps
 
 BRANCHES_MAX = 16  # a request takes four breakpoints; more places than these tell nothing about where they should go
 PATH_WEIGHT = 2  # a path and its nodes take as much memory as so many boundaries
 GAPS_WEIGHT = 3  # … and so do the gaps of a node with a history of its own
+UNUSED_S = EDGES_S[-1]  # longer gaps are not told apart (`hazards.py`)
 ENDS_KEPT = 2  # a request that is regenerated, or edited at its last turn, goes back no further
 
 
@@ -98,13 +99,23 @@ class _KeptTree(Struct, array_like=True):
 
 class Tree:
     """Holds at most `boundaries_max` boundaries, at least half of them the most recently used; paths, and nodes with a
-    history of their own, count as more of them."""
+    history of their own, count as more of them. What was in use within `UNUSED_S` is held as long as there is room, and
+    nothing for longer than twice that: what a process takes follows from a day's traffic, not from how long it runs."""
 
     def __init__(self, boundaries_max: int) -> None:
         self._paths: Generations[bytes, Path] = Generations(boundaries_max)
+        self._aged_s: float | None = None
 
     def __len__(self) -> int:
         return len(self._paths)
+
+    def pass_time(self, now_s: float) -> None:
+        """Let go of what was not used for long."""
+        if self._aged_s is None:
+            self._aged_s = now_s
+        elif now_s - self._aged_s >= UNUSED_S:
+            self._aged_s = now_s
+            self._paths.age()
 
     def way(self, chain: Sequence[bytes]) -> Way:
         """Along what is known. Of a prompt of which not all is told, digests are b""."""
