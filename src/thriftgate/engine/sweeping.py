@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from thriftgate.clock import Clock
@@ -47,8 +46,7 @@ class Sweeper:
         """Close the holds that killed processes left open: booked as lost, at their forecast, flagged as estimated. Whether
         the provider billed them only its own report can tell. Returns how many there were."""
         owners = {process_of(hold.id) for hold in await self._ledger.open_holds()} - {self.worker_name}
-        # A server may have to be asked, which may be away.
-        dead = await asyncio.to_thread(lambda: {process for process in owners if not self.is_alive(process)})
+        dead = {process for process in owners if not self.is_alive(process)}
         # Asked again: one that ended a moment ago may have settled its calls first.
         holds = [hold for hold in await self._ledger.open_holds() if not hold.batch and process_of(hold.id) in dead]
         for hold in holds:

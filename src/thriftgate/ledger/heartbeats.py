@@ -2,7 +2,7 @@
 
 A process is dead once its number stood still for `DEAD_S` of the watcher's own time, during which the watcher could see it:
 no clock is compared with another one's, and a server that is away for a while kills nobody. One that was never seen may have
-begun since: it is looked for, and is dead where it has no number.
+begun since the last look: it is dead where the next one does not find its number.
 """
 
 from __future__ import annotations
@@ -52,25 +52,32 @@ class Heartbeats:
         self._line: Line | None = None
         self._seen: dict[str, _Seen] = {}
         self._looked_s: float | None = None
-        self._ended: set[str] = set()  # had no number when they were looked for: nobody gets that name again
-        self._at_line = threading.Lock()
+        self._sought: set[str] = set()  # names that somebody asked for, and that were never seen
+        self._ended: set[str] = set()  # that have no number any more: nobody gets such a name again
         self._closing = threading.Event()
         self.beat()
         self._thread = threading.Thread(target=self._run, name="ledger-heartbeat", daemon=True)
         self._thread.start()
 
     def is_alive(self, token: str) -> bool:
-        """Asks the server about a name that was never seen; while it cannot be asked, that process may be alive."""
-        if token == self.token:
-            return True
-        if token not in self._seen and token not in self._ended and not self._look_for(token):
-            return True
+        """A name that was never seen may be, until it was looked for."""
         found = self._seen.get(token)
-        return found is not None and found.still_s < DEAD_S
+        if found is None:
+            return token == self.token or self._is_sought(token)
+        return token == self.token or found.still_s < DEAD_S
 
     def in_doubt(self, token: str) -> bool:
         found = self._seen.get(token)
-        return found is not None and token != self.token and not found.moved and found.still_s < DEAD_S
+        if token == self.token or found is None:
+            return token != self.token and self._is_sought(token)
+        return not found.moved and found.still_s < DEAD_S
+
+    def _is_sought(self, token: str) -> bool:
+        """Whether it is still to be looked for."""
+        if not token or token in self._ended:
+            return False
+        self._sought.add(token)
+        return True
 
     def close(self) -> None:
         self._closing.set()
@@ -85,48 +92,36 @@ class Heartbeats:
 
     def beat(self) -> None:
         """Tell that this process is alive, and look who else is. Raises the database's errors."""
-        with self._at_line:
-            if self._line is None:
-                self._line = self._connect()
-            self._line.execute(_BEAT, (self.token,))
-            self._look(self._line)
-
-    def _look_for(self, token: str) -> bool:
-        """Whether it could be looked for."""
-        with self._at_line:
-            if self._line is None:
-                return False
-            try:
-                self._look(self._line)
-            except Exception as error:  # noqa: BLE001  the next beat says so, and makes the connection anew
-                log.debug("not looked for", error=type(error).__name__)
-                return False
-        if token not in self._seen:
-            self._ended.add(token)
-        return True
-
-    def _look(self, line: Line) -> None:
+        if self._line is None:
+            self._line = self._connect()
+        self._line.execute(_BEAT, (self.token,))
         now_s = self._monotonic_s()
+        wanted, self._sought = self._sought, set()  # whoever is asked for meanwhile is looked for next time
+        wanted |= self._seen.keys()
         passed_s = now_s - self._looked_s if self._looked_s is not None else 0.0
         seen = {}
-        for token, beats in line.execute(_ALL).fetchall():
+        for token, beats in self._line.execute(_ALL).fetchall():
             had = self._seen.get(token)
             if had is None or had.beats != beats:
                 seen[token] = _Seen(beats, moved=had is not None)
             else:
                 seen[token] = had._replace(still_s=had.still_s + passed_s)
             if seen[token].still_s > FORGOTTEN_S:
-                line.execute(_GONE, (token,))
+                self._line.execute(_GONE, (token,))
         self._seen, self._looked_s = seen, now_s
+        self._ended |= wanted - seen.keys()
 
     def _run(self) -> None:
         while not self._closing.wait(BEAT_S):
-            try:
-                self.beat()
-            except Exception as error:  # noqa: BLE001  whatever it is, it is tried again; nobody dies of it
-                log.warning("no heartbeat: the ledger's server is away", error=type(error).__name__)
-                self._looked_s = None  # what could not be watched does not count
-                with self._at_line:
-                    if self._line is not None:
-                        self._line.close()
-                        self._line = None
+            self.try_to_beat()
+
+    def try_to_beat(self) -> None:
+        """While the server is away, this process can neither tell nor see anything."""
+        try:
+            self.beat()
+        except Exception as error:  # noqa: BLE001  whatever it is, it is tried again; nobody dies of it
+            log.warning("no heartbeat: the ledger's server is away", error=type(error).__name__)
+            self._looked_s = None  # what could not be watched does not count
+            if self._line is not None:
+                self._line.close()
+                self._line = None

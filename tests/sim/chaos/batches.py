@@ -25,6 +25,7 @@ class Crew(Stage):
     """The stage of the batch worker, on the books of a world."""
 
     world: World | None = None
+    lives: Engine | None = None
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -41,10 +42,14 @@ class Crew(Stage):
     async def build(self) -> Engine:
         self._wire = Wire(AsgiTransport(self.front))
         settings = load(None, environ={}, flags={"upstream.url": "http://sim", "upstream.api_key": KEY})
-        return await build_engine(settings, transport=self._wire, clock=self.clock, beside=True, opening=self.its.ledger)
+        self.lives = await build_engine(
+            settings, transport=self._wire, clock=self.clock, beside=True, opening=self.its.ledger
+        )
+        return self.lives
 
     async def kill(self) -> None:
-        engine, self._engine = self._engine, None
+        """Also in the middle of its end."""
+        engine, self.lives, self._engine = self.lives, None, None
         if engine is not None:
             await self.its.kill(engine)
             if self._opened is not None:

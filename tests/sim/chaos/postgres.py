@@ -79,10 +79,10 @@ class Server:
         self._alive = [one for one in self._alive if not one._closing.is_set()]
         for _ in range(2):
             for one in self._alive:
-                one.beat()
+                one.try_to_beat()
             self.steady_s += DEAD_S + 1.0
         for one in self._alive:
-            one.beat()
+            one.try_to_beat()
 
     def close(self) -> None:
         _admin(f"drop database {self._name} with (force)")

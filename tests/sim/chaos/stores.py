@@ -63,6 +63,7 @@ class StruckStore:
         self.path, self.name, self.readers = inner.path, inner.name, inner.readers
         self.errors, self.unavailable = inner.errors, inner.unavailable
         self.presence = presence
+        self.pace_s = 0.0
         self._keeps = keeps
 
     def write(self, work: Callable[[Any], _T]) -> _T:
