@@ -69,13 +69,14 @@ class _Received:
             self._sealed[index] = str(block.get("data", ""))
 
     def add(self, index: int, delta: dict[str, Any]) -> None:
+        """Raises TypeError for what is no text: then nothing was sent yet that counts on it."""
         kind = delta["type"]
         if kind == "text_delta":
-            self._text.append(delta["text"])
+            self._text.append(_text_of(delta, "text"))
         elif kind == "thinking_delta":
-            self._thoughts[index].append(delta["thinking"])
+            self._thoughts[index].append(_text_of(delta, "thinking"))
         elif kind == "signature_delta":
-            self._sealed[index] = delta["signature"]
+            self._sealed[index] = _text_of(delta, "signature")
 
     def tokens(self, family: Family) -> tuple[int, int]:
         """Of the output, and of the thinking in it. Thinking is billed at its full length even where little or nothing of
@@ -86,6 +87,13 @@ class _Received:
             hidden = estimate_block("redacted_thinking", sealed, family).tokens if index in self._sealed else 0
             thinking += max(_tokens("".join(pieces), family), hidden)
         return thinking + _tokens("".join(self._text), family), thinking
+
+
+def _text_of(delta: dict[str, Any], name: str) -> str:
+    found = delta[name]
+    if isinstance(found, str):
+        return found
+    raise TypeError(f"{name} is no text")
 
 
 def _tokens(text: str, family: Family) -> int:
