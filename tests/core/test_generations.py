@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thriftgate.core.generations import Generations
+from thriftgate.core.generations import Ageing, Generations
 
 KEYS = st.integers(0, 6)
 STEPS = st.lists(
@@ -98,3 +98,20 @@ def test_recent_gives_each_entry_once(entries_max: int, steps: list[tuple[bool, 
     assert len(everything) == len(generations)
     assert dict(everything) == generations.among(range(7))
     assert list(generations.recent(most)) == everything[:most]
+
+
+def test_aged_twice_without_use_an_entry_is_gone() -> None:
+    generations: Generations[str, int] = Generations(100)
+    generations["old"] = generations["used"] = 1
+    generations.age()
+    assert generations.get("used") == 1
+    generations.age()
+    assert generations.get("old") is None
+    assert generations.get("used") == 1
+
+
+def test_it_is_time_to_age_once_for_each_span_that_passed() -> None:
+    ageing = Ageing(100.0)
+    assert [ageing.is_due(at) for at in (1_000.0, 1_099.0, 1_100.0, 1_101.0, 900.0, 5_000.0, 5_001.0)] == [
+        False, False, True, False, False, True, False,
+    ]  # fmt: skip

@@ -65,6 +65,19 @@ def test_a_known_total_becomes_exact(known: Knowledge) -> None:
     assert (state.cumulative[-1], state.upper[-1]) == (4711, 4711)
 
 
+def test_what_nobody_came_back_to_for_a_day_is_forgotten(known: Knowledge) -> None:
+    other = BODY | {"system": "another application"}
+    first = snapshot(known, BODY, now_s=0.0)
+    known.observe(first, "key_a")
+    end = first.state.prefix.chain[-1]
+    known.tokens.learn(MODEL, end, 4711, first.estimate)
+    known.memory.cached({end: Resident("1h", 0.0, 3600.0)})
+    for hour in range(24):
+        known.observe(snapshot(known, other, now_s=hour * 3600.0 + 1.0), "key_a")
+    state = snapshot(known, BODY, now_s=24 * 3600.0 + 2.0).state
+    assert (state.outlook.seen_at, dict(state.residency), known.tokens.exact(end)) == (None, {}, None)
+
+
 def test_tools_bring_their_own_prompt(known: Knowledge) -> None:
     tool = {"name": "look", "description": "Look.", "input_schema": {"type": "object"}}
     plain = snapshot(known, BODY).state.cumulative[-1]

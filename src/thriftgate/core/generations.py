@@ -66,3 +66,21 @@ class Generations(Generic[_K, _V]):
         if old and len(found) < len(keys):
             found.update({key: old[key] for key in filter(old.__contains__, keys)})
         return found
+
+
+class Ageing:
+    """When it is time for generations to age: what was not used for `every_s` goes, and nothing stays for longer than twice
+    that. What a process takes then follows from its traffic, not from how long it runs."""
+
+    __slots__ = ("_every_s", "_last_s")
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._last_s: float | None = None
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether they are to age now; not again before that time has passed."""
+        if self._last_s is None or now_s - self._last_s >= self._every_s:
+            first, self._last_s = self._last_s is None, now_s
+            return not first
+        return False

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from thriftgate.core.generations import Generations
+from thriftgate.core.generations import Ageing, Generations
 from thriftgate.core.hazards import EDGES_S, Event, Gaps, KeptGaps
 
 BRANCHES_MAX = 16  # a request takes four breakpoints; more places than these tell nothing about where they should go
@@ -99,22 +99,18 @@ class _KeptTree(Struct, array_like=True):
 
 class Tree:
     """Holds at most `boundaries_max` boundaries, at least half of them the most recently used; paths, and nodes with a
-    history of their own, count as more of them. What was in use within `UNUSED_S` is held as long as there is room, and
-    nothing for longer than twice that: what a process takes follows from a day's traffic, not from how long it runs."""
+    history of their own, count as more of them. What was not used for `UNUSED_S` goes."""
 
     def __init__(self, boundaries_max: int) -> None:
         self._paths: Generations[bytes, Path] = Generations(boundaries_max)
-        self._aged_s: float | None = None
+        self._ageing = Ageing(UNUSED_S)
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def pass_time(self, now_s: float) -> None:
         """Let go of what was not used for long."""
-        if self._aged_s is None:
-            self._aged_s = now_s
-        elif now_s - self._aged_s >= UNUSED_S:
-            self._aged_s = now_s
+        if self._ageing.is_due(now_s):
             self._paths.age()
 
     def way(self, chain: Sequence[bytes]) -> Way:

@@ -25,6 +25,10 @@ class Memory:
         self._output: Generations[tuple[str, str], float] = Generations(10_000)
         self.outbox: dict[bytes, Resident | None] | None = None  # what other replicas are to be told; None: there are none
 
+    def age(self) -> None:
+        """Forget what was neither written nor renewed since the last time."""
+        self._residency.age()
+
     def residency_of(self, chain: Sequence[bytes]) -> dict[bytes, Resident]:
         return self._residency.among(chain)
 

@@ -12,6 +12,7 @@ from thriftgate.core.belief_book import BeliefBook
 from thriftgate.core.brake import Brake, in_billed_tokens, prompt_cost
 from thriftgate.core.cache import Breakpoint
 from thriftgate.core.evidence import Evidence
+from thriftgate.core.generations import Ageing
 from thriftgate.core.looks import Looks
 from thriftgate.core.memo import PartMemo
 from thriftgate.core.models import Capabilities, ModelTable, TokenizerFamily
@@ -21,6 +22,7 @@ from thriftgate.core.prefix import Prefix, read_prefix
 from thriftgate.core.prices import PriceBook, Rates
 from thriftgate.core.request import Request
 from thriftgate.core.reuse import Outlook, Reuse
+from thriftgate.core.reuse_tree import UNUSED_S
 from thriftgate.core.state import State
 from thriftgate.core.tokens import PromptTokens, TokenMemory, framing_tokens
 from thriftgate.core.trail import Trails
@@ -88,9 +90,16 @@ class Knowledge:
             "residency": self.memory,
             "lengths": self.lengths,
         }
+        self._ageing = Ageing(UNUSED_S)
         self._drifted: set[str] = set()
         self._quiet = quiet
         self.trails = Trails() if trails else None
+
+    def _pass_time(self, now_s: float) -> None:
+        self.reuse.pass_time(now_s)
+        if self._ageing.is_due(now_s):
+            self.memory.age()
+            self.tokens.age()
 
     def snapshot(
         self,
@@ -118,7 +127,7 @@ class Knowledge:
             added = known.framing or () if known is not None else framing(prefix, request, capability)
             parts = [block.part for block in prefix.blocks]
             estimate = self.tokens.estimate(capability.id, prefix.chain, parts, added, supposed=supposed)
-        self.reuse.pass_time(now_s)
+        self._pass_time(now_s)
         scope, minimum = _scope(key, capability), capability.cache_min_tokens
         ahead = self.reuse.look(scope, prefix, estimate.cumulative, now_s, minimum=minimum) if outlook else Outlook()
         state = State(

@@ -87,6 +87,11 @@ class TokenMemory:
     def __len__(self) -> int:
         return len(self._exact) + len(self._corrections)
 
+    def age(self) -> None:
+        """Forget the prompts that were not sent since the last time."""
+        self._exact.age()
+        self._supposed.age()
+
     def correction(self, model: str) -> Correction:
         return self._corrections.get(model) or Correction()
 
