@@ -6,7 +6,8 @@ workers. Each is the process tree of `thriftgate serve`, before a provider that 
 CPU time is the figure: load, provider and servers share this machine's cores with the gateway, so calls per second of wall
 time tell of the machine. The efficiency of N workers is what a call costs with one worker by what it costs with N: the calls
 that a core serves, against those it serves alone. Machines that others share are slower at times, also in CPU time: the
-yardstick, what a fixed loop of Python takes right before and after each round, tells when.
+yardstick, what a fixed loop of Python takes right before and after each round, tells when, and the efficiency is that of
+calls in such loops.
 """
 
 from __future__ import annotations
@@ -205,9 +206,9 @@ def main(arguments: list[str]) -> int:
 
 
 def efficiency(one: Measured, found: list[Measured]) -> float:
-    """What a call costs with one worker, by what it costs here."""
+    """What a call costs with one worker, by what it costs here, both by the yardstick."""
     alone = next((other for other in found if (other.back_end, other.workers) == (one.back_end, 1)), one)
-    return round(alone.us_per_call / one.us_per_call, 3)
+    return round((alone.us_per_call / alone.yardstick_ms) / (one.us_per_call / one.yardstick_ms), 3)
 
 
 def tell(one: Measured, found: list[Measured]) -> None:
