@@ -4,7 +4,7 @@
 
 Reload: no call may fail, and the books are the bill. Kill: each client of the dead worker sees a broken answer and no whole
 one, each other client its whole answer; within seconds no hold is open; what was received whole is booked as billed, what
-was lost is booked as lost. `--ledger` names other books than a fresh SQLite file.
+was lost is booked as lost. `--ledger` names other books than a fresh SQLite file, `--redis` a server that the workers share.
 """
 
 from __future__ import annotations
@@ -66,12 +66,13 @@ class Found:
 
 
 @contextlib.asynccontextmanager
-async def fleet(folder: Path, upstream: str, ledger: str) -> AsyncIterator[Running]:
+async def fleet(folder: Path, upstream: str, ledger: str, redis: str = "") -> AsyncIterator[Running]:
     """A supervisor with its workers, up."""
     path = folder / "settings.toml"
+    shared = f"unshared = {'false' if redis else 'true'}\nretire_s = 30\n"
     path.write_text(
-        f'[server]\nport = 0\nworkers = {WORKERS}\nunshared = true\nretire_s = 30\n[ledger]\npath = "{ledger}"\n'
-        f'[upstream]\nurl = "{upstream}"\n'
+        f'[server]\nport = 0\nworkers = {WORKERS}\n{shared}[ledger]\npath = "{ledger}"\n'
+        f'[upstream]\nurl = "{upstream}"\n[redis]\nurl = "{redis}"\n'
     )
     with running("serve", "--config", str(path)) as process:
         yield process
@@ -89,12 +90,12 @@ def provider() -> Simulator:
     return Simulator(SimulatorConfig(seed=1, tokenizer="estimate", latency=latency))
 
 
-async def run(folder: Path, *, times: int, seconds: float, streams: int, ledger: str = "") -> Found:
+async def run(folder: Path, *, times: int, seconds: float, streams: int, ledger: str = "", redis: str = "") -> Found:
     """Take settings up so many times under load, for at least so long; then kill a worker amid so many streams."""
     found, simulator = Found(), provider()
     path = ledger or str(folder / "books.db")
     with serving(simulator) as upstream:
-        async with fleet(folder, upstream, path) as process:
+        async with fleet(folder, upstream, path, redis) as process:
             if times:
                 await _reload(process, found, times, seconds)
             if streams:
@@ -236,6 +237,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--ledger", default="")
+    parser.add_argument("--redis", default="")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = asyncio.run(
@@ -245,6 +247,7 @@ def main() -> int:
                 seconds=chosen.seconds,
                 streams=chosen.streams,
                 ledger=chosen.ledger,
+                redis=chosen.redis,
             )
         )
     print(found.line(), flush=True)
