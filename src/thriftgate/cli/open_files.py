@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 WANTED = 65_536
-"""Twice `server.connections_max` as it stands by default, with room: a call has a connection to its client and one to the
-provider."""
+"""More than twice `server.connections_max` as it stands by default: a call has a connection to its client and one to
+the provider."""
 
 
 def most_open_files() -> int | None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 _T = TypeVar("_T")
 
 Values = Sequence[Any] | Mapping[str, Any]
@@ -107,6 +109,11 @@ class Store(Protocol):
         """Tell others that the process of that name is alive, until closed. Raises LedgerError."""
 
     def close(self) -> None: ...
+
+
+def listed(ids: Iterable[object]) -> str:
+    """A value that `json_each` takes apart: any number of ids for one question."""
+    return msgspec.json.encode(list(ids)).decode()
 
 
 def upsert(table: str, columns: Sequence[str], keys: Sequence[str]) -> str:

@@ -61,16 +61,16 @@ class Heartbeats:
 
     def is_alive(self, token: str) -> bool:
         """A name that was never seen may be, until it was looked for."""
+        if token == self.token:
+            return True
         found = self._seen.get(token)
-        if found is None:
-            return token == self.token or self._is_sought(token)
-        return token == self.token or found.still_s < DEAD_S
+        return found.still_s < DEAD_S if found is not None else self._is_sought(token)
 
     def in_doubt(self, token: str) -> bool:
+        if token == self.token:
+            return False
         found = self._seen.get(token)
-        if token == self.token or found is None:
-            return token != self.token and self._is_sought(token)
-        return not found.moved and found.still_s < DEAD_S
+        return not found.moved and found.still_s < DEAD_S if found is not None else self._is_sought(token)
 
     def _is_sought(self, token: str) -> bool:
         """Whether it is still to be looked for."""

@@ -22,7 +22,7 @@ import msgspec
 from thriftgate.core.control.budgets import Standing
 from thriftgate.core.errors import BudgetExceeded, LedgerError, ThriftgateError
 from thriftgate.ledger import queries
-from thriftgate.ledger.connection import Connection, Store
+from thriftgate.ledger.connection import Connection, Store, listed
 from thriftgate.ledger.entries import (
     CacheReport,
     Counters,
@@ -395,7 +395,6 @@ def _tell(outcomes: Iterable[tuple[asyncio.Future[Any], object]]) -> None:
 def _with_postings(connection: Connection, rows: Sequence[Row]) -> list[Entry]:
     postings: dict[object, list[Posting]] = {row[0]: [] for row in rows}
     if postings:
-        ids = msgspec.json.encode(list(postings)).decode()
-        for entry, account, pico in connection.execute(queries.POSTINGS, (ids,)):
+        for entry, account, pico in connection.execute(queries.POSTINGS, (listed(postings),)):
             postings[entry].append(Posting(account, pico))
     return [entry_from_row(row, tuple(postings[row[0]])) for row in rows]

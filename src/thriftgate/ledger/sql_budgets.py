@@ -19,7 +19,7 @@ from thriftgate.core.control.windows import NEVER_US, Span, Window, parse_window
 from thriftgate.core.errors import BudgetExceeded, InputError
 from thriftgate.ledger import queries
 from thriftgate.ledger.budgets import PastSlot
-from thriftgate.ledger.connection import Connection, upsert
+from thriftgate.ledger.connection import Connection, listed, upsert
 from thriftgate.ledger.entries import UPSTREAM, Entry, Hold
 from thriftgate.ledger.rows import hold_from_row, tags_from
 
@@ -110,7 +110,7 @@ class Till:
         if not settled:
             return
         self._known_of.update(settled)
-        for hold, budget, member, slot_us, pico in self._connection.execute(_CLAIMS, (_listed(settled),)):
+        for hold, budget, member, slot_us, pico in self._connection.execute(_CLAIMS, (listed(settled),)):
             self._claims_there.setdefault(hold, []).append((budget, member, slot_us, int(pico)))
 
     def take(self, hold: Hold) -> tuple[Standing, ...]:
@@ -188,7 +188,7 @@ class Till:
             connection.execute(_PUT_SLOT, row)
         gone = [hold for hold in self._settled if hold not in self._claims]
         if gone:
-            connection.execute(_UNCLAIM, (_listed(gone),))
+            connection.execute(_UNCLAIM, (listed(gone),))
         settled = set(self._settled)
         rows = [
             (hold, budget, member, slot_us, str(pico))
@@ -359,10 +359,6 @@ def _count_so_far(connection: Connection, budget: Budget) -> None:
     for row in connection.execute(queries.OPEN_HOLDS, (queries.NOBODY,)):
         till.adopt(hold_from_row(row))
     till.write()
-
-
-def _listed(ids: Sequence[str]) -> str:
-    return msgspec.json.encode(ids).decode()
 
 
 @lru_cache(maxsize=512)

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-import msgspec
-
-from thriftgate.ledger.connection import Connection
+from thriftgate.ledger.connection import Connection, listed
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.rollup_columns import (
     COLUMNS,
@@ -96,7 +94,7 @@ def add(connection: Connection, entries: Sequence[Entry]) -> None:
         # In one order: who writes the same cells beside us waits, and no more.
         rows = [(*cell, *sums_by_cell[cell]) for cell in sorted(sums_by_cell)]
         connection.add_to(table, *TABLES[table], rows)
-    connection.execute(_SETTLED, (msgspec.json.encode([entry.id for entry in entries]).decode(),))
+    connection.execute(_SETTLED, (listed(entry.id for entry in entries),))
 
 
 def _count(sums: _Sums, cell: tuple[str | int, ...], more: Sequence[int]) -> None:
