@@ -14,8 +14,10 @@ def store_of(ledger: Ledger) -> SqliteStore:
 
 
 def writer_of(ledger: Ledger) -> SqliteConnection:
-    return store_of(ledger)._writer
+    with store_of(ledger)._writer as connection:
+        return connection
 
 
 def reader_of(ledger: Ledger) -> SqliteConnection:
-    return store_of(ledger)._reader
+    with store_of(ledger)._reader as connection:
+        return connection

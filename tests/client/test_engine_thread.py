@@ -144,6 +144,24 @@ if child:
     # Neither the stream nor the client is closed: the program just ends.
 """
 
+FORKS_AT_WORK = """
+import threading
+
+def talk(who, calls):
+    for at in range(calls):
+        os.write(1, f"{say(f'say={who}{at}').id} ".encode())
+
+say("say=before")
+talking = threading.Thread(target=talk, args=("parent", 30))
+talking.start()
+for who in ("a", "b", "c"):
+    if not os.fork():
+        talk(who, 20)
+        sys.exit()
+talking.join()
+# The children may still talk.
+"""
+
 NEVER_ENDS = """
 for at in range(10_000):
     print(say(f"say={at}").id, flush=True)
@@ -168,6 +186,20 @@ def test_a_program_that_forks_and_closes_nothing(stand: Stand) -> None:
     assert len(set(out.split())) == 2
     books = stand.books()
     assert len(books.entries) == 5
+    assert not books.holds
+
+
+def test_a_program_that_forks_while_it_makes_calls(stand: Stand) -> None:
+    """Whatever was being written at that moment, each child can write, and nobody throws away what another one wrote."""
+    running = program(stand, FORKS_AT_WORK, "-W", "ignore:This process:DeprecationWarning")
+    out, err = running.communicate(timeout=PATIENCE_S)
+    said = [line for line in err.splitlines() if "another process serves from these books" not in line]
+    assert (running.returncode, said) == (0, []), err
+    books = stand.books()
+    told = out.split()
+    assert len(told) == len(set(told)) == 30 + 3 * 20
+    assert set(told) <= {entry.message_id for entry in books.entries}
+    assert len(books.entries) == len(told) + 1
     assert not books.holds
 
 

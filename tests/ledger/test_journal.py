@@ -88,7 +88,8 @@ async def test_what_a_process_left_is_booked_by_the_next_and_nothing_twice(tmp_p
 async def test_where_neither_can_be_written_calls_are_refused(relay: Relay, tmp_path: Path) -> None:
     ledger = SqlLedger.open(through(relay, fresh_books()), journal=str(tmp_path / "journal.db"))
     assert ledger._journal is not None
-    ledger._journal._file.execute("pragma query_only = on")
+    with ledger._journal._file as file:
+        file.execute("pragma query_only = on")
     relay.cut()
     with pytest.raises(LedgerError, match="neither the ledger nor its journal"):
         await ledger.hold(hold_of("a"))

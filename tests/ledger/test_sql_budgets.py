@@ -53,7 +53,8 @@ async def test_without_budgets_nothing_is_asked_of_them() -> None:
 
 async def test_the_shelf_is_read_again_only_where_something_was_written(tmp_path: Path) -> None:
     ledger = SqlLedger.open(tmp_path / "books.db")
-    other = SqlBudgetBook(SqlLedger.open(tmp_path / "books.db"))
+    beside = SqlLedger.open(tmp_path / "books.db")
+    other = SqlBudgetBook(beside)
     shelf, asked = BudgetShelf(), list[str]()
     reader = reader_of(ledger)
     assert shelf.read(reader) == ()
@@ -65,4 +66,5 @@ async def test_the_shelf_is_read_again_only_where_something_was_written(tmp_path
     await other.put(budget_of("a", limit_pico=7))
     assert [one.limit_pico for one in shelf.read(reader)] == [7]
     assert sum("from budgets" in one for one in asked) == 2
+    await beside.close()
     await ledger.close()

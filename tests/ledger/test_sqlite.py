@@ -13,7 +13,7 @@ from thriftgate.ledger.sqlite import VALUES_PER_STATEMENT, SqliteStore
 def test_many_rows_are_written_by_few_statements(tmp_path: Path) -> None:
     store = SqliteStore.open(str(tmp_path / "books.db"))
     asked: list[str] = []
-    store._writer.set_trace_callback(asked.append)
+    store.write(lambda connection: connection.set_trace_callback(asked.append))
     rows = [(f"name {at}", "value") for at in range(VALUES_PER_STATEMENT)]
     store.write(lambda connection: connection.insert("meta", ("name", "value"), rows))
     assert sum(one.startswith("insert into meta") for one in asked) == 2

@@ -20,6 +20,7 @@ from thriftgate.ledger.entries import Entry, Hold
 from thriftgate.ledger.sql_budgets import BudgetShelf
 from thriftgate.ledger.sql_writing import Booking
 from thriftgate.ledger.sqlite import transaction
+from thriftgate.ledger.sqlite_file import SqliteFile
 from thriftgate.logs import log
 
 SLICE = 200
@@ -44,13 +45,11 @@ class Journal:
         self._monotonic_s = monotonic_s
         self._again_s = 0.0
         self._troubles: tuple[type[Exception], ...] = (*store.unavailable, sqlite3.Error)
+        self._file = SqliteFile(lambda: _opened(path))
         try:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
-            self._file.execute("pragma journal_mode = wal")
-            self._file.execute("pragma synchronous = full")
-            self._file.execute(_TABLE)
-            self.waits = self._file.execute("select 1 from journal limit 1").fetchone() is not None
+            with self._file as file:
+                self.waits = file.execute("select 1 from journal limit 1").fetchone() is not None
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"ledger.journal: cannot open {path}: {error}") from None
 
@@ -58,8 +57,8 @@ class Journal:
         """Keep them. Raises LedgerError."""
         rows = [("hold" if isinstance(one, Hold) else "entry", msgspec.msgpack.encode(one)) for one in things]
         try:
-            with transaction(self._file):
-                self._file.executemany("insert into journal (kind, thing) values (?, ?)", rows)
+            with self._file as file, transaction(file):
+                file.executemany("insert into journal (kind, thing) values (?, ?)", rows)
         except sqlite3.Error as error:
             raise LedgerError(f"neither the ledger nor its journal {self._path} can be written: {error}") from None
         if not self.waits:
@@ -90,12 +89,12 @@ class Journal:
 
     def _book_some(self) -> int:
         """The next ones, in one transaction of the books; how many."""
-        with transaction(self._file):  # one process at a time
-            rows = self._file.execute("select seq, kind, thing from journal order by seq limit ?", (SLICE,)).fetchall()
+        with self._file as file, transaction(file):  # one process at a time
+            rows = file.execute("select seq, kind, thing from journal order by seq limit ?", (SLICE,)).fetchall()
             things = [msgspec.msgpack.decode(thing, type=_KINDS[kind]) for _, kind, thing in rows]
             if things:
                 self._store.write(lambda connection: self._book(connection, things))
-                self._file.execute("delete from journal where seq <= ?", (rows[-1][0],))
+                file.execute("delete from journal where seq <= ?", (rows[-1][0],))
         return len(rows)
 
     def _book(self, connection: Connection, things: Sequence[Thing]) -> None:
@@ -111,6 +110,17 @@ class Journal:
             else:
                 log.warning("a journaled call stands in the books already", call=one.id)
         booking.write()
+
+
+def _opened(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
+    try:
+        for statement in ("pragma journal_mode = wal", "pragma synchronous = full", _TABLE):
+            connection.execute(statement)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def ids_in(connection: Connection, table: str, things: Sequence[Thing]) -> set[str]:

@@ -7,9 +7,8 @@ disk flush per commit). https://www.sqlite.org/pragma.html#pragma_synchronous, 2
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -18,6 +17,7 @@ from thriftgate.core.errors import LedgerError
 from thriftgate.ledger.connection import Presence, added
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.migrate import migrations
+from thriftgate.ledger.sqlite_file import SqliteFile
 
 BUSY_TIMEOUT_MS = 10_000
 VALUES_PER_STATEMENT = 3_200
@@ -79,45 +79,41 @@ class SqliteStore:
     readers = 1
     pace_s = 0.005
 
-    def __init__(self, path: str, writer: SqliteConnection, reader: SqliteConnection) -> None:
+    def __init__(self, path: str, sync: Literal["normal", "full"] = "normal") -> None:
+        """Opens nothing yet."""
         self.path = self.name = path
-        self._writer = writer
-        self._reader = reader
+        in_memory = path == ":memory:"
+        self._writer = SqliteFile(lambda: _writer(path, sync), in_memory=in_memory)
         # One connection for both, in memory: a question must not see half a batch.
-        self._shared = threading.Lock() if reader is writer else nullcontext()
+        self._reader = self._writer if in_memory else SqliteFile(lambda: _reader(path))
         self._lead: sqlite3.Connection | None = None
 
     @classmethod
     def open(cls, path: str, sync: Literal["normal", "full"] = "normal") -> SqliteStore:
         """Open or create the file and bring its schema up to date. Raises LedgerError naming the file."""
-        opened: list[SqliteConnection] = []
+        store = cls(path, sync)
         try:
             if path != ":memory:":
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-                opened.append(connected(path))
-            opened.append(connected(path))
-            reader, writer = opened[0], opened[-1]
-            writer.execute("pragma journal_mode = wal")
-            writer.execute(f"pragma synchronous = {sync}")
-            migrate(writer)
-            reader.execute("pragma query_only = on") if reader is not writer else None
+            with store._writer as writer:
+                migrate(writer)
+            store.read(_version)
         except (sqlite3.Error, OSError, LedgerError) as error:
-            for connection in opened:
-                connection.close()
+            store.close()
             raise LedgerError(f"cannot open the ledger {path}: {error}") from None
-        return cls(path, writer, reader)
+        return store
 
     def write(self, work: Callable[[SqliteConnection], _T]) -> _T:
-        with self._shared, transaction(self._writer):
-            return work(self._writer)
+        with self._writer as writer, transaction(writer):
+            return work(writer)
 
     def read(self, question: Callable[[SqliteConnection], _T]) -> _T:
-        with self._shared:
-            self._reader.execute("begin")
+        with self._reader as reader:
+            reader.execute("begin")
             try:
-                return question(self._reader)
+                return question(reader)
             finally:
-                self._reader.execute("rollback")
+                reader.execute("rollback")
 
     def try_lead(self) -> bool:
         """By SQLite's own lock on a file beside it, which the operating system lets go of whatever way the process ends."""
@@ -136,9 +132,9 @@ class SqliteStore:
         return Liveness(self.path, token)
 
     def close(self) -> None:
-        for connection in (self._lead, self._writer, self._reader):
-            if connection is not None:
-                connection.close()
+        for held in (self._lead, self._writer, self._reader):
+            if held is not None:
+                held.close()
 
 
 class SqliteReader:
@@ -219,6 +215,24 @@ def connected(name: str) -> SqliteConnection:
         name, isolation_level=None, check_same_thread=False, cached_statements=256, factory=SqliteConnection
     )
     connection.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_MS}")
+    return connection
+
+
+def _writer(path: str, sync: Literal["normal", "full"]) -> SqliteConnection:
+    return _set_up(connected(path), "journal_mode = wal", f"synchronous = {sync}")
+
+
+def _reader(path: str) -> SqliteConnection:
+    return _set_up(connected(path), "query_only = on")
+
+
+def _set_up(connection: SqliteConnection, *pragmas: str) -> SqliteConnection:
+    try:
+        for pragma in pragmas:
+            connection.execute(f"pragma {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from tests.sim.chaos.stores import Strikes, StruckStore
 from thriftgate.ledger.connection import Presence
 from thriftgate.ledger.liveness import Liveness
-from thriftgate.ledger.sqlite import SqliteStore, connected
+from thriftgate.ledger.sqlite import SqliteStore
 
 BACKENDS = ("memory", "sqlite", "postgres")
 
@@ -32,9 +32,9 @@ class Memory:
     """The database outlives the engines that use it: a process that is killed and started again in one."""
 
     def __init__(self, _folder: Path) -> None:
-        raw = connected(":memory:")
-        _template().backup(raw)
-        self._store = SqliteStore(":memory:", raw, raw)
+        self._store = SqliteStore(":memory:")
+        with self._store._writer as raw:
+            _template().backup(raw)
 
     def open(self, strikes: Strikes) -> StruckStore:
         return StruckStore(self._store, strikes, lambda token: Liveness(":memory:", token), keeps=True)
@@ -84,8 +84,8 @@ def ground(backend: str, folder: Path) -> Ground:
 @cache
 def _template() -> sqlite3.Connection:
     """Books with their schema."""
-    store = SqliteStore.open(":memory:")
-    return store._writer
+    with SqliteStore.open(":memory:")._writer as connection:
+        return connection
 
 
 @cache

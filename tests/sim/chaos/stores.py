@@ -99,13 +99,14 @@ class StruckStore:
 def _full(store: Store) -> Iterator[None]:
     """The file may not grow, and has no page to spare."""
     assert isinstance(store, SqliteStore)
-    writer = store._writer
-    (pages,) = writer.execute("pragma page_count").fetchone()
-    writer.execute(f"pragma max_page_count = {pages}")
+    with store._writer as writer:
+        (pages,) = writer.execute("pragma page_count").fetchone()
+        writer.execute(f"pragma max_page_count = {pages}")
     try:
         yield
     finally:
-        writer.execute("pragma max_page_count = 1073741823")
+        with store._writer as writer:
+            writer.execute("pragma max_page_count = 1073741823")
 
 
 class _AtOnce:

@@ -21,6 +21,7 @@ from thriftgate.core.earlier.answer import KeptAnswer
 from thriftgate.core.errors import ConfigError
 from thriftgate.engine.reusing.store import Bounds
 from thriftgate.ledger.sealing import Sealer
+from thriftgate.ledger.sqlite_file import SqliteFile
 
 _T = TypeVar("_T")
 _SCHEMA = """
@@ -54,7 +55,13 @@ class FileStore:
 
     def __init__(self, path: str, sealer: Sealer, bounds: Bounds) -> None:
         """Raises ConfigError where the file cannot be opened."""
-        self._connection = opened(path)
+        self._file = SqliteFile(lambda: opened(path))
+        try:
+            with self._file:
+                """It can be opened."""
+        except ConfigError:
+            self._file.close()
+            raise
         self._sealer = sealer
         self._bounds = bounds
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="answers")
@@ -97,10 +104,14 @@ class FileStore:
 
     async def close(self) -> None:
         self._thread.shutdown(wait=True)
-        self._connection.close()
+        self._file.close()
 
     async def _do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._connection)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._done, work)
+
+    def _done(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        with self._file as connection:
+            return work(connection)
 
 
 def opened(path: str) -> sqlite3.Connection:
