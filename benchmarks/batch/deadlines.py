@@ -27,6 +27,7 @@ from benchmarks.batch.worker import KEY, engine_on, working
 from benchmarks.cache.goals import Goal
 from benchmarks.cache.report import align
 from thriftgate.batch.queue import Queue, QueueOptions, Ticket
+from thriftgate.batch.queue_worker import QueueWorker
 from thriftgate.batch.work import Options
 from thriftgate.core.errors import ThriftgateError
 from thriftgate.core.money import usd_from_pico
@@ -130,36 +131,37 @@ async def _as_calls(count: int, seed: int, folder: Path, arriving_s: float) -> K
     time = Time()
     simulator = _simulator(time, seed)
     engine = await engine_on(simulator, folder, time)
-    queue = Queue(engine, KEY, folder / "work", QueueOptions(options=Options(call_refused=True)))
+    queue = Queue(engine, KEY, QueueOptions(options=Options(call_refused=True)))
+    worker = QueueWorker(engine, queue, folder / "work")
     left_s: list[float] = []
     tickets: list[tuple[Ticket, float]] = []
     try:
-        await queue.take_up()
+        await worker.take_up()
         for arrival in _arrivals(count, seed, time(), arriving_s):
-            await _until(queue, time, arrival.at_s)
+            await _until(worker, time, arrival.at_s)
             taken = await queue.offer(arrival.call, arrival.due_s)
             if isinstance(taken, Ticket):
                 tickets.append((taken, arrival.due_s))
                 continue
             reply = await engine.messages(arrival.call)
             left_s.append(arrival.due_s - time() if reply.status == 200 else float("-inf"))
-        while queue.open_jobs:
-            await _until(queue, time, time() + 60.0)
+        while worker.open_jobs:
+            await _until(worker, time, time() + 60.0)
         for ticket, due_s in tickets:
             told = await queue.find(ticket.job.name, engine.key_of(KEY))
             answer = told.answer if told is not None else None
             left_s.append(due_s - answer.at_us / 1e6 if answer is not None and answer.status == 200 else float("-inf"))
         return await _kept("calls", engine, simulator, left_s, seed)
     finally:
-        await queue.close()
+        await worker.close()
         await engine.close()
 
 
-async def _until(queue: Queue, time: SimClock, moment_s: float) -> None:
+async def _until(worker: QueueWorker, time: SimClock, moment_s: float) -> None:
     """Let the queue do what is due up to that moment."""
     while time() < moment_s:
         try:
-            wait_s = await queue.turn()
+            wait_s = await worker.turn()
         except ThriftgateError:
             wait_s = 30.0
         rest_s = moment_s - time()

@@ -16,10 +16,12 @@ from tests.batch.stage import MODEL, Front, abandon, params
 from tests.fixtures import TestClock, assert_sound, call_of, until
 from thriftgate.batch.judging import Now
 from thriftgate.batch.queue import Queue, QueueOptions, Ticket, Told
+from thriftgate.batch.queue_worker import QueueWorker
 from thriftgate.batch.work import Options, Work
 from thriftgate.core.money import pico_from_usd
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
+from thriftgate.gateway.app import Gateway
 from thriftgate.ledger.entries import UPSTREAM, Entry
 from thriftgate.ledger.jobs import QUEUE, BatchRow, BatchState, Job
 from thriftgate.providers.asgi_transport import AsgiTransport
@@ -122,6 +124,7 @@ class QueueStage:
         self.front = Front(self.simulator)
         self._engine: Engine | None = None
         self._queue: Queue | None = None
+        self._worker: QueueWorker | None = None
 
     @property
     def engine(self) -> Engine:
@@ -134,9 +137,14 @@ class QueueStage:
         return self._queue
 
     @property
+    def worker(self) -> QueueWorker:
+        assert self._worker is not None
+        return self._worker
+
+    @property
     def work(self) -> Work:
-        assert self.queue._work is not None
-        return self.queue._work
+        assert self.worker._work is not None
+        return self.worker._work
 
     @property
     def settings(self) -> Settings:
@@ -156,33 +164,44 @@ class QueueStage:
     async def open(self) -> None:
         """Begin, or take up what the life before has left."""
         engine = await self.build()
-        self._queue = Queue(engine, GATEWAY, self.folder / "batches", QueueOptions(options=self.options, **self.members))
-        await self._queue.start()
+        self._queue = Queue(engine, GATEWAY, QueueOptions(options=self.options, **self.members))
+        self._worker = QueueWorker(engine, self._queue, self.folder / "batches")
+        await self._worker.start()
         await self.begun()
+
+    def serves(self, gateway: Gateway) -> None:
+        """The queue is that of a gateway."""
+        duties = gateway._duties
+        assert duties is not None
+        self._queue, self._worker = duties.queue, duties.worker
 
     async def begun(self) -> None:
         """Wait until the queue has looked what there is to do: what comes before may leave without a window."""
 
         async def looked() -> bool:
-            return self.queue._forget_at_s > 0
+            return self.worker._forget_at_s > 0
 
         await until(looked)
 
     async def close(self) -> None:
         """An orderly end of this life."""
-        engine, queue, self._engine, self._queue = self._engine, self._queue, None, None
+        engine, queue, worker = self._engine, self._queue, self._worker
+        self._engine, self._queue, self._worker = None, None, None
         if queue is not None:
-            await queue.close()
+            queue.let_go("the gateway is stopping")
+        if worker is not None:
+            await worker.close()
         if engine is not None:
             await engine.close()
 
     async def kill(self) -> None:
         """End this life as SIGKILL does: nothing more is written."""
-        engine, queue, self._engine, self._queue = self.engine, self.queue, None, None
+        engine, worker = self.engine, self.worker
+        self._engine, self._queue, self._worker = None, None, None
         await abandon(engine)
-        for task in queue._tasks:
+        for task in worker._tasks:
             task.cancel()
-        await asyncio.gather(*queue._tasks, return_exceptions=True)
+        await asyncio.gather(*worker._tasks, return_exceptions=True)
 
     async def offer(
         self,
@@ -228,7 +247,7 @@ class QueueStage:
         """Wait until the job is there."""
 
         async def reached() -> bool:
-            row = await self.queue._book.named(QUEUE, job.name)
+            row = await self.queue.book.named(QUEUE, job.name)
             return row is not None and row.state in states
 
         await until(reached)
@@ -237,17 +256,17 @@ class QueueStage:
         """Wait until nothing is open, and nothing is done any more."""
 
         async def through() -> bool:
-            return not self.queue.open_jobs and not self.queue.open_batches
+            return not self.worker.open_jobs and not self.worker.open_batches
 
         await until(through)
         for _ in range(200):
             await asyncio.sleep(0.001)
-            if not self.queue._wake.is_set():
+            if not self.queue.news.is_set():
                 break
 
     async def batches(self) -> list[BatchRow]:
         """All batches, in every state, in order of creation."""
-        return sorted(await self.queue._book.batches(QUEUE, get_args(BatchState)), key=lambda one: one.id)
+        return sorted(await self.queue.book.batches(QUEUE, get_args(BatchState)), key=lambda one: one.id)
 
     async def entries(self) -> list[Entry]:
         """What is in the books, which must be sound and agree with the bill to the pico-dollar."""

@@ -38,7 +38,7 @@ async def test_a_call_is_answered_by_a_batch_at_half_price_and_booked_as_its_cal
         assert entry.posted(BASELINE) == 2 * -entry.posted(UPSTREAM)
         assert told.job.entry == entry.id
         assert taken.saved_pico == taken.forecast_pico
-        body = await stage.queue._book.body(QUEUE, told.job.seq)
+        body = await stage.queue.book.body(QUEUE, told.job.seq)
         assert body is not None
         assert body.body == b"", "what was asked is not kept once it is answered"
 
@@ -108,14 +108,14 @@ async def test_calls_that_come_while_a_batch_is_packed_wait_for_a_look_of_their_
     house = " ".join(f"Rule {at} of the house: answer politely, briefly and to the point." for at in range(600))
     async with queueing(tmp_path, flows=False) as stage:
         jobs = [await stage.take(ask(number, prefix=house)) for number in range(4)]
-        waiting, late = stage.queue._book.waiting, list[Job]()
+        waiting, late = stage.queue.book.waiting, list[Job]()
 
         async def waiting_by_now(run_id: str, group: int | None, *, after: int, limit: int) -> Sequence[Job]:
             while group == 0 and len(late) < 4:
                 late.append(await stage.take(ask(len(late) + 8, prefix=house)))
             return await waiting(run_id, group, after=after, limit=limit)
 
-        stage.queue._book.waiting = waiting_by_now  # type: ignore[method-assign]
+        stage.queue.book.waiting = waiting_by_now  # type: ignore[method-assign]
         stage.clock.flow()
         assert await stage.answers(jobs) == [200] * 4
         assert await stage.answers(late) == [200] * 4
@@ -147,7 +147,7 @@ async def test_calls_that_come_while_a_batch_is_packed_wait_for_a_look_of_their_
 async def test_what_no_batch_takes_is_made_at_once(members: dict[str, Any], why: str, tmp_path: Path) -> None:
     async with queueing(tmp_path) as stage:
         assert why in await stage.reason(members.pop("body", ask()), **members)
-        assert stage.queue.open_jobs == 0
+        assert stage.worker.open_jobs == 0
         assert not stage.front.seen
 
 
@@ -185,11 +185,10 @@ async def test_the_operators_limit_is_for_the_engine_to_judge(tmp_path: Path) ->
         assert await stage.reason(ask()) == "its cost is limited: it is judged as a call"
 
 
-async def test_before_it_has_begun_nothing_is_taken(tmp_path: Path) -> None:
+async def test_where_nobody_works_nothing_is_taken(tmp_path: Path) -> None:
     async with queueing(tmp_path) as stage:
-        stage.queue._work = None
-        assert await stage.reason(ask()) == "the queue is not ready"
-        assert (stage.queue.open_jobs, stage.queue.open_batches) == (0, 0)
+        await stage.worker.close()
+        assert await stage.reason(ask()) == "no gateway works on the queue just now"
 
 
 # --- in time, whatever happens -----------------------------------------------------------------------------------------
@@ -380,12 +379,19 @@ async def test_one_queue_at_a_time(tmp_path: Path) -> None:
 async def test_a_queue_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None:
     async with queueing(tmp_path, flows=False) as stage:
         job = await stage.take(ask())
-        lease = await stage.queue._book.take(QUEUE, "another", 2**60, 10**9)
+        lease = await stage.queue.book.take(QUEUE, "another", 2**60, 10**9)
         assert lease is not None
         waiting = asyncio.ensure_future(stage.queue.wait(job))
         await asyncio.sleep(0)
         stage.clock.advance(2.0)
-        with pytest.raises(LetGo, match="another gateway has the queue now; the job goes on"):
-            await asyncio.wait_for(waiting, 10)
-        assert await stage.reason(ask(2)) == "the queue is not ready"
+
+        async def fenced() -> bool:
+            return stage.worker._work is None
+
+        await until(fenced)
+        assert not waiting.done(), "the other one may answer it"
+        assert isinstance(await stage.offer(ask(2)), Ticket), "and what else comes here"
         assert not stage.front.seen
+        stage.queue.let_go("the gateway is stopping")
+        with pytest.raises(LetGo, match="the gateway is stopping; the job goes on"):
+            await waiting

@@ -131,18 +131,18 @@ async def test_answers_are_forgotten_when_their_time_is_over(tmp_path: Path) -> 
         assert await stage.find(old) is not None
         stage.clock.advance(1900.0)
         assert await stage.find(old) is None, "too old, whether it is still there or not"
-        book = stage.queue._book
+        book = stage.queue.book
         await until(lambda: _gone(stage, old.seq))
         assert await book.body(QUEUE, old.seq) is None
         assert [one.seq for one in await book.in_order(QUEUE, 0, 10)] == [young.seq]
         assert [batch.jobs for batch in await stage.batches()] == [1]
         assert await stage.find(young) is not None
-        assert stage.queue.open_jobs == 0
+        assert stage.worker.open_jobs == 0
         assert await stage.answers([await stage.take(ask(3))]) == [200]
 
 
 async def _gone(stage: QueueStage, seq: int) -> bool:
-    return await stage.queue._book.answer(QUEUE, seq) is None
+    return await stage.queue.book.answer(QUEUE, seq) is None
 
 
 async def test_who_waits_for_what_is_forgotten_is_let_go(tmp_path: Path) -> None:

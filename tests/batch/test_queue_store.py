@@ -95,7 +95,7 @@ async def test_who_is_told_of_answers() -> None:
 async def test_calls_are_read_from_the_book(tmp_path: Path) -> None:
     async with queueing(tmp_path, flows=False) as stage:
         job = await stage.take(ask(1), headers={"anthropic-beta": "one-2025-01-01"})
-        source = QueueSource(stage.queue._book, QUEUE)
+        source = QueueSource(stage.queue.book, QUEUE)
         assert (source.headers(job), source.payer(job)) == ((), Payer())
         await source.load([job])
         assert msgspec.json.decode(source.params(job)) == ask(1)

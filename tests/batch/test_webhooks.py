@@ -65,7 +65,7 @@ async def told(
 
 
 async def body_of(stage: QueueStage, job: Job) -> Body:
-    body = await stage.queue._book.body(QUEUE, job.seq)
+    body = await stage.queue.book.body(QUEUE, job.seq)
     assert body is not None
     return body
 

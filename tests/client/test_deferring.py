@@ -46,7 +46,7 @@ async def sdk(url: str, deadline: str = "6h", **members: Any) -> AsyncIterator[a
 
 
 async def jobs_made(gateway: Setup) -> int:
-    return len(await gateway.stage.queue._book.in_order(QUEUE, 0, 100))
+    return len(await gateway.stage.queue.book.in_order(QUEUE, 0, 100))
 
 
 async def text_of(client: anthropic.AsyncAnthropic, **members: Any) -> str:
@@ -74,7 +74,7 @@ async def test_many_at_once_leave_together(tmp_path: Path) -> None:
         ]
 
         async def all_there() -> bool:
-            return gateway.stage.queue.open_jobs == 12
+            return gateway.stage.worker.open_jobs == 12
 
         await until(all_there)
         gateway.stage.clock.flow()
@@ -206,7 +206,7 @@ async def life(stage: QueueStage, port: int = 0) -> AsyncIterator[str]:
     """One life of a gateway on these books."""
     gateway = Gateway(stage.settings, await stage.build())
     async with serving_here(gateway, port) as url:
-        stage._queue = gateway.rooms.queue
+        stage.serves(gateway)
         await stage.begun()
         try:
             yield url
@@ -227,7 +227,7 @@ async def test_a_gateway_starts_anew_while_the_client_waits(stream: bool, tmp_pa
         waiting = asyncio.ensure_future(call())
 
         async def taken() -> bool:
-            return stage.queue.open_jobs == 1
+            return stage.worker.open_jobs == 1
 
         await until(taken)
         port = int(url.rpartition(":")[2])
@@ -269,7 +269,7 @@ async def test_a_ticket_lost_on_the_way_makes_no_second_job(tmp_path: Path) -> N
             calls = [asyncio.ensure_future(text_of(client)) for _ in range(3)]
 
             async def all_there() -> bool:
-                return gateway.stage.queue.open_jobs == 3
+                return gateway.stage.worker.open_jobs == 3
 
             await until(all_there)
             gateway.stage.clock.flow()
@@ -294,7 +294,7 @@ async def test_a_gateway_that_stays_away_is_told(tmp_path: Path, monkeypatch: py
         waiting = asyncio.ensure_future(text_of(client))
 
         async def taken() -> bool:
-            return stage.queue.open_jobs == 1
+            return stage.worker.open_jobs == 1
 
         await until(taken)
         keep = stack.pop_all()

@@ -108,7 +108,7 @@ async def a_job_of_a_queue_is_grouped_by_its_number(opener: Opener) -> None:
     books = opener.open()
     lease = await leased(books)
     for name in "ab":
-        await books.jobs.enqueue(lease, 0, job_of(0, name=name), body_of(), [bound_of(99, b"d", 500)])
+        await books.jobs.enqueue(lease.run, job_of(0, name=name), body_of(), [bound_of(99, b"d", 500)])
     assert await books.jobs.group(lease, 0) == 1
     assert await grouped(books) == {1: b"d", 2: b"d"}
     await books.ledger.close()

@@ -180,7 +180,6 @@ def leased_verbs(jobs: JobBook, lease: Lease) -> dict[str, Callable[[], Awaitabl
             run_changes={"out_bytes": 5},
         ),
         "hurry": lambda: jobs.hurry(lease, 1, 10**15),
-        "enqueue": lambda: jobs.enqueue(lease, 1, job_of(0), body_of()),
         "tell_again": lambda: jobs.tell_again(lease, 1, 1, 1, 1),
         "forget_answers": lambda: jobs.forget_answers(lease, 1, 10**15),
     }  # fmt: skip

@@ -139,7 +139,7 @@ async def calls_wait_in_a_queue_until_they_are_answered(opener: Opener) -> None:
     books = opener.open()
     jobs, lease = books.jobs, await leased(books, Run(QUEUE, "queue", "running", "key_a", b"{}", 1))
     made = [
-        await jobs.enqueue(lease, 0, job_of(99, name=name, deadline_us=9), body_of(body=name.encode(), webhook=hook))
+        await jobs.enqueue(lease.run, job_of(99, name=name, deadline_us=9), body_of(body=name.encode(), webhook=hook))
         for name, hook in (("a", ""), ("b", "https://b.example"), ("c", "https://c.example"))
     ]
     assert [(one.run, one.seq, one.name) for one in made] == [(QUEUE, 1, "a"), (QUEUE, 2, "b"), (QUEUE, 3, "c")]
@@ -150,7 +150,7 @@ async def calls_wait_in_a_queue_until_they_are_answered(opener: Opener) -> None:
     assert [one.body for one in await jobs.bodies(QUEUE, [3, 1, 9])] == [b"a", b"c"]
     before = await all_of(books, QUEUE)
     with pytest.raises(LedgerError):  # a name is one job's
-        await jobs.enqueue(lease, 0, job_of(0, name="b"), body_of())
+        await jobs.enqueue(lease.run, job_of(0, name="b"), body_of())
     assert await all_of(books, QUEUE) == before
     answers = [Answer(seq, 50 + seq, 200, b"answer") for seq in (1, 2)]
     assert await jobs.answer(QUEUE, 1) is None
@@ -173,14 +173,14 @@ async def answers_are_forgotten_with_their_jobs(opener: Opener) -> None:
     books = opener.open()
     jobs, lease = books.jobs, await leased(books, Run(QUEUE, "queue", "running", "key_a", b"{}", 1))
     for name in "abc":
-        await jobs.enqueue(lease, 0, job_of(0, name=name), body_of(body=name.encode()))
+        await jobs.enqueue(lease.run, job_of(0, name=name), body_of(body=name.encode()))
     outcomes = [Outcome(seq, "done") for seq in (1, 3)]
     await jobs.book(lease, 0, outcomes, [], answers=[Answer(1, 51, 200, b"x"), Answer(3, 53, 200, b"y")])
     assert await jobs.forget_answers(lease, 0, 51) == 0
     assert await jobs.forget_answers(lease, 0, 54) == 2
     assert [one.name for one in await jobs.in_order(QUEUE, MISSING, 9)] == ["b"]
     assert (await jobs.answer(QUEUE, 1), await jobs.named(QUEUE, "c"), await jobs.body(QUEUE, 3)) == (None, None, None)
-    again = await jobs.enqueue(lease, 0, job_of(0, name="c"), body_of())
+    again = await jobs.enqueue(lease.run, job_of(0, name="c"), body_of())
     assert again.seq == 4  # a number is given once: results may still come under the old one
     await books.ledger.close()
 
@@ -189,7 +189,7 @@ async def batches_and_groups_are_forgotten_once_no_job_is_left_of_them(opener: O
     books = opener.open()
     jobs, lease = books.jobs, await leased(books, Run(QUEUE, "queue", "running", "key_a", b"{}", 1))
     for name, digest in (("a", b"d1"), ("b", b"d1"), ("c", b"d2"), ("d", b"d2")):
-        await jobs.enqueue(lease, 0, job_of(0, name=name), body_of(), [bound_of(0, digest, 5_000)])
+        await jobs.enqueue(lease.run, job_of(0, name=name), body_of(), [bound_of(0, digest, 5_000)])
     await jobs.group(lease, 0)
     assert len(await jobs.wave(QUEUE, 0)) == 2
     for number, states in ((1, "booked"), (2, "booked"), (3, "running"), (4, "dropped")):
@@ -212,7 +212,7 @@ async def the_same_call_sent_again_is_found(opener: Opener) -> None:
     books = opener.open()
     jobs, lease = books.jobs, await leased(books, Run(QUEUE, "queue", "running", "key_a", b"{}", 1))
     for name, digest in (("a", b"same"), ("b", b"other"), ("c", b"same"), ("d", b"same"), ("e", b"")):
-        await jobs.enqueue(lease, 0, job_of(0, name=name), body_of(digest=digest))
+        await jobs.enqueue(lease.run, job_of(0, name=name), body_of(digest=digest))
 
     async def names(digest: bytes, since_us: int) -> str:
         return "".join(job.name for job in await jobs.alike(QUEUE, digest, since_us))
@@ -226,7 +226,29 @@ async def the_same_call_sent_again_is_found(opener: Opener) -> None:
     await books.ledger.close()
 
 
+async def a_job_is_taken_by_anybody(opener: Opener) -> None:
+    """Whoever has the run; numbers go on, and what came up to one of them can be counted."""
+    books = opener.open()
+    jobs = books.jobs
+    with pytest.raises(LedgerError, match="there is no queue"):
+        await jobs.enqueue(QUEUE, job_of(0, name="early"), body_of())
+    lease = await leased(books, Run(QUEUE, "queue", "running", "key_a", b"{}", 1))
+    assert (await jobs.enqueue(QUEUE, job_of(0, name="a"), body_of())).seq == 1
+    assert await jobs.take(QUEUE, "another", 2**60, 10**9) is not None  # the lease is lost
+    with pytest.raises(Fenced):
+        await jobs.group(lease, 0)
+    assert (await jobs.enqueue(QUEUE, job_of(0, name="b"), body_of())).seq == 2
+    run = await jobs.run(QUEUE)
+    assert run is not None
+    assert run.jobs == 2
+    assert await jobs.tally(QUEUE) == [Tally("waiting", "", 2)]
+    assert await jobs.tally(QUEUE, up_to=1) == [Tally("waiting", "", 1)]
+    assert await jobs.tally(QUEUE, up_to=0) == []
+    await books.ledger.close()
+
+
 CHECKS: tuple[Check, ...] = (
+    a_job_is_taken_by_anybody,
     a_batch_is_written_ahead_with_its_jobs_and_holds,
     batches_are_found_by_state_and_by_the_providers_id,
     jobs_their_entries_and_their_batch_are_booked_as_one,

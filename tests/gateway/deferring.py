@@ -113,7 +113,7 @@ async def deferring(
     stage = QueueStage(path, flows=flows, flags={"batch.window_s": 5.0} | (flags or {}), **members)
     gateway = Gateway(stage.settings, await stage.build())
     async with serving_here(gateway) as url, client() as session:
-        stage._queue = gateway.rooms.queue
+        stage.serves(gateway)
         if stage._queue is not None:
             await stage.begun()
         try:

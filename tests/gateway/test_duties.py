@@ -43,7 +43,7 @@ async def test_one_has_the_queue_and_when_it_is_gone_the_next_one_has(tmp_path: 
         async with gateway(tmp_path) as (second, waiting):
             assert (first.leading.leads, second.leading.leads) == (True, False)
             assert isinstance(doing.queue, Queue)
-            assert waiting.queue is None
+            assert waiting.worker is None
             taken = await doing.queue.offer(call_of(message()), first.clock.now_s() + 6 * 3600.0)
             assert isinstance(taken, Ticket)
             found = await find_job(job_book(second), taken.job.name, second.key_of(KEY), 0)
@@ -53,7 +53,7 @@ async def test_one_has_the_queue_and_when_it_is_gone_the_next_one_has(tmp_path: 
             await stack.aclose()
 
             async def taken_up() -> bool:
-                return waiting.queue is not None and waiting._alerting is not None
+                return waiting.worker is not None and waiting._alerting is not None
 
             await until(taken_up)
             assert second.leading.leads

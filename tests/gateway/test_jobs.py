@@ -44,7 +44,7 @@ async def test_the_answer_stands_there_as_the_provider_gave_it(tmp_path: Path) -
         name = await gateway.ticket(ask())
         await gateway.in_status(name, "answered")
         got = await gateway.get(f"/thriftgate/jobs/{name}")
-        answer = await gateway.stage.queue._book.answer("queue", 1)
+        answer = await gateway.stage.queue.book.answer("queue", 1)
         assert answer is not None
         assert answer.body in got.body
 

@@ -16,7 +16,7 @@ from thriftgate.quality.watch import Tally
 from thriftgate.telemetry.page import page_text
 from thriftgate.telemetry.standings import BudgetStanding, QueueStanding, Verdicts
 
-IDLE = SimpleNamespace(queue=None, proof=None)
+IDLE = SimpleNamespace(worker=None, proof=None)
 HERE = Place(0xABC, 0xDEF, True)
 
 
@@ -65,11 +65,11 @@ def test_what_the_gateway_knows() -> None:
             "two": SimpleNamespace(tallies={"tickets": Tally(2, 0, 3, 4)}),
         }
     )
-    queue: Any = SimpleNamespace(open_jobs=7, open_batches=2)
+    worker: Any = SimpleNamespace(open_jobs=7, open_batches=2)
     window = {"since_us": 0, "until_us": 1, "spent_pico": 3, "held_pico": 2, "doubt_pico": 1}
     shop = Standing(Budget("b1", "agents", 10, ("team=shop", "task=*")), member="task=tickets", **window)
     engine: Any = SimpleNamespace(budgeting=SimpleNamespace(standings=lambda: [shop]))
-    asked = standings_of(engine, SimpleNamespace(queue=queue, proof=proof))
+    asked = standings_of(engine, SimpleNamespace(worker=worker, proof=proof))
     assert asked.budgets() == [BudgetStanding("agents (task=tickets)", ("team", "task"), 4, 2, 10)]
     assert asked.queue() == QueueStanding(7, 2)
     assert asked.quality() == {"tickets": Verdicts(7, 1, 3, 4)}

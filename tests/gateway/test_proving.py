@@ -52,7 +52,7 @@ async def proving(
     stage = QueueStage(folder, flows=flows, flags=told | (flags or {}))
     gateway = Gateway(stage.settings, await stage.build())
     async with serving_here(gateway) as url, client() as session:
-        stage._queue = gateway.rooms.queue
+        stage.serves(gateway)
         if stage._queue is not None:
             await stage.begun()
         witness = stage.engine.witness
@@ -120,7 +120,7 @@ async def test_second_calls_of_a_while_leave_together(tmp_path: Path) -> None:
 
 
 async def _open_jobs(setup: Setup, count: int) -> bool:
-    return setup.stage.queue.open_jobs == count
+    return setup.stage.worker.open_jobs == count
 
 
 @pytest.mark.parametrize("flags", [{"proof.batch": False}, {"upstream.api_key": ""}], ids=["off", "no key"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -41,6 +42,12 @@ MEMO_BYTES = 8 * 1024 * 1024  # of prompts that were read: what many jobs share,
 POST_TIMEOUTS = Timeouts(10.0, 300.0)
 COMPLETIONS, READS = "batch.completions", "batch.reads"
 WAITS = Choice(True, 0.0, 1.0, "the jobs of this run can wait for a batch")
+
+
+class Learned(Protocol):
+    """What was learned of batches."""
+
+    def restore(self, data: bytes) -> None: ...
 
 
 class FileJobs(Struct, frozen=True):
@@ -148,13 +155,7 @@ async def worker(
     """All a worker needs, with what earlier ones have learned of batches."""
     key = engine.key_of(credential)
     completions, reads = Completions(), Reads()
-    for name, memory in ((COMPLETIONS, completions), (READS, reads)):
-        data = await engine.ledger.kept(name)
-        if data is not None:
-            try:
-                memory.restore(data)
-            except (ValueError, msgspec.MsgspecError) as error:
-                log.warning("what was learned cannot be read", memory=name, error=type(error).__name__)
+    await restore(engine, {COMPLETIONS: completions, READS: reads})
 
     async def room() -> tuple[int | None, str]:
         return await engine.budgeting.room(key, engine.provider.name)
@@ -166,7 +167,7 @@ async def worker(
         clock=engine.clock,
         remote=Remote(engine.provider, engine.transport, _headers(credential), POST_TIMEOUTS),
         desk=Desk(key, engine.provider.name, engine.knowledge.book),
-        planner=Planner(engine.knowledge, engine.policy, key, WAITS, upstream=engine.upstreams.first),
+        planner=planner(engine, credential),
         source=source,
         outlet=outlet,
         folder=folder,
@@ -176,6 +177,22 @@ async def worker(
         reads=reads,
         progress=Progress(),
     )
+
+
+def planner(engine: Engine, credential: str) -> Planner:
+    """Plans jobs as the engine plans calls."""
+    return Planner(engine.knowledge, engine.policy, engine.key_of(credential), WAITS, upstream=engine.upstreams.first)
+
+
+async def restore(engine: Engine, memories: Mapping[str, Learned]) -> None:
+    """Take up what was learned of batches, by its name in the ledger."""
+    for name, memory in memories.items():
+        data = await engine.ledger.kept(name)
+        if data is not None:
+            try:
+                memory.restore(data)
+            except (ValueError, msgspec.MsgspecError) as error:
+                log.warning("what was learned cannot be read", memory=name, error=type(error).__name__)
 
 
 async def keep_learned(engine: Engine, work: Work) -> None:

@@ -209,8 +209,9 @@ class Poster:
         few = max(FEW, PAGE // len(open_groups))
         while open_groups:
             pages = [await book.waiting(run, group, after=after, limit=min(few, left)) for group, after, left in open_groups]
-            young = self._work.young
-            in_turn = [job for turn in zip_longest(*pages) for job in turn if job is not None and job.name not in young]
+            last = self._work.looked_at
+            every = (job for turn in zip_longest(*pages) for job in turn if job is not None)
+            in_turn = [job for job in every if last is None or job.seq <= last]
             for at in range(0, len(in_turn), PAGE):
                 yield in_turn[at : at + PAGE]
             open_groups = [

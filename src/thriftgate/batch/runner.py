@@ -203,7 +203,7 @@ class Runner:
         work, progress = self._work, self._work.progress
         progress.jobs = progress.done = progress.direct = 0
         progress.failed = {}
-        for one in await work.book.tally(work.lease.run):
+        for one in await work.book.tally(work.lease.run, up_to=work.known):
             progress.jobs += one.jobs
             if one.state == "done":
                 progress.done += one.jobs

@@ -29,6 +29,10 @@ class Waiters:
         """Whether anybody waits for that job."""
         return seq in self._held
 
+    def held(self) -> list[int]:
+        """All jobs that somebody waits for."""
+        return list(self._held)
+
     def tell(self, seqs: Iterable[int]) -> None:
         """These jobs are answered."""
         for seq in seqs:

@@ -131,9 +131,10 @@ async def _no_budgets() -> tuple[int | None, str]:
 @dataclass
 class Work:
     """One run in one worker's hands. `new_id` names entries; `folder` holds bodies of batches on their way; `deadline_s`
-    (unix seconds) is there where all jobs share one. No batch is formed before `open_at_s`, nor of jobs whose names are
-    `young`: nobody has looked yet what they share. `begun_by` names the key that the run was begun with; `room` tells what
-    budgets leave."""
+    (unix seconds) is there where all jobs share one. No batch is formed before `open_at_s`. Where jobs come while others
+    are worked on, `known` is the number of the last one that was noticed, and `looked_at` that of the last one of which
+    somebody has looked what it shares: none after it is put into a batch. `begun_by` names the key that the run was begun
+    with; `room` tells what budgets leave."""
 
     book: JobBook
     lease: Lease
@@ -153,7 +154,8 @@ class Work:
     canceling: bool = False
     deadline_s: float | None = None
     open_at_s: float = 0.0
-    young: set[str] = field(default_factory=set)
+    known: int | None = None
+    looked_at: int | None = None
     begun_by: str = ""
     room: Room = _no_budgets
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from thriftgate.batch.build import job_book
 from thriftgate.batch.judging import Now
 from thriftgate.batch.queue import LetGo, Queue, QueueOptions, Ticket, Told
+from thriftgate.batch.queue_worker import QueueWorker
 from thriftgate.batch.settling import FINAL
 from thriftgate.batch.webhooks import secret_of
 from thriftgate.batch.work import Options
@@ -57,12 +58,9 @@ class Wish(NamedTuple):
 
 
 async def open_queue(engine: Engine, settings: Settings, within: Within | None = None) -> Queue | None:
-    """The queue of a gateway; None where it can have none. Raises LedgerError and ConfigError."""
+    """The queue of a gateway, whoever works on it; None where it can have none. Raises LedgerError and ConfigError."""
     credential = engine.own_key or (within.credential if within is not None else "")
-    if not credential or BatchDefer.id not in settings.policy.levers:
-        left = sum(one.jobs for one in await job_book(engine).tally(QUEUE) if one.state not in FINAL)
-        if left:
-            log.warning("calls wait that this gateway cannot serve", jobs=left, why=_why_no_queue(settings, within))
+    if not credential or BatchDefer.id not in settings.policy.levers or (within is not None and within.beside):
         return None
     table = settings.batch
     options = QueueOptions(
@@ -77,9 +75,22 @@ async def open_queue(engine: Engine, settings: Settings, within: Within | None =
         secret=secret_of(table.webhook_secret.get_secret_value()),
         allow_hosts=settings.alerts.allow_hosts,
     )
-    queue = Queue(engine, credential, _folder(engine, settings), options)
-    await queue.start()
+    queue = Queue(engine, credential, options)
+    await queue.open()
     return queue
+
+
+async def worker_of(engine: Engine, settings: Settings, queue: Queue | None, within: Within | None) -> QueueWorker | None:
+    """Work on the queue from now on; None where there is none, and jobs that wait all the same are told of. Raises
+    LedgerError."""
+    if queue is None:
+        left = sum(one.jobs for one in await job_book(engine).tally(QUEUE) if one.state not in FINAL)
+        if left:
+            log.warning("calls wait that this gateway cannot serve", jobs=left, why=_why_no_queue(settings, within))
+        return None
+    worker = QueueWorker(engine, queue, _folder(engine, settings))
+    await worker.start()
+    return worker
 
 
 def _folder(engine: Engine, settings: Settings) -> Path:
@@ -119,8 +130,7 @@ async def deferred(rooms: Rooms, call: Call, receive: Receive, send: Send, added
     if wish is None:
         return ()
     if queue is None:
-        led = rooms.engine.leading.leads
-        return _at_once(_why_no_queue(rooms.settings, rooms.within) if led else "another process has the queue")
+        return _at_once(_why_no_queue(rooms.settings, rooms.within))
     if not queue.serves(call):
         return _at_once("batches are sent with another key")
     try:

@@ -7,8 +7,9 @@ from thriftgate.alerts.build import Alerting, desk_of, open_alerts
 from thriftgate.alerts.desk import Desk
 from thriftgate.batch.client_batches import ClientBatches
 from thriftgate.batch.queue import Queue
+from thriftgate.batch.queue_worker import QueueWorker
 from thriftgate.engine.engine import Engine
-from thriftgate.gateway.deferral import open_queue
+from thriftgate.gateway.deferral import open_queue, worker_of
 from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Within
 from thriftgate.ledger.sql import SqlLedger
@@ -25,6 +26,7 @@ class Duties:
 
     def __init__(self, engine: Engine, settings: Settings, clients: ClientBatches, within: Within | None) -> None:
         self.queue: Queue | None = None
+        self.worker: QueueWorker | None = None
         self.proof: Proof | None = None
         self._engine, self._settings = engine, settings
         self._clients, self._within = clients, within
@@ -39,9 +41,10 @@ class Duties:
         engine = self._engine
         if self._settings.alerts.on and isinstance(engine.ledger, SqlLedger):
             self._desk = desk_of(SqlAlerts(engine.ledger), self._settings, engine.clock)
+        self.queue = await open_queue(engine, self._settings, self._within)
         self._clients.start()
         engine.leading.changed.append(self._led)
-        engine.leading.duties += [self._take_up_batches, self._make_room]
+        engine.leading.duties += [self._take_up_batches, self._make_room, self._look_at_queue]
         await engine.leading.told()
 
     @property
@@ -57,7 +60,7 @@ class Duties:
 
     async def close(self) -> None:
         """Let go of everything; another process takes it up."""
-        self._stopping = True
+        self.let_go()
         self._clients.stop()
         await self._led(leads=False)
 
@@ -65,19 +68,19 @@ class Duties:
         """Step by step: what went wrong is tried again in the next round, what is there already is left alone."""
         engine, settings = self._engine, self._settings
         if leads and not self._stopping:
-            if self.queue is None:
-                self.queue = await open_queue(engine, settings, self._within)
+            if self.worker is None:
+                self.worker = await worker_of(engine, settings, self.queue, self._within)
             if self.proof is None:
                 self.proof = await open_proof(engine, settings, self.queue)
             await self._clients.take_up()
             if self._alerting is None:
                 self._alerting = await open_alerts(engine, settings)
         elif not leads:
-            queue, alerting = self.queue, self._alerting
-            self.queue, self.proof, self._alerting = None, None, None
+            worker, alerting = self.worker, self._alerting
+            self.worker, self.proof, self._alerting = None, None, None
             engine.witness = None
-            if queue is not None:
-                await queue.close()
+            if worker is not None:
+                await worker.close()
             if alerting is not None:
                 await alerting.close()
 
@@ -86,6 +89,10 @@ class Duties:
         if now_s >= self._take_up_at_s and not self._stopping:
             self._take_up_at_s = now_s + TAKE_UP_S
             await self._clients.take_up()
+
+    async def _look_at_queue(self) -> None:
+        if self.worker is not None:
+            await self.worker.look()
 
     async def _make_room(self) -> None:
         clock, ledger = self._engine.clock, self._engine.ledger

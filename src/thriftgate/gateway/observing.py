@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec.structs import astuple
 
-from thriftgate.batch.queue import Queue
+from thriftgate.batch.queue_worker import QueueWorker
 from thriftgate.core.control.budgets import Standing
 from thriftgate.core.errors import ConfigError
 from thriftgate.core.health.faults import KINDS
@@ -87,7 +87,7 @@ class Observer:
 class Doing(Protocol):
     """What a gateway does besides answering, as long as it leads."""
 
-    queue: Queue | None
+    worker: QueueWorker | None
     proof: Proof | None
 
 
@@ -95,8 +95,8 @@ def standings_of(engine: Engine, doing: Doing) -> Standings:
     """What the gateway itself knows of how things stand."""
 
     def waiting() -> QueueStanding | None:
-        queue = doing.queue
-        return QueueStanding(queue.open_jobs, queue.open_batches) if queue is not None else None
+        worker = doing.worker
+        return QueueStanding(worker.open_jobs, worker.open_batches) if worker is not None else None
 
     def audited() -> Mapping[str, Verdicts]:
         watches = doing.proof.watches.values() if doing.proof is not None else ()

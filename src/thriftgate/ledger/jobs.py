@@ -306,8 +306,9 @@ class JobBook(Protocol):
     async def hurry(self, lease: Lease, now_us: int, before_us: int) -> int:
         """Waiting jobs with a deadline before that are to be called synchronously. Returns how many."""
 
-    async def enqueue(self, lease: Lease, now_us: int, job: Job, body: Body, bounds: Sequence[Bound] = ()) -> Job:
-        """Add a job to a queue; its seq is the next one."""
+    async def enqueue(self, run_id: str, job: Job, body: Body, bounds: Sequence[Bound] = ()) -> Job:
+        """Add a job to a queue, whoever works on it; its seq is the next one, and then `jobs` of the run. Raises LedgerError
+        where there is no such queue."""
 
     async def body(self, run_id: str, seq: int) -> Body | None: ...
 
@@ -333,6 +334,7 @@ class JobBook(Protocol):
     async def is_booked(self, entry_id: str) -> bool:
         """Whether there is an entry of that id."""
 
-    async def tally(self, run_id: str) -> Sequence[Tally]: ...
+    async def tally(self, run_id: str, *, up_to: int | None = None) -> Sequence[Tally]:
+        """How many jobs are how far; of those with a seq up to that one, where it is given."""
 
     async def spent(self, run_id: str) -> Spent: ...

@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec.structs import astuple, replace
 
+from thriftgate.core.errors import LedgerError
 from thriftgate.ledger.connection import Connection, upsert
 from thriftgate.ledger.entries import Entry, Hold
 from thriftgate.ledger.jobs import (
@@ -297,19 +298,19 @@ class SqlJobs:
             lease, now_us, lambda connection: connection.execute(question, (lease.run, before_us)).rowcount
         )
 
-    async def enqueue(self, lease: Lease, now_us: int, job: Job, body: Body, bounds: Sequence[Bound] = ()) -> Job:
+    async def enqueue(self, run_id: str, job: Job, body: Body, bounds: Sequence[Bound] = ()) -> Job:
         def work(connection: Connection) -> Job:
-            (number,) = connection.execute(
-                "update runs set jobs = jobs + 1 where id = ? returning jobs", (lease.run,)
-            ).fetchone()  # never one of a job that was forgotten
-            numbered = replace(job, run=lease.run, seq=number)
+            found = connection.execute("update runs set jobs = jobs + 1 where id = ? returning jobs", (run_id,)).fetchone()
+            if found is None:
+                raise LedgerError(f"there is no queue {run_id} in the ledger")
+            numbered = replace(job, run=run_id, seq=found[0])  # never the number of a job that was forgotten
             connection.execute(_ADD_JOB, astuple(numbered))
-            connection.execute(_ADD_BODY, (lease.run, *astuple(replace(body, seq=numbered.seq))))
+            connection.execute(_ADD_BODY, (run_id, *astuple(replace(body, seq=numbered.seq))))
             if bounds:
-                add_bounds(connection, lease.run, (replace(one, seq=number) for one in bounds))
+                add_bounds(connection, run_id, (replace(one, seq=numbered.seq) for one in bounds))
             return numbered
 
-        return await self._write(lease, now_us, work)
+        return await self._ledger.transact(work)
 
     async def body(self, run_id: str, seq: int) -> Body | None:
         question = f"select {_fields(Body)} from bodies where run = ? and seq = ?"
@@ -370,9 +371,10 @@ class SqlJobs:
         question = "select 1 from entries where id = ?"
         return await self._ledger.ask(lambda connection: connection.execute(question, (entry_id,)).fetchone() is not None)
 
-    async def tally(self, run_id: str) -> Sequence[Tally]:
-        question = "select state, cause, count(*) from jobs where run = ? group by state, cause order by state, cause"
-        return await self._ledger.ask(lambda connection: _all(connection, question, (run_id,), Tally))
+    async def tally(self, run_id: str, *, up_to: int | None = None) -> Sequence[Tally]:
+        some, values = ("", (run_id,)) if up_to is None else (" and seq <= ?", (run_id, up_to))
+        question = f"select state, cause, count(*) from jobs where run = ?{some} group by state, cause order by state, cause"
+        return await self._ledger.ask(lambda connection: _all(connection, question, values, Tally))
 
     async def spent(self, run_id: str) -> Spent:
         return await self._ledger.ask(lambda connection: _spent(connection, run_id))
