@@ -1,0 +1,81 @@
+"""Calls that can wait, on a supervisor with two workers: both take them, and the one that works on the queue is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from tests.fixtures import KEY, assert_sound, books, message, running, serving, until
+from thriftgate.core.money import pico_from_usd
+from thriftgate.ledger.entries import UPSTREAM
+from thriftgate.simulator import Simulator, SimulatorConfig
+from thriftgate.simulator.config import BatchRules
+
+CALLS = 24
+TRIES = 5
+
+
+def settings(folder: Path, upstream: str) -> Path:
+    path = folder / "settings.toml"
+    path.write_text(
+        f'[server]\nport = 0\nworkers = 2\nunshared = true\n[ledger]\npath = "{folder / "books.db"}"\n'
+        f'[upstream]\nurl = "{upstream}"\napi_key = "{KEY}"\n[batch]\nwindow_s = 2\n'
+        '[policy]\nlevers = ["cache.breakpoints", "batch.defer", "count.guard"]\n'
+    )
+    return path
+
+
+async def ask(url: str, number: int) -> dict[str, Any]:
+    """One call that waits at its connection, sent again under the same name where that breaks. Each has a connection of its
+    own, so that both workers are asked."""
+    headers = {"x-api-key": KEY, "anthropic-version": "2023-06-01", "thriftgate-deadline": "6h", "thriftgate-wait": "true"}
+    headers["thriftgate-idempotency-key"] = f"call {number}"
+    for _ in range(TRIES):
+        try:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.post(f"{url}/v1/messages", json=message(f"question {number}"), headers=headers) as response,
+            ):
+                body = await response.read()
+                if response.status == 200:
+                    return {"body": msgspec.json.decode(body), "deferred": response.headers.get("thriftgate-deferred", "")}
+        except aiohttp.ClientError:
+            pass
+        await asyncio.sleep(0.5)
+    raise AssertionError(f"call {number} was not answered in {TRIES} tries")
+
+
+async def test_both_workers_take_calls_and_a_killed_one_loses_none(tmp_path: Path) -> None:
+    simulator = Simulator(SimulatorConfig(seed=1, tokenizer="estimate", batches=BatchRules(duration_s=(4.0, 6.0))))
+    with serving(simulator) as upstream, running("serve", "--config", str(settings(tmp_path, upstream))) as process:
+
+        async def up() -> bool:
+            return sum('"worker up"' in line for line in process.said) == 2
+
+        await until(up)
+        asking = [asyncio.ensure_future(ask(process.url, number)) for number in range(CALLS)]
+
+        async def sent() -> bool:
+            return any('"event": "batch created"' in line for line in process.said)
+
+        await until(sent)
+        pids = {int(msgspec.json.decode(line)["pid"]) for line in process.said if '"worker up"' in line}
+        os.kill(min(pids), signal.SIGKILL)  # the first one to come up leads
+        answers = await asyncio.wait_for(asyncio.gather(*asking), 90)
+        await asyncio.to_thread(process.stop)
+    assert any('"event": "this process leads"' in line for line in process.said), "the other one took the queue up"
+    assert len({one["body"]["id"] for one in answers}) == CALLS
+    assert {one["deferred"] for one in answers} == {""}, "none was made at once"
+    async with books(tmp_path / "books.db") as ledger:
+        await assert_sound(ledger)
+        assert not await ledger.open_holds()
+        entries = await ledger.entries(limit=1000)
+    assert sum(-entry.posted(UPSTREAM) for entry in entries) == sum(pico_from_usd(one.cost) for one in simulator.bill.calls)
+    assert len(simulator.bill.calls) == CALLS, "each was billed once"
+    assert {entry.mode for entry in entries} == {"batch"}
