@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import uvicorn
 
+from thriftgate.cli.allocator import give_back_large_blocks
 from thriftgate.core.errors import ConfigError
 from thriftgate.gateway.entrance import Entrance
 from thriftgate.gateway.one_write import OneWriteProtocol
@@ -127,6 +128,7 @@ class _Server(uvicorn.Server):
             gc.collect()
             gc.freeze()
             gc.set_threshold(*COLLECTED)
+            give_back_large_blocks()
             self._life.stop = self._stop
             self._life.started()
             self._ready()

@@ -1,0 +1,25 @@
+"""How the C library keeps the memory that was freed."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+LARGE_BYTES = 512 * 1024
+TRIMMED_BYTES = 4 * 1024 * 1024
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+
+
+def give_back_large_blocks() -> bool:
+    """Take large blocks from the system and give them back, each by itself; whether the C library can be told so.
+
+    glibc does that for blocks above 128 KiB only until the first of them is freed; it then takes ever larger ones, up to
+    32 MiB, from the heap that everything else is in (mallopt(3), M_MMAP_THRESHOLD, 2026-11). What a process that runs for
+    long encodes every few minutes, and its largest prompts, then leave holes between things that stay, and it grows.
+    """
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "gnu_get_libc_version"):
+        return False
+    return bool(libc.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES) and libc.mallopt(_M_TRIM_THRESHOLD, TRIMMED_BYTES))
