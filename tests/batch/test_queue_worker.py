@@ -17,6 +17,7 @@ from thriftgate.engine.engine import Engine
 from thriftgate.gateway.batches import open_clients
 from thriftgate.gateway.duties import Duties
 from thriftgate.ledger.jobs import QUEUE
+from thriftgate.ledger.sql import SqlLedger
 from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.simulator import Simulator, SimulatorConfig
 from thriftgate.simulator.config import BatchRules
@@ -72,6 +73,26 @@ async def test_calls_of_all_gateways_share_a_batch(tmp_path: Path) -> None:
         assert len({entry.upstream_request_id for entry in entries}) == 1
         assert leads.worker is not None
         assert leads.worker.open_jobs == 0
+
+
+async def test_calls_of_all_gateways_share_a_prefix(tmp_path: Path) -> None:
+    """Whose boundaries the one that works has not been told: it reads them off the bodies."""
+    fleet = Fleet(tmp_path)
+    system = "You are a clerk of the archive, and answer briefly. " * 700
+    async with fleet.gateway() as (first, leads), fleet.gateway() as (second, follows):
+        calls = []
+        for duties, engine in ((leads, first), (follows, second), (follows, second)):
+            assert duties.queue is not None
+            body = message(f"question {len(calls)}", system=system)
+            found = await duties.queue.offer(call_of(body), engine.clock.now_s() + SIX_HOURS)
+            assert isinstance(found, Ticket), found
+            calls.append((duties.queue, found.job))
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(queue.wait(job) for queue, job in calls))
+        ledger = first.ledger
+        assert isinstance(ledger, SqlLedger)
+        groups = await ledger.ask(lambda connection: connection.execute("select items from groups").fetchall())
+        assert [tuple(row) for row in groups] == [(3,)]
 
 
 async def test_who_takes_over_goes_on_with_what_another_one_took(tmp_path: Path) -> None:

@@ -111,6 +111,11 @@ async def a_job_of_a_queue_is_grouped_by_its_number(opener: Opener) -> None:
         await books.jobs.enqueue(lease.run, job_of(0, name=name), body_of(), [bound_of(99, b"d", 500)])
     assert await books.jobs.group(lease, 0) == 1
     assert await grouped(books) == {1: b"d", 2: b"d"}
+    for name in "cd":
+        await books.jobs.enqueue(lease.run, job_of(0, name=name), body_of())
+    await books.jobs.add_bounds(lease, 0, [bound_of(3, b"e", 500), bound_of(4, b"e", 500)])
+    assert await books.jobs.group(lease, 0) == 2
+    assert await grouped(books) == {1: b"d", 2: b"d", 3: b"e", 4: b"e"}
     await books.ledger.close()
 
 

@@ -168,6 +168,7 @@ def leased_verbs(jobs: JobBook, lease: Lease) -> dict[str, Callable[[], Awaitabl
     return {
         "set_run": lambda: jobs.set_run(lease, 1, note="x"),
         "add_jobs": lambda: jobs.add_jobs(lease, 1, [job_of(9)], [bound_of(9, b"d", 5)]),
+        "add_bounds": lambda: jobs.add_bounds(lease, 1, [bound_of(1, b"d", 5), bound_of(2, b"d", 5)]),
         "forget_jobs": lambda: jobs.forget_jobs(lease, 1),
         "group": lambda: jobs.group(lease, 1),
         "set_groups": lambda: jobs.set_groups(lease, 1, [group]),

@@ -94,6 +94,8 @@ class Worker(Protocol):
     @property
     def open_jobs(self) -> int: ...
 
+    def bounds(self, body: bytes, seq: int = 0) -> list[Bound]: ...
+
     def comes(self, name: str, rescue_at_s: float) -> None: ...
 
     def comes_not(self, name: str) -> None: ...
@@ -164,10 +166,10 @@ class Queue:
             0 if call.parent else int(deadline_s * 1e6)
         )  # nobody waits for ours: at the full price it can be done without
         job = Job(QUEUE, 0, name, "waiting", model=worth.model, deadline_us=due_us)
-        bounds = self._bounds(body.body, now_s)
         purse.take(call.purses, name, worth.worst_pico)
-        worker = self._worker
-        if worker is not None:
+        worker, bounds = self._worker, list[Bound]()
+        if worker is not None:  # one elsewhere reads them off the body
+            bounds = worker.bounds(body.body)
             worker.comes(name, choice.rescue_at_s)
         try:
             job = await self.book.enqueue(QUEUE, job, body, bounds)
@@ -271,12 +273,6 @@ class Queue:
         job = min(found, key=rank)
         self.handed(job)
         return Ticket(job, "sent again: this is the job that was made of it")
-
-    def _bounds(self, body: bytes, now_s: float) -> list[Bound]:
-        """The prefixes that the call may share: with calls of any key, since all are sent with the same one."""
-        if not self.options.options.prime:
-            return []
-        return self._planner.bounds(self._planner.draft(body, now_s), 0)
 
 
 async def find_job(book: JobBook, name: str, key: str, since_us: int) -> Told | None:

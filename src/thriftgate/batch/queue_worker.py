@@ -18,9 +18,9 @@ from thriftgate.batch.runner import Runner
 from thriftgate.batch.webhooks import Webhooks, receivers_of
 from thriftgate.batch.work import PAGE, Stopped, Work
 from thriftgate.core.deadline import DAY_S, rescue_at_s
-from thriftgate.core.errors import ThriftgateError
+from thriftgate.core.errors import InputError, ThriftgateError, UnknownPrice
 from thriftgate.engine.engine import Engine
-from thriftgate.ledger.jobs import QUEUE, Fenced, Job
+from thriftgate.ledger.jobs import QUEUE, Bound, Fenced, Job
 from thriftgate.logs import log, where_raised
 
 RATE_OF = 64  # arrivals whose rate is looked at
@@ -69,6 +69,16 @@ class QueueWorker:
     @property
     def open_batches(self) -> int:
         return len(self._work.batches) if self._work is not None else 0
+
+    def bounds(self, body: bytes, seq: int = 0) -> list[Bound]:
+        """The prefixes that a call may share: with calls of any key, since all are sent with the same one."""
+        work = self._work
+        if work is None or not work.options.prime:
+            return []
+        try:
+            return work.planner.bounds(work.planner.draft(body, work.clock.now_s()), seq)
+        except (InputError, UnknownPrice):  # it will be called, or fail, by itself
+            return []
 
     def comes(self, name: str, rescue_at_s: float) -> None:
         """A job of that name is about to be written by this process."""
@@ -137,6 +147,8 @@ class QueueWorker:
         number = await self._number()
         while work.known is not None and work.known < number:
             came = await self._book.in_order(QUEUE, work.known, PAGE)
+            theirs = [job for job in came if job.name not in self._coming and job.state == "waiting"]
+            await self._look_into(work, theirs)
             for job in came:
                 told = job.name in self._coming
                 self._coming.discard(job.name)
@@ -146,6 +158,15 @@ class QueueWorker:
                     self._gather(work, rescue_at_s(work.clock.now_s(), due_s, work.options.reserve, self.open_jobs + 1))
             work.known = came[-1].seq if came else number
             work.progress.jobs += len(came)
+
+    async def _look_into(self, work: Work, jobs: Sequence[Job]) -> None:
+        """These came to other gateways: what they may share is read off their bodies."""
+        found: list[Bound] = []
+        for body in await self._book.bodies(QUEUE, [job.seq for job in jobs]) if jobs else ():
+            found += self.bounds(body.body, body.seq)
+            await asyncio.sleep(0)
+        if found:
+            await self._book.add_bounds(work.lease, work.now_us(), found)
 
     def _gather(self, work: Work, rescue_at_s: float) -> None:
         """A call comes: it opens the window, or makes it close sooner."""

@@ -310,6 +310,9 @@ class JobBook(Protocol):
         """Add a job to a queue, whoever works on it; its seq is the next one, and then `jobs` of the run. Raises LedgerError
         where there is no such queue."""
 
+    async def add_bounds(self, lease: Lease, now_us: int, bounds: Sequence[Bound]) -> None:
+        """Boundaries of jobs that were added without: only who groups them knows those that came with their jobs."""
+
     async def body(self, run_id: str, seq: int) -> Body | None: ...
 
     async def bodies(self, run_id: str, seqs: Sequence[int]) -> Sequence[Body]: ...

@@ -312,6 +312,9 @@ class SqlJobs:
 
         return await self._ledger.transact(work)
 
+    async def add_bounds(self, lease: Lease, now_us: int, bounds: Sequence[Bound]) -> None:
+        await self._write(lease, now_us, lambda connection: add_bounds(connection, lease.run, bounds))
+
     async def body(self, run_id: str, seq: int) -> Body | None:
         question = f"select {_fields(Body)} from bodies where run = ? and seq = ?"
         return await self._ledger.ask(lambda connection: _one(connection, question, (run_id, seq), Body))
