@@ -16,7 +16,7 @@ from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.batches import open_clients
 from thriftgate.gateway.duties import Duties
-from thriftgate.ledger.jobs import QUEUE
+from thriftgate.ledger.jobs import QUEUE, Job
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.simulator import Simulator, SimulatorConfig
@@ -80,7 +80,7 @@ async def test_calls_of_all_gateways_share_a_prefix(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
     system = "You are a clerk of the archive, and answer briefly. " * 700
     async with fleet.gateway() as (first, leads), fleet.gateway() as (second, follows):
-        calls = []
+        calls: list[tuple[Queue, Job]] = []
         for duties, engine in ((leads, first), (follows, second), (follows, second)):
             assert duties.queue is not None
             body = message(f"question {len(calls)}", system=system)
