@@ -30,7 +30,7 @@ from thriftgate.ledger.sqlite import connected
 CALLERS = (64, 512, 2048)
 ROWS_S_LEAST = 20_000.0
 _MS_MOST = {1_000_000: 50.0, 10_000_000: 100.0}
-_TABLES = ("rollup_dims", "rollup_cells", "rollup_ways", "rollup_parts", "rollup_prompts", "rollup_room")
+_TABLES = ("rollup_dims", "rollup_cells", "rollup_ways", "rollup_parts", "rollup_prompts", "rollup_tasks", "rollup_room")
 
 
 class Book(Struct, frozen=True):

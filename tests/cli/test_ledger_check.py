@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Books
 from tests.cli.entries import entry_of
+from tests.ledger.filled import made_at
 from tests.postgres_books import fresh_books, server
 from thriftgate.cli.ledger_check import checked, print_checked
 from thriftgate.core.errors import ConfigError, LedgerError
@@ -74,3 +75,10 @@ def test_books_on_a_server() -> None:
     assert checked(url, rebuild=False)["differing"] == 0
     with pytest.raises(ConfigError, match="there is no ledger at postgresql://"):
         checked(server().url, rebuild=False)
+
+
+def test_books_of_the_version_before(tmp_path: Path) -> None:
+    """What roll-ups lack that they are yet to count is not wrong."""
+    path = str(tmp_path / "books.db")
+    made_at(path, 13)
+    assert checked(path, rebuild=False)["ok"]

@@ -6,13 +6,19 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from tests.contracts.check_ledger import entry_of
 from tests.fixtures import KEY, call_of, message, settings_of, simulator, until
+from tests.ledger.lacking import settled_by_the_version_before
+from tests.ledger.scans import START_US
 from thriftgate.batch.build import job_book
 from thriftgate.batch.queue import Queue, Ticket, find_job
 from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
 from thriftgate.gateway.batches import open_clients
 from thriftgate.gateway.duties import Duties
+from thriftgate.ledger.rollup_spans import DAY_US
+from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_lacking import NO_END, lacking
 from thriftgate.providers.asgi_transport import AsgiTransport
 
 
@@ -57,3 +63,18 @@ async def test_one_has_the_queue_and_when_it_is_gone_the_next_one_has(tmp_path: 
 
             await until(taken_up)
             assert second.leading.leads
+
+
+async def test_the_one_that_leads_counts_what_roll_ups_lack(tmp_path: Path) -> None:
+    books = SqlLedger.open(tmp_path / "books.db")
+    for day in range(2):
+        await settled_by_the_version_before(books, entry_of(f"tg_{day}", opened_us=START_US + day * DAY_US))
+    async with gateway(tmp_path) as (engine, _):
+        assert engine.leading.leads
+
+        async def filled() -> bool:
+            return not await books.ask(lambda connection: lacking(connection, 24, 0, NO_END))
+
+        assert not await filled()
+        await until(filled)
+    await books.close()

@@ -8,8 +8,9 @@ import pytest
 
 from tests.postgres_books import fresh_books
 from thriftgate.ledger.connection import Connection
+from thriftgate.ledger.sql_rollups import TABLES as ROLLUPS
 
-_WRITTEN = ("postings", "entries", "holds", "rollup_cells", "rollup_ways", "rollup_parts", "rollup_prompts", "rollup_dims")
+_WRITTEN = ("postings", "entries", "holds", *ROLLUPS, "rollup_dims")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

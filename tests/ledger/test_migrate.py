@@ -46,6 +46,7 @@ TABLES = {
     "rollup_ways",
     "rollup_parts",
     "rollup_prompts",
+    "rollup_tasks",
     "rollup_room",
     "access_version",
     "orgs",

@@ -136,7 +136,7 @@ async def test_one_transaction_counts_as_many_of_their_own(ledger: SqlLedger) ->
 
     def count(connection: Connection) -> list[object]:
         before = connection.execute(cells).fetchall()
-        for table in ("cells", "ways", "parts", "prompts", "room"):
+        for table in ("cells", "ways", "parts", "prompts", "tasks", "room"):
             connection.execute(f"delete from rollup_{table}")
         add(connection, entries)
         add(connection, [])

@@ -81,7 +81,7 @@ async def test_what_differs_is_told_and_put_right(place: str) -> None:
     assert check_books(place).differing == 0
 
     def empty(connection: Connection) -> None:
-        for table in ("cells", "ways", "dims", "parts", "prompts", "room"):
+        for table in ("cells", "ways", "parts", "prompts", "tasks", "dims", "room"):
             connection.execute(f"delete from rollup_{table}")
 
     await ledger.transact(empty)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from thriftgate.cli.books import ask_books, check_is_ledger
+from thriftgate.cli.books import ask_books
 from thriftgate.cli.output import note, print_table, say
 from thriftgate.core.errors import LedgerError
 from thriftgate.core.moments import text_from_micros
 from thriftgate.ledger.rollup_columns import HOUR_US
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_cells import kept_from
-from thriftgate.ledger.sql_rollups_made import Checked, Difference, check_books, make
+from thriftgate.ledger.sql_rollups_made import Difference, check_books, make
 
 
 def checked(path: str, *, rebuild: bool) -> dict[str, Any]:
     """As `--json` prints it. Raises ConfigError, and LedgerError: also where they are to be made anew while a gateway
     serves."""
-    check_is_ledger(path)
-    found = check_books(path)
-    return ask_books(path, lambda books: _told(books, found, rebuild=rebuild))
+    return ask_books(path, lambda books: _told(books, rebuild=rebuild))
 
 
-async def _told(books: SqlLedger, found: Checked, *, rebuild: bool) -> dict[str, Any]:
+async def _told(books: SqlLedger, *, rebuild: bool) -> dict[str, Any]:
+    found = await asyncio.to_thread(check_books, books.path)  # they are open, and so up to date
     unbalanced = list(await books.unbalanced())
     rebuilt = rebuild and found.differing > 0
     if rebuilt:

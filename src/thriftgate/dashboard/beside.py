@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from thriftgate.clock import Clock, SystemClock
@@ -13,6 +14,7 @@ from thriftgate.engine.build import policy_of
 from thriftgate.gateway.asgi import Receive, Scope, Send
 from thriftgate.gateway.rooms import Rooms
 from thriftgate.ledger.sql import SqlLedger
+from thriftgate.ledger.sql_filling import Filling
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.settings import Settings
 
@@ -20,17 +22,20 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Beside:
-    """A dashboard without a gateway in its process."""
+    """A dashboard without a gateway in its process. No gateway may be at work at all: so it counts itself what roll-ups of
+    an older ledger lack."""
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._books: SqlLedger | None = None
         self._replayer: Replayer | None = None
+        self._filling: asyncio.Task[None] | None = None
 
     async def sources(self) -> Sources:
         """Opens the file. Raises LedgerError."""
         self._books = SqlLedger.open(self._settings.ledger.path)
+        self._filling = asyncio.ensure_future(Filling(self._books).go_on())
         known = Known(load_book(self._settings.prices), load_models(), policy_of(self._settings))
         self._replayer = Replayer(known)
         return Sources(
@@ -46,6 +51,9 @@ class Beside:
 
     async def close(self) -> None:
         """Close the file, end the process that replays."""
+        if self._filling is not None:
+            self._filling.cancel()
+            await asyncio.gather(self._filling, return_exceptions=True)
         await _closed(self._books, self._replayer)
 
     def serving(self, dashboard: Dashboard) -> App:

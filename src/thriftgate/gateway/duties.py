@@ -14,6 +14,7 @@ from thriftgate.gateway.proving import open_proof
 from thriftgate.gateway.rooms import Within
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_alerts import SqlAlerts
+from thriftgate.ledger.sql_filling import AGAIN_S, Filling
 from thriftgate.quality.proof import Proof
 from thriftgate.settings import Settings
 
@@ -34,6 +35,8 @@ class Duties:
         self._desk: Desk | None = None
         self._take_up_at_s = 0.0
         self._room_at_s = 0.0
+        self._filling = Filling(engine.ledger) if isinstance(engine.ledger, SqlLedger) else None
+        self._fill_at_s = 0.0
         self._stopping = False
 
     async def start(self) -> None:
@@ -44,7 +47,7 @@ class Duties:
         self.queue = await open_queue(engine, self._settings, self._within)
         self._clients.start()
         engine.leading.changed.append(self._led)
-        engine.leading.duties += [self._take_up_batches, self._make_room, self._look_at_queue]
+        engine.leading.duties += [self._take_up_batches, self._make_room, self._look_at_queue, self._fill]
         await engine.leading.told()
 
     @property
@@ -99,3 +102,9 @@ class Duties:
         if clock.monotonic_s() >= self._room_at_s and isinstance(ledger, SqlLedger):
             self._room_at_s = clock.monotonic_s() + ROOM_S
             await ledger.make_room(int(clock.now_s() * 1e6))
+
+    async def _fill(self) -> None:
+        """A day in each round: other duties wait for it."""
+        now_s = self._engine.clock.monotonic_s()
+        if self._filling is not None and now_s >= self._fill_at_s and not await self._filling.step():
+            self._fill_at_s = now_s + AGAIN_S

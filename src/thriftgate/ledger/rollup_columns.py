@@ -116,6 +116,17 @@ PROMPT = "(e.input_tokens + e.write_5m_tokens + e.write_1h_tokens + e.read_token
 ABOVE = f"case when {PROMPT} > 0 then ({PROMPT} - 1) / {STEP_TOKENS} * {STEP_TOKENS} else 0 end"
 SERVED = "case e.served_model when '' then e.model else e.served_model end"
 
+_CLIENTS = "(coalesce(base.pico, 0) <> 0)"
+TASK_COLUMNS: dict[str, str] = {
+    "calls": "1",
+    "client_calls": _counted(_CLIENTS),
+    **_halves("baseline", "coalesce(base.pico, 0)"),
+    **_halves("paid", f"(case when {_CLIENTS} then -coalesce(paid.pico, 0) else 0 end)"),
+    "output": f"case when {_CLIENTS} then {_at_most('e.output_tokens')} else 0 end",
+    "latency_ms": f"case when {_CLIENTS} then {_at_most('e.latency_ms')} else 0 end",
+}
+"""Of a task: all but the first are of calls that clients asked for."""
+
 _COLUMN_AT = {name: at for at, name in enumerate(WAY_COLUMNS)}
 _LATENCY, _TTFB = _COLUMN_AT["latency_0"], _COLUMN_AT["ttfb_0"]
 
@@ -160,6 +171,18 @@ def measures_of(entry: Entry) -> list[int]:
 
 
 _COUNTS = slice(_COLUMN_AT["input"], _COLUMN_AT["ttfb_ms"] + 1)
+
+
+def task_of(entry: Entry, measures: list[int]) -> tuple[int, ...]:
+    """As `TASK_COLUMNS`; `measures` are those of the entry."""
+    money = measures[_MONEY]
+    if not any(money[:2]):
+        return _NOT_OF_A_CLIENT
+    return 1, 1, *money, min(entry.usage.total.output, COUNT_MAX), min(entry.latency_ms, COUNT_MAX)
+
+
+_MONEY = slice(_COLUMN_AT["baseline_high"], _COLUMN_AT["paid_low"] + 1)
+_NOT_OF_A_CLIENT = (1, *(0,) * (len(TASK_COLUMNS) - 1))
 
 
 def parts_of(entry: Entry) -> list[tuple[str, tuple[int, ...]]]:

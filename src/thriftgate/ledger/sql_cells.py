@@ -12,6 +12,7 @@ from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.queries import summed
 from thriftgate.ledger.rollup_columns import COLUMNS, HOUR_US, POSTINGS, WAY_COLUMNS, WAYS
 from thriftgate.ledger.rollup_spans import DAY_US, ENTRIES, Piece, Step, pieces, rounded, zone_of
+from thriftgate.ledger.sql_lacking import filled_up
 
 KEPT_FROM = "entries kept from"
 """In `meta`: from this moment on (microseconds since 1970) single calls are there; before it, roll-ups alone."""
@@ -37,7 +38,8 @@ EVERY = Only()
 
 class Source(NamedTuple):
     """Where sums come from: the columns of a table of cells, each with its SQL there (over a cell `c` and its dims `d`), and
-    over entries. `parts` are more names to tell them apart by. Without dims the cells have only those."""
+    over entries. `parts` are more names to tell them apart by. Without dims the cells have only those.
+    Where cells may lack calls (`may_lack`), entries are asked for those that do."""
 
     table: str
     cells: Mapping[str, str]
@@ -48,6 +50,7 @@ class Source(NamedTuple):
     cells_where: str = "true"
     entries_where: str = "true"
     has_dims: bool = True
+    may_lack: bool = False
 
 
 def chosen(*names: str) -> Source:
@@ -87,7 +90,10 @@ def add_up(
     """Sums by the start of the bucket (microseconds since 1970; of the span where it is not divided) and by these columns of
     the entries, and the part where the source has one."""
     uses: dict[tuple[int, int, int], list[tuple[int, int]]] = {}  # hours between days are read once, for both
-    for piece in pieces_of(connection, span, step, zone):
+    some = pieces_of(connection, span, step, zone)
+    if source.may_lack:
+        some = filled_up(connection, some, kept_from(connection))
+    for piece in some:
         uses.setdefault((piece.hours, piece.low, piece.high), []).append((piece.start_us, piece.sign))
     listed = [dict(zip(_PIECE, (at, *place), strict=True)) for at, place in enumerate(uses)]
     used = list(uses.values())

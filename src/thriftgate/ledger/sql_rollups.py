@@ -20,12 +20,14 @@ from thriftgate.ledger.rollup_columns import (
     PART_COLUMNS,
     PROMPT_COLUMNS,
     PROMPT_NAMES,
+    TASK_COLUMNS,
     WAY_COLUMNS,
     WAYS,
     WHO,
     measures_of,
     parts_of,
     prompt_of,
+    task_of,
 )
 
 FOLDS: tuple[tuple[frozenset[str], int, int], ...] = (
@@ -63,6 +65,7 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "rollup_ways": (("hours", "slot", "dims"), tuple(WAY_COLUMNS)),
     "rollup_parts": (("hours", "slot", "dims", "part"), PART_COLUMNS),
     "rollup_prompts": (("hours", "slot", *PROMPT_NAMES), tuple(PROMPT_COLUMNS)),
+    "rollup_tasks": (("hours", "slot", "dims", "asked"), tuple(TASK_COLUMNS)),
 }
 """Tables of cells: by what they are told apart, and what they add up."""
 
@@ -80,7 +83,8 @@ def add(connection: Connection, entries: Sequence[Entry]) -> None:
     for entry in entries:
         measures, parts = measures_of(entry), parts_of(entry)
         prompt = prompt_of(entry) if entry.usage_source != "none" else None
-        its_places = places.of(entry)
+        its_places = list(places.of(entry))
+        task = task_of(entry, measures)
         for hours in HOURS:
             slot = entry.opened_us // (hours * HOUR_US)
             for who, way in its_places:
@@ -88,6 +92,7 @@ def add(connection: Connection, entries: Sequence[Entry]) -> None:
                 _count(found["rollup_ways"], (hours, slot, way), measures)
                 for part, sums in parts:
                     _count(found["rollup_parts"], (hours, slot, who, part), sums)
+            _count(found["rollup_tasks"], (hours, slot, its_places[0][0], entry.asked_model), task)  # the first has no tag
             if prompt is not None:
                 _count(found["rollup_prompts"], (hours, slot, *prompt[0]), prompt[1])
     for table, sums_by_cell in found.items():

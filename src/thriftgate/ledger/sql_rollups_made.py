@@ -15,16 +15,19 @@ from thriftgate.ledger.rollup_columns import (
     COLUMNS,
     DIMS,
     HOUR_US,
+    HOURS,
     LEVER_PART,
     MISS_NAME,
     MISS_PART,
     POSTINGS,
     PROMPT_COLUMNS,
     SERVED,
+    TASK_COLUMNS,
     WAY_COLUMNS,
     WHO,
 )
 from thriftgate.ledger.sql_cells import kept_from
+from thriftgate.ledger.sql_lacking import FILLED, NO_END, lacking
 from thriftgate.ledger.sql_rollups import DAY_HOURS, TABLES, Places
 from thriftgate.ledger.sqlite import SqliteReader
 from thriftgate.ledger.stores import open_store
@@ -64,7 +67,7 @@ _ROOM = f"""
 insert into rollup_room (slot, whose, cells) select slot, {{0}}, count(*)
 from rollup_cells c join rollup_dims d on d.id = c.dims where hours = {DAY_HOURS} and slot >= ? group by 1, 2
 """
-_TEXTS = ("part", "served", "mode", "geo")
+_TEXTS = ("part", "asked", "served", "mode", "geo")
 _WANTED = "wanted_"
 _WHOSE = f"select {', '.join(DIMS)} from rollup_dims where id = ?"
 
@@ -94,6 +97,12 @@ _PARTS = (
         PROMPT_COLUMNS,
         f"{SERVED}, e.mode, e.geo, {ABOVE}",
         f"from entries e where {_SPAN} and e.usage_source <> 'none'",
+    ),
+    _Part(
+        "rollup_tasks",
+        TASK_COLUMNS,
+        "p.who, e.asked_model",
+        f"{_ENTRIES} {POSTINGS} where {_SPAN} and p.who in (select plain.who from temp.places plain where plain.tag = '')",
     ),
 )
 
@@ -194,11 +203,19 @@ def _differences(connection: Connection, table: str, since_us: int) -> Iterable[
     for side, *row in connection.execute(both, (since_us // HOUR_US,)):
         cell = sides.setdefault(tuple(row[: len(names)]), [(0,) * len(columns)] * 2)
         cell[side] = tuple(row[len(names) :])
+    yet_to_fill = _yet_to_fill(connection, since_us) if table == FILLED else ()
     for (hours, slot, *rest), (kept, wanted_sums) in sides.items():
+        if (hours, slot) in yet_to_fill:
+            continue
         dims = connection.execute(_WHOSE, rest[:1]).fetchone() if names[2] == "dims" else None
         named = rest if dims is None else [*dims, *rest[1:]]
         apart = {name: (a, b) for name, a, b in zip(columns, kept, wanted_sums, strict=True) if a != b}
         yield Difference(table, int(str(hours)), int(str(slot)), tuple(map(str, named)), apart)
+
+
+def _yet_to_fill(connection: Connection, since_us: int) -> set[tuple[object, object]]:
+    """Slots that nobody is answered from, because they lack calls."""
+    return {(hours, slot) for hours in HOURS for slot in lacking(connection, hours, since_us // (hours * HOUR_US), NO_END)}
 
 
 def _place(connection: Connection, since_us: int, places: Places) -> None:

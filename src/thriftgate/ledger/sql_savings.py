@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.queries import SUM, summed
-from thriftgate.ledger.sql_cells import add_up, chosen
+from thriftgate.ledger.rollup_columns import TASK_COLUMNS
+from thriftgate.ledger.sql_cells import Source, add_up, chosen
 
 # An entry has at most one posting on each account, found by its key.
 _BASE = "left join postings base on base.entry = {0} and base.account = 'baseline'"
@@ -44,13 +45,15 @@ from mine {_BASE.format("mine.entry")} {_PAID.format("mine.entry")}
 group by conversation, arm, propensity order by first_us, conversation
 """
 
-# Calls of clients by task, model asked for and model sent.
-_TASKS = f"""
-select task, case asked_model when '' then model else asked_model end as asked, model, count(*),
-  cast(round(avg(output_tokens)) as bigint), cast(round(avg(latency_ms)) as bigint),
-  {SUM.format("base.pico")}, {SUM.format("-coalesce(paid.pico, 0)")}
-from entries {_BASE.format("id")} {_PAID.format("id")} where {_SPAN} and {_ASKED} group by task, asked, model
-"""
+# Calls of clients by task, model sent and model asked for.
+_TASKS = Source(
+    "rollup_tasks",
+    {name: f"c.{name}" for name in TASK_COLUMNS},
+    TASK_COLUMNS,
+    parts=("case c.asked when '' then d.model else c.asked end",),
+    parts_of_entries=("case e.asked_model when '' then e.model else e.asked_model end",),
+    may_lack=True,
+)
 
 
 class OwnCost(Struct, frozen=True):
@@ -111,8 +114,22 @@ def conversations(connection: Connection, span: tuple[int, int]) -> Sequence[Con
 def tasks(connection: Connection, span: tuple[int, int]) -> Sequence[TaskSum]:
     """The dearest first."""
     found = [
-        TaskSum(task, asked, served, calls, summed(*base), summed(*paid), output, latency)
-        for task, asked, served, calls, output, latency, *sums in connection.execute(_TASKS, span)
-        for base, paid in ((sums[:2], sums[2:]),)
+        TaskSum(
+            task,
+            asked,
+            served,
+            one["client_calls"],
+            one.money("baseline"),
+            one.money("paid"),
+            _mean(one["output"], one["client_calls"]),
+            _mean(one["latency_ms"], one["client_calls"]),
+        )
+        for (_, (task, served, asked)), one in add_up(connection, _TASKS, span, ("task", "model")).items()
+        if one["client_calls"]
     ]
     return sorted(found, key=lambda one: (-one.paid_pico, one.task, one.asked, one.served))
+
+
+def _mean(total: int, count: int) -> int:
+    """To the nearest whole number; a half goes up."""
+    return (2 * total + count) // (2 * count)
