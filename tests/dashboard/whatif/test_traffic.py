@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.dashboard.whatif.conftest import CALLS
 from tests.postgres_books import fresh_books
 from thriftgate.dashboard.whatif.replayed import Known
-from thriftgate.dashboard.whatif.traffic import Which, traffic_of
+from thriftgate.dashboard.whatif.traffic import POSTINGS, Which, traffic_of
 from thriftgate.ledger.sql import SqlLedger
 
 
@@ -38,6 +39,15 @@ def test_the_ledger_is_only_read(recorded: Path, known: Known, tmp_path: Path) -
     assert recorded.read_bytes() == before
     with pytest.raises(sqlite3.Error):
         traffic_of(Which(str(tmp_path / "none.db"), 0, 2**62, 5, ""), known.book)
+
+
+def test_postings_of_other_calls_are_not_read(recorded: Path) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("attach database ? as books", (str(recorded),))
+        connection.execute("create table entries as select * from books.entries limit 3")
+        connection.execute("create unique index by_id on entries (id)")
+        plan = [row[-1] for row in connection.execute(f"explain query plan {POSTINGS}")]
+    assert plan[1:] == ["SEARCH p USING PRIMARY KEY (entry=?)"], plan
 
 
 def test_books_on_a_server_tell_the_same(recorded: Path, known: Known) -> None:

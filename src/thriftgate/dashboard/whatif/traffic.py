@@ -21,6 +21,8 @@ from thriftgate.ledger.rows import ENTRY_COLUMNS, POSTING_COLUMNS
 from thriftgate.ledger.stores import open_store
 from thriftgate.ledger.urls import is_url
 
+# In this order: without statistics SQLite may go through all postings there are.
+POSTINGS = "select p.* from entries e cross join books.postings p on p.entry = e.id"
 NARROWED = ("team", "key", "model", "task")
 
 
@@ -90,7 +92,7 @@ def _from_file(which: Which, connection: sqlite3.Connection) -> None:
     connection.execute("attach database ? as books", (f"{Path(which.path).absolute().as_uri()}?mode=ro",))
     connection.execute(f"create table entries as select * from books.entries {wanted}", values)
     connection.execute("create unique index by_id on entries (id)")
-    connection.execute("create table postings as select p.* from entries e join books.postings p on p.entry = e.id")
+    connection.execute(f"create table postings as {POSTINGS}")
     connection.execute("create index by_entry on postings (entry)")
     connection.execute("detach database books")
 
