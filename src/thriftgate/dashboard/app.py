@@ -129,6 +129,8 @@ class Dashboard:
             await send_document(send, 200, await found.document(asked))
         else:
             await send_page(send, 200, await _html(found, asked))
+            if asked.sources.ledger.path != ":memory:":
+                asked.sources.replayer.begin_soon()
 
     async def _log(self, scope: Scope, receive: Receive, send: Send) -> None:
         """In or out."""

@@ -1,5 +1,5 @@
-"""The process that replays: begun when it is first asked, ended when it takes too long or nobody asks for a while. It keeps
-the traffic it has read, so that the next wish about the same calls only takes a replay."""
+"""The process that replays: begun when somebody looks at pages, or when it is first asked; ended when it takes too long, or
+nobody asks for a while. It keeps the traffic it has read, so that the next wish about the same calls only takes a replay."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import multiprocessing
 import signal
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -21,6 +21,8 @@ from thriftgate.dashboard.whatif.wish import Wish
 
 ANSWER_S = 30.0
 IDLE_S = 300.0
+BEGIN_S = 0.5
+"""How long after a page: its browser asks for more, and the process takes a second of the processor to begin."""
 WAITING_MAX = 4
 KEPT = 2
 """Sets of calls that are kept read."""
@@ -50,7 +52,13 @@ class Replayer:
         self._process: Any = None
         self._pipe: Connection | None = None
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="what-if")
-        self._rest: asyncio.TimerHandle | None = None
+        self._beginning: Future[None] | None = None
+        self._rest: asyncio.TimerHandle | None = None  # until the process ends, or until it begins
+
+    def begin_soon(self) -> None:
+        """Begin the process in a moment, where there is none, so that who asks then does not wait for it."""
+        if self._rest is None and not self._waiting:
+            self._rest = asyncio.get_running_loop().call_later(BEGIN_S, self._begin_now)
 
     async def answer(self, which: Which, wish: Wish) -> Answer:
         """Raises TooSlow, and ThriftgateError for books that cannot be read or replayed."""
@@ -65,6 +73,9 @@ class Replayer:
 
     def close(self) -> None:
         """End the process."""
+        if self._beginning is not None:
+            wait([self._beginning])
+            self._beginning = None
         if self._rest is not None:
             self._rest.cancel()
             self._rest = None
@@ -76,6 +87,19 @@ class Replayer:
             self._process.join()
             self._process.close()
             self._process = None
+
+    def _begin_now(self) -> None:
+        self._rest = asyncio.get_running_loop().call_later(self._idle_s, self.close)
+        self._beginning = self._threads.submit(self._begin)
+
+    def _begin(self) -> None:
+        """In a thread: begin the process where there is none."""
+        if self._process is None or not self._process.is_alive():
+            context = multiprocessing.get_context("spawn")
+            self._pipe, theirs = context.Pipe()
+            self._process = context.Process(target=_serve, args=(theirs, self._known), daemon=True, name="what-if")
+            self._process.start()
+            theirs.close()
 
     async def _asked(self, ask: _Ask) -> Answer:
         if self._rest is not None:
@@ -96,13 +120,8 @@ class Replayer:
         return answer
 
     def _exchange(self, ask: _Ask) -> Answer | str | None:
-        """In a thread: begin the process where there is none, send, wait. None: no answer came in time."""
-        if self._process is None or not self._process.is_alive():
-            context = multiprocessing.get_context("spawn")
-            self._pipe, theirs = context.Pipe()
-            self._process = context.Process(target=_serve, args=(theirs, self._known), daemon=True, name="what-if")
-            self._process.start()
-            theirs.close()
+        """In a thread: send, wait. None: no answer came in time."""
+        self._begin()
         pipe = self._pipe
         assert pipe is not None
         pipe.send(ask)
