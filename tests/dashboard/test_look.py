@@ -7,6 +7,7 @@ import pytest
 from thriftgate.answers.moments import FOREVER_US, micros_from_text
 from thriftgate.core.errors import InputError
 from thriftgate.dashboard.look import look_of, narrowed_to, steps_of
+from thriftgate.ledger.rollup_columns import HOUR_US
 
 NOW_S = 1_795_262_400.0 + 1_800  # 2026-11-21T12:30:00Z
 
@@ -32,7 +33,7 @@ def test_spans_begin_where_days_do(query: dict[str, str], since: str) -> None:
 
 def test_all_is_from_the_first_call_on() -> None:
     look = look_of({"span": "all"}, NOW_S)
-    assert (look.span_us, look.told_us, look.before()) == ((0, FOREVER_US), (None, None), None)
+    assert (look.span_us, look.told_us, look.compared()) == ((0, FOREVER_US), (None, None), None)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +58,16 @@ def test_the_url_says_what_is_not_usual() -> None:
     assert narrowed_to(look, "mine").team == "mine"
 
 
-def test_the_span_before_is_as_long() -> None:
+def test_the_span_before_is_as_long_in_whole_hours() -> None:
     look = look_of({"span": "7d"}, NOW_S)
-    before = look.before()
-    assert before is not None
-    assert before[1] == look.span_us[0]
-    assert before[1] - before[0] == look.now_us - look.span_us[0]
+    since_us, end_us = look.span_us[0], look.now_us - look.now_us % HOUR_US
+    assert look.now_us % HOUR_US
+    assert look.compared() == ((2 * since_us - end_us, since_us), (since_us, end_us))
+    short = look_of({"span": "other", "since": "2026-11-01T08:10:00Z", "until": "2026-11-01T08:30:00Z"}, NOW_S)
+    assert short.compared() == (
+        (at("2026-11-01T07:50:00Z"), at("2026-11-01T08:10:00Z")),
+        (at("2026-11-01T08:10:00Z"), at("2026-11-01T08:30:00Z")),
+    ), "less than an hour is not rounded"
 
 
 @pytest.mark.parametrize(

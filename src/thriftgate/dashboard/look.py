@@ -14,6 +14,7 @@ from thriftgate.answers.moments import FOREVER_US, micros_from_text
 from thriftgate.core.errors import InputError
 from thriftgate.core.moments import EPOCH
 from thriftgate.drawing.words import MONTHS
+from thriftgate.ledger.rollup_columns import HOUR_US
 
 SPANS = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days", "1y": "a year", "all": "all"}
 """As the URL says it -> as people read it."""
@@ -66,11 +67,14 @@ class Look(Struct, frozen=True):
             return f"{self.since or 'the beginning'} to {self.until or 'now'}"
         return {"all": "all time", "1y": "last year"}.get(self.span, f"last {SPANS[self.span]}")
 
-    def before(self) -> tuple[int, int] | None:
-        """The span of the same length just before this one; None where there is none."""
+    def compared(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """The span of the same length just before this one, and this one; None where there is none. Both end with a whole
+        hour of their length, the one under way left out: so roll-ups tell them, and no single calls are read."""
         since_us, until_us = self.span_us[0], min(self.span_us[1], self.now_us)
         length = until_us - since_us
-        return (since_us - length, since_us) if 0 < length <= since_us else None
+        if length >= HOUR_US:
+            length -= length % HOUR_US
+        return ((since_us - length, since_us), (since_us, since_us + length)) if 0 < length <= since_us else None
 
     def moment(self, micros: int) -> datetime:
         """In the zone that is looked at."""

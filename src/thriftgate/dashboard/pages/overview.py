@@ -84,11 +84,11 @@ def _apart(steps: Steps, cells: Sequence[SpendCell]) -> list[dict[str, Any]]:
 
 
 def _movers(connection: Connection, look: Look) -> list[dict[str, Any]]:
-    """Names whose spend differs most from that of the span before, of the same length."""
-    before = look.before()
-    if before is None:
+    """Names whose spend differs most from that of the span before, of the same length in whole hours."""
+    compared = look.compared()
+    if compared is None:
         return []
-    now = (look.span_us[0], min(look.span_us[1], look.now_us))
+    before, now = compared
     found = []
     for by in GROUPS:
         was = {cell.name: cell.paid_pico for cell in spend(connection, question(look, by, span_us=before))}
