@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.contracts.check_ledger import entry_of
+from tests.fixtures import until
 from tests.ledger.lacking import fill, settled_by_the_version_before
 from tests.ledger.scans import START_US
 from thriftgate.core.control.whose import Whose
 from thriftgate.core.errors import LedgerError
+from thriftgate.ledger import sql_filling
 from thriftgate.ledger.connection import Connection
 from thriftgate.ledger.entries import Entry
 from thriftgate.ledger.rollup_columns import HOUR_US, OTHER
 from thriftgate.ledger.rollup_spans import DAY_US
 from thriftgate.ledger.sql import SqlLedger
-from thriftgate.ledger.sql_filling import Filling, _added_up, _put_day, _put_hour
+from thriftgate.ledger.sql_filling import Filling, _added_up, _put_day, _put_hour, fill_rounds
 from thriftgate.ledger.sql_lacking import FILLED, NO_END, lacking
 from thriftgate.ledger.sql_pruning import prune
 from thriftgate.ledger.sql_rollups import FOLDS
@@ -167,3 +170,26 @@ async def test_books_that_cannot_be_read_tell_so(ledger: SqlLedger) -> None:
     await ledger.close()
     with pytest.raises(LedgerError):
         await filling.step()
+
+
+async def test_rounds_go_on_after_one_that_went_wrong(
+    ledger: SqlLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as while the disk is away: here a file is where its folder should be."""
+    monkeypatch.setattr(sql_filling, "AGAIN_S", 0.01)
+    (tmp_path / "gone").write_text("")
+    away = asyncio.ensure_future(fill_rounds(str(tmp_path / "gone" / "books.db")))
+    there = asyncio.ensure_future(fill_rounds(ledger.path))
+    try:
+        for at in range(2):
+            await settled_by_the_version_before(ledger, call(f"e{at}"))
+
+            async def filled() -> bool:
+                return not await lacks(ledger)
+
+            await until(filled)
+        assert not away.done()
+    finally:
+        for task in (away, there):
+            task.cancel()
+        await asyncio.gather(away, there, return_exceptions=True)

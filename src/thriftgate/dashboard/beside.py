@@ -14,7 +14,7 @@ from thriftgate.engine.build import policy_of
 from thriftgate.gateway.asgi import Receive, Scope, Send
 from thriftgate.gateway.rooms import Rooms
 from thriftgate.ledger.sql import SqlLedger
-from thriftgate.ledger.sql_filling import Filling
+from thriftgate.ledger.sql_filling import fill_rounds
 from thriftgate.pricing.load import load_book, load_models
 from thriftgate.settings import Settings
 
@@ -35,7 +35,7 @@ class Beside:
     async def sources(self) -> Sources:
         """Opens the file. Raises LedgerError."""
         self._books = SqlLedger.open(self._settings.ledger.path)
-        self._filling = asyncio.ensure_future(Filling(self._books).go_on())
+        self._filling = asyncio.ensure_future(fill_rounds(self._books.path))
         known = Known(load_book(self._settings.prices), load_models(), policy_of(self._settings))
         self._replayer = Replayer(known)
         return Sources(

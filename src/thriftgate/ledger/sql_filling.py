@@ -58,16 +58,6 @@ class Filling:
         self._ledger = ledger
         self._days: list[int] | None = None
 
-    async def go_on(self) -> None:
-        """Round after round, until cancelled. What goes wrong is tried again in the next one."""
-        while True:
-            try:
-                while await self.step():
-                    pass
-            except LedgerError as error:
-                log.warning("calls that roll-ups lack cannot be counted", error=str(error))
-            await asyncio.sleep(AGAIN_S)
-
     async def step(self) -> bool:
         """Fill one day; False where the round is over, and the next step begins another one. Raises LedgerError."""
         if self._days is None:
@@ -85,6 +75,27 @@ class Filling:
             hour = await ask(lambda connection, slot=slot: _added_up(connection, slot))  # type: ignore[misc]
             await transact(lambda connection, hour=hour: _put_hour(connection, hour))  # type: ignore[misc]
         await transact(lambda connection: _put_day(connection, day))
+
+
+async def fill_rounds(path: str) -> None:
+    """Round after round, until cancelled, over connections of its own: pages and it do not wait for each other. What goes
+    wrong is tried again in the next one."""
+    while True:
+        try:
+            await _fill_round(path)
+        except LedgerError as error:
+            log.warning("calls that roll-ups lack cannot be counted", error=str(error))
+        await asyncio.sleep(AGAIN_S)
+
+
+async def _fill_round(path: str) -> None:
+    ledger = SqlLedger.open(path)
+    try:
+        filling = Filling(ledger)
+        while await filling.step():
+            pass
+    finally:
+        await ledger.close()
 
 
 def _days_lacking(connection: Connection) -> list[int]:
