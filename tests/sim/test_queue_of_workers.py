@@ -10,8 +10,10 @@ from typing import Any
 
 import aiohttp
 import msgspec
+import pytest
 
 from tests.fixtures import KEY, assert_sound, books, message, running, serving, until
+from tests.postgres_books import fresh_books
 from thriftgate.core.money import pico_from_usd
 from thriftgate.ledger.entries import UPSTREAM
 from thriftgate.simulator import Simulator, SimulatorConfig
@@ -21,10 +23,10 @@ CALLS = 24
 TRIES = 5
 
 
-def settings(folder: Path, upstream: str) -> Path:
+def settings(folder: Path, upstream: str, ledger: str) -> Path:
     path = folder / "settings.toml"
     path.write_text(
-        f'[server]\nport = 0\nworkers = 2\nunshared = true\n[ledger]\npath = "{folder / "books.db"}"\n'
+        f'[server]\nport = 0\nworkers = 2\nunshared = true\n[ledger]\npath = "{ledger}"\n'
         f'[upstream]\nurl = "{upstream}"\napi_key = "{KEY}"\n[batch]\nwindow_s = 2\n'
         '[policy]\nlevers = ["cache.breakpoints", "batch.defer", "count.guard"]\n'
     )
@@ -51,9 +53,11 @@ async def ask(url: str, number: int) -> dict[str, Any]:
     raise AssertionError(f"call {number} was not answered in {TRIES} tries")
 
 
-async def test_both_workers_take_calls_and_a_killed_one_loses_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("on", ["sqlite", "postgres"])
+async def test_both_workers_take_calls_and_a_killed_one_loses_none(on: str, tmp_path: Path) -> None:
+    ledger = fresh_books() if on == "postgres" else str(tmp_path / "books.db")
     simulator = Simulator(SimulatorConfig(seed=1, tokenizer="estimate", batches=BatchRules(duration_s=(4.0, 6.0))))
-    with serving(simulator) as upstream, running("serve", "--config", str(settings(tmp_path, upstream))) as process:
+    with serving(simulator) as upstream, running("serve", "--config", str(settings(tmp_path, upstream, ledger))) as process:
 
         async def up() -> bool:
             return sum('"worker up"' in line for line in process.said) == 2
@@ -72,10 +76,10 @@ async def test_both_workers_take_calls_and_a_killed_one_loses_none(tmp_path: Pat
     assert any('"event": "this process leads"' in line for line in process.said), "the other one took the queue up"
     assert len({one["body"]["id"] for one in answers}) == CALLS
     assert {one["deferred"] for one in answers} == {""}, "none was made at once"
-    async with books(tmp_path / "books.db") as ledger:
-        await assert_sound(ledger)
-        assert not await ledger.open_holds()
-        entries = await ledger.entries(limit=1000)
+    async with books(ledger) as opened:
+        await assert_sound(opened)
+        assert not await opened.open_holds()
+        entries = await opened.entries(limit=1000)
     assert sum(-entry.posted(UPSTREAM) for entry in entries) == sum(pico_from_usd(one.cost) for one in simulator.bill.calls)
     assert len(simulator.bill.calls) == CALLS, "each was billed once"
     assert {entry.mode for entry in entries} == {"batch"}
