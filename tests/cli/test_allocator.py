@@ -32,6 +32,31 @@ print(heap)
 """
 
 
+# A third of many blocks is freed, with others between them; what is resident before and after.
+HOLES = """
+import asyncio
+from thriftgate.cli import allocator
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+allocator.TRIM_EVERY_S = 0.01
+kept = [bytearray(1500 + 9000 * (at % 3)) for at in range(9000)]
+kept[2::3] = [None] * 3000
+before = resident()
+
+async def main():
+    trimming = asyncio.ensure_future(allocator.give_back_holes())
+    async with asyncio.timeout(20):
+        while resident() > before - 16 * 2**20:
+            await asyncio.sleep(0.01)
+    trimming.cancel()
+
+asyncio.run(main())
+"""
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this C library cannot be told")
 def test_large_blocks_do_not_stay_in_the_heap() -> None:
     heap = {
@@ -40,3 +65,9 @@ def test_large_blocks_do_not_stay_in_the_heap() -> None:
     }
     assert heap["told"] < heap["as it is"] - 16 * 2**20
     assert heap["told"] < 32 * 2**20
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this C library cannot be told")
+def test_holes_are_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

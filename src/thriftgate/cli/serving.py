@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import uvicorn
 
-from thriftgate.cli.allocator import give_back_large_blocks
+from thriftgate.cli.allocator import give_back_holes, give_back_large_blocks
 from thriftgate.core.errors import ConfigError
 from thriftgate.gateway.entrance import Entrance
 from thriftgate.gateway.one_write import OneWriteProtocol
@@ -120,6 +120,7 @@ class _Server(uvicorn.Server):
         self._ready = ready
         self._stopping = stopping
         self._life = life
+        self._trimming: asyncio.Future[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -129,6 +130,7 @@ class _Server(uvicorn.Server):
             gc.freeze()
             gc.set_threshold(*COLLECTED)
             give_back_large_blocks()
+            self._trimming = asyncio.ensure_future(give_back_holes())
             self._life.stop = self._stop
             self._life.started()
             self._ready()
@@ -139,6 +141,8 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say so, wait, take no more, let running answers end, cut what is left, and only then let go of the app."""
         patience = self._life.patience
+        if self._trimming is not None:
+            self._trimming.cancel()
         self._life.draining()
         if not patience.accepts:
             self._close()
