@@ -431,7 +431,7 @@ async def test_one_that_is_ended_early_is_booked_once_wherever_it_is_cancelled()
                 break
             await entry_there(engine)
             assert (await only_entry(engine)).outcome in ("answered", "left")
-    assert cancel_at > 2, "it never waited"
+    assert cancel_at > 1, "it never waited"
 
 
 async def relayed(reply: Reply) -> None:

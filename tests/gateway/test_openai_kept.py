@@ -102,7 +102,14 @@ def test_a_conversation_goes_on_from_a_response(seen: Observed, streams: bool) -
         assert answered(client, streams, input=more, previous_response_id=second.id, **options).output_text == "ok"
     bodies = [msgspec.json.decode(exchange.body)["messages"] for exchange in seen.left()]
     assert [len(one) for one in bodies] == [1, 3, 5]
-    assert bodies[2][:3] == bodies[1]
+    assert unmarked(bodies[2][:3]) == unmarked(bodies[1])
+
+
+def unmarked(messages: Any) -> Any:
+    """Without breakpoints, which go to where they are worth most; exact counts of tokens place other ones than estimates."""
+    for block in (block for one in messages if isinstance(one["content"], list) for block in one["content"]):
+        block.pop("cache_control", None)
+    return messages
 
 
 def test_an_item_is_referred_to(seen: Observed) -> None:

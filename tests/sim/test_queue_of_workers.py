@@ -1,4 +1,4 @@
-"""Calls that can wait, on a supervisor with two workers: both take them, and the one that works on the queue is killed."""
+"""Calls that can wait, on a supervisor with two workers: both take them, and are killed one after the other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from tests.fixtures import KEY, assert_sound, books, message, running, serving, until
+from tests.fixtures import KEY, Running, assert_sound, books, message, running, serving, until
 from tests.postgres_books import fresh_books
 from thriftgate.core.money import pico_from_usd
 from thriftgate.ledger.entries import UPSTREAM
@@ -20,7 +20,7 @@ from thriftgate.simulator import Simulator, SimulatorConfig
 from thriftgate.simulator.config import BatchRules
 
 CALLS = 24
-TRIES = 5
+TRIES = 20
 
 
 def settings(folder: Path, upstream: str, ledger: str) -> Path:
@@ -31,6 +31,11 @@ def settings(folder: Path, upstream: str, ledger: str) -> Path:
         '[policy]\nlevers = ["cache.breakpoints", "batch.defer", "count.guard"]\n'
     )
     return path
+
+
+def ups(process: Running) -> set[int]:
+    """The processes of workers that came up."""
+    return {int(msgspec.json.decode(line)["pid"]) for line in process.said if '"worker up"' in line}
 
 
 async def ask(url: str, number: int) -> dict[str, Any]:
@@ -54,13 +59,13 @@ async def ask(url: str, number: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("on", ["sqlite", "postgres"])
-async def test_both_workers_take_calls_and_a_killed_one_loses_none(on: str, tmp_path: Path) -> None:
+async def test_both_workers_take_calls_and_none_is_lost_when_they_are_killed(on: str, tmp_path: Path) -> None:
     ledger = fresh_books() if on == "postgres" else str(tmp_path / "books.db")
-    simulator = Simulator(SimulatorConfig(seed=1, tokenizer="estimate", batches=BatchRules(duration_s=(4.0, 6.0))))
+    simulator = Simulator(SimulatorConfig(seed=1, tokenizer="estimate", batches=BatchRules(duration_s=(8.0, 12.0))))
     with serving(simulator) as upstream, running("serve", "--config", str(settings(tmp_path, upstream, ledger))) as process:
 
         async def up() -> bool:
-            return sum('"worker up"' in line for line in process.said) == 2
+            return len(ups(process)) == 2
 
         await until(up)
         asking = [asyncio.ensure_future(ask(process.url, number)) for number in range(CALLS)]
@@ -69,8 +74,14 @@ async def test_both_workers_take_calls_and_a_killed_one_loses_none(on: str, tmp_
             return any('"event": "batch created"' in line for line in process.said)
 
         await until(sent)
-        pids = {int(msgspec.json.decode(line)["pid"]) for line in process.said if '"worker up"' in line}
-        os.kill(min(pids), signal.SIGKILL)  # the first one to come up leads
+        first, second = sorted(ups(process))
+        os.kill(first, signal.SIGKILL)
+
+        async def replaced() -> bool:
+            return len(ups(process)) == 3
+
+        await until(replaced)
+        os.kill(second, signal.SIGKILL)  # one of the two led
         answers = await asyncio.wait_for(asyncio.gather(*asking), 90)
         await asyncio.to_thread(process.stop)
     assert any('"event": "this process leads"' in line for line in process.said), "the other one took the queue up"

@@ -35,7 +35,7 @@ with drawn as (
   select id as entry, conversation, arm, propensity, opened_us from drawn
   union all
   select own.id, drawn.conversation, drawn.arm, drawn.propensity, drawn.opened_us
-  from drawn join entries own on own.parent = drawn.id and own.parent <> '' and own.conversation = ''
+  from drawn cross join entries own on own.parent = drawn.id and own.parent <> '' and own.conversation = ''
 )
 select conversation, arm, propensity, min(opened_us) as first_us, sum(cast({_ASKED} as integer)),
   {SUM.format(f"case when {_ASKED} then -coalesce(paid.pico, 0) else 0 end")},
