@@ -229,6 +229,8 @@ class Queue:
             return self._worker.open_jobs
         now_s, known = self._engine.clock.monotonic_s(), self._elsewhere
         if now_s >= known.until_s:
+            if known.open_jobs is not None:  # others go by that meanwhile
+                self._elsewhere = known._replace(until_s=now_s + LOOK_S)
             run, tallies = await self.open(), await self.book.tally(QUEUE)
             self._elsewhere = known = _Elsewhere(
                 now_s + LOOK_S,
