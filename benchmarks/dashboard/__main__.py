@@ -77,7 +77,8 @@ def _measured(ledger: str, arguments: argparse.Namespace, seeded_s: float) -> in
     finally:
         process.terminate()
         process.wait()
-    return _judged(told, paints, {"calls": arguments.calls, "seeded_s": seeded_s, "opened_s": opened_s}, arguments)
+    calls = arguments.calls if arguments.ledger is None else 0
+    return _judged(told, paints, {"calls": calls, "seeded_s": seeded_s, "opened_s": opened_s}, arguments)
 
 
 def _get(url: str, path: str) -> tuple[float, int]:
@@ -125,7 +126,8 @@ def _paint(browser: Any, url: str) -> float:
 def _judged(
     told: dict[str, dict[str, float]], paints: dict[str, float], about: dict[str, float], arguments: argparse.Namespace
 ) -> int:
-    print(f"{about['calls']:,.0f} calls; opened, with roll-ups made, after {about['opened_s']:.1f} s")
+    which = f"{about['calls']:,.0f} calls" if about["calls"] else "the ledger that was named"
+    print(f"{which}; opened, with roll-ups made, after {about['opened_s']:.1f} s")
     print(f"{'page':28} {'first':>9} {'server':>9} {'paint':>9} {'bytes':>9}")
     for name, one in told.items():
         paint = f"{paints[name]:7.0f} ms" if name in paints else "-"
