@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fixtures import call_of, message, settings_of, until
+from tests.fixtures import call_of, message, until
+from tests.gateway.many import one_of_many
 from thriftgate.batch.queue import LetGo, Queue, Ticket
-from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
-from thriftgate.gateway.batches import open_clients
 from thriftgate.gateway.duties import Duties
 from thriftgate.ledger.jobs import QUEUE, Job
 from thriftgate.ledger.sql import SqlLedger
-from thriftgate.providers.asgi_transport import AsgiTransport
 from thriftgate.simulator import Simulator, SimulatorConfig
 from thriftgate.simulator.config import BatchRules
 
@@ -33,24 +31,8 @@ class Fleet:
         rules = BatchRules(duration_s=(0.2, 0.5))
         self.provider = Simulator(SimulatorConfig(seed=1, tokenizer="estimate", batches=rules, instance_id="many"))
 
-    @contextlib.asynccontextmanager
-    async def gateway(self, **batch: Any) -> AsyncIterator[tuple[Engine, Duties]]:
-        settings = settings_of(
-            ledger={"path": str(self._folder / "books.db")},
-            server={"unshared": True},
-            upstream={"api_key": "sk-ant-sim-many"},
-            policy={"levers": ("cache.breakpoints", "batch.defer", "count.guard")},
-            batch={"window_s": 1.0} | batch,
-        )
-        engine = await build_engine(settings, transport=AsgiTransport(self.provider))
-        duties = Duties(engine, settings, open_clients(engine, settings), None)
-        await duties.start()
-        try:
-            yield engine, duties
-        finally:
-            await engine.leading.close()
-            await duties.close()
-            await engine.close()
+    def gateway(self, **batch: Any) -> AbstractAsyncContextManager[tuple[Engine, Duties]]:
+        return one_of_many(self._folder, self.provider, batch={"window_s": 1.0} | batch)
 
 
 async def taken(duties: Duties, engine: Engine, text: str) -> tuple[Queue, Ticket]:

@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tests.contracts.check_ledger import entry_of
-from tests.fixtures import KEY, call_of, message, settings_of, simulator, until
+from tests.fixtures import KEY, call_of, message, simulator, until
+from tests.gateway.many import one_of_many
 from tests.ledger.lacking import settled_by_the_version_before
 from tests.ledger.scans import START_US
 from thriftgate.batch.build import job_book
 from thriftgate.batch.queue import Queue, Ticket, find_job
-from thriftgate.engine.build import build_engine
 from thriftgate.engine.engine import Engine
-from thriftgate.gateway.batches import open_clients
 from thriftgate.gateway.duties import Duties
 from thriftgate.ledger.rollup_spans import DAY_US
 from thriftgate.ledger.sql import SqlLedger
 from thriftgate.ledger.sql_lacking import NO_END, lacking
-from thriftgate.providers.asgi_transport import AsgiTransport
 
 
-@contextlib.asynccontextmanager
-async def gateway(folder: Path) -> AsyncIterator[tuple[Engine, Duties]]:
-    """One of several on the same books."""
-    settings = settings_of(
-        ledger={"path": str(folder / "books.db")},
-        server={"unshared": True},
-        upstream={"api_key": "sk-ant-sim-duties"},
-        alerts={"on": True},
-        policy={"levers": ("cache.breakpoints", "batch.defer", "count.guard")},
-    )
-    engine = await build_engine(settings, transport=AsgiTransport(simulator()))
-    duties = Duties(engine, settings, open_clients(engine, settings), None)
-    await duties.start()
-    try:
-        yield engine, duties
-    finally:
-        await engine.leading.close()
-        await duties.close()
-        await engine.close()
+def gateway(folder: Path) -> contextlib.AbstractAsyncContextManager[tuple[Engine, Duties]]:
+    return one_of_many(folder, simulator(), alerts={"on": True})
 
 
 async def test_one_has_the_queue_and_when_it_is_gone_the_next_one_has(tmp_path: Path) -> None:

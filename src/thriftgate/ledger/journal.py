@@ -20,7 +20,7 @@ from thriftgate.ledger.entries import Entry, Hold
 from thriftgate.ledger.sql_budgets import BudgetShelf
 from thriftgate.ledger.sql_writing import Booking
 from thriftgate.ledger.sqlite import transaction
-from thriftgate.ledger.sqlite_file import SqliteFile
+from thriftgate.ledger.sqlite_file import SqliteFile, set_up
 from thriftgate.logs import log
 
 SLICE = 200
@@ -114,13 +114,7 @@ class Journal:
 
 def _opened(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10.0)
-    try:
-        for statement in ("pragma journal_mode = wal", "pragma synchronous = full", _TABLE):
-            connection.execute(statement)
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
+    return set_up(connection, "pragma journal_mode = wal", "pragma synchronous = full", _TABLE)
 
 
 def ids_in(connection: Connection, table: str, things: Sequence[Thing]) -> set[str]:

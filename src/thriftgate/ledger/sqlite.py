@@ -17,7 +17,7 @@ from thriftgate.core.errors import LedgerError
 from thriftgate.ledger.connection import Presence, added
 from thriftgate.ledger.liveness import Liveness
 from thriftgate.ledger.migrate import migrations
-from thriftgate.ledger.sqlite_file import SqliteFile
+from thriftgate.ledger.sqlite_file import SqliteFile, set_up
 
 BUSY_TIMEOUT_MS = 10_000
 VALUES_PER_STATEMENT = 3_200
@@ -219,21 +219,11 @@ def connected(name: str) -> SqliteConnection:
 
 
 def _writer(path: str, sync: Literal["normal", "full"]) -> SqliteConnection:
-    return _set_up(connected(path), "journal_mode = wal", f"synchronous = {sync}")
+    return set_up(connected(path), "pragma journal_mode = wal", f"pragma synchronous = {sync}")
 
 
 def _reader(path: str) -> SqliteConnection:
-    return _set_up(connected(path), "query_only = on")
-
-
-def _set_up(connection: SqliteConnection, *pragmas: str) -> SqliteConnection:
-    try:
-        for pragma in pragmas:
-            connection.execute(f"pragma {pragma}")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
+    return set_up(connected(path), "pragma query_only = on")
 
 
 @lru_cache(maxsize=512)

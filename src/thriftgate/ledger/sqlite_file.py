@@ -58,6 +58,17 @@ class SqliteFile(Generic[C]):
                 self._connection = None
 
 
+def set_up(connection: C, *statements: str) -> C:
+    """A connection after these statements; closed where one of them fails. Raises sqlite3.Error."""
+    try:
+        for statement in statements:
+            connection.execute(statement)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
 class _Forks:
     """All files of this process. A fork waits until none is used, and keeps all as they are until it is done."""
 
