@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +29,6 @@ from thriftgate.ledger.sql_savings import tasks
 
 HOUR, DAY = START_US // HOUR_US, START_US // DAY_US
 ALL = (0, 2**62)
-
-
-@pytest.fixture
-async def ledger(place: str) -> AsyncIterator[SqlLedger]:
-    made = SqlLedger.open(place)
-    yield made
-    await made.close()
 
 
 def call(name: str, **members: Any) -> Entry:

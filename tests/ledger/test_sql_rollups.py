@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -24,13 +23,6 @@ from thriftgate.ledger.sql_rollups_made import check, make
 from thriftgate.ledger.sql_spend import Asked, By, SpendCell, remarks, spend
 
 ALL = Asked()
-
-
-@pytest.fixture
-async def ledger(place: str) -> AsyncIterator[SqlLedger]:
-    made = SqlLedger.open(place)
-    yield made
-    await made.close()
 
 
 def call(name: str, **members: Any) -> Entry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -28,13 +27,6 @@ from thriftgate.ledger.sql_savings import _UNITS, Conversation, OwnCost, TaskSum
 
 ALL = (0, 2**62)
 HOUR_US = 3_600 * 10**6
-
-
-@pytest.fixture
-async def ledger(place: str) -> AsyncIterator[SqlLedger]:
-    made = SqlLedger.open(place)
-    yield made
-    await made.close()
 
 
 def asked(name: str, conversation: str = "", *, baseline: int = 10, paid: int = 6, **members: Any) -> Entry:
